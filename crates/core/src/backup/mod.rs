@@ -1,0 +1,16 @@
+//! Making a recovery point: which members there are, how each is taken, and the steps from the first check to the seal.
+//!
+//! Pure: the steps are performed by `drive`. Knows facts about drivers (claims), never their names.
+
+mod plan;
+mod point;
+mod seal;
+#[cfg(test)]
+mod tests;
+
+pub use plan::{BackupGoal, EngineOverride, Planned, claims, plan};
+pub use point::{Finding, Member, Mode, Part, PointContent, Required, StoredObjects};
+pub use seal::{
+    seal_decide, store_objects_decide, vault_access_decide, vault_access_end_decide,
+    vault_access_look,
+};

@@ -1,0 +1,181 @@
+//! What may be done to the world: a short closed list. Every effect has a deterministic name or a precondition, so doing
+//! it twice is safe.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::query::{ExecAnswer, ExecRequest, ObjectRef};
+use crate::inventory::Resource;
+
+/// Under whose name and by which operation an object is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldOwner {
+    /// `fieldManager`.
+    pub manager: String,
+    /// True for server-side apply, false for a plain create (operation `Update`).
+    pub apply: bool,
+}
+
+impl FieldOwner {
+    /// Refloat itself, by plain create.
+    pub fn refloat() -> Self {
+        Self {
+            manager: crate::names::FIELD_MANAGER.to_owned(),
+            apply: false,
+        }
+    }
+}
+
+/// What must hold for a write to happen; empty parts are not checked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Precondition {
+    /// The object's uid.
+    pub uid: Option<String>,
+    /// The object's resourceVersion.
+    pub resource_version: Option<String>,
+}
+
+impl Precondition {
+    /// The object exactly as it was read.
+    pub fn as_read(object: &Value) -> Self {
+        let text = |pointer: &str| {
+            object
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
+        Self {
+            uid: text("/metadata/uid"),
+            resource_version: text("/metadata/resourceVersion"),
+        }
+    }
+
+    /// This very object, in whatever version.
+    pub fn same_uid(object: &Value) -> Self {
+        Self {
+            resource_version: None,
+            ..Self::as_read(object)
+        }
+    }
+}
+
+/// Body of a patch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Patch {
+    /// JSON merge patch (RFC 7386). Preconditions travel in `metadata`.
+    Merge(Value),
+    /// JSON patch (RFC 6902): a list of operations.
+    Json(Value),
+}
+
+/// Whether a command may be given a second time when its reply was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Repeat {
+    /// Doing it twice is as doing it once.
+    Safe,
+    /// It may not be repeated: a lost reply ends in `Stuck`.
+    Never,
+}
+
+/// Something to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Effect {
+    /// Creates an object that is believed absent. Answer: `Created`, or `Exists` with the live object.
+    Create {
+        /// Kind of the object.
+        resource: Resource,
+        /// The object; its metadata names it.
+        object: Value,
+        /// Under whose name.
+        owner: FieldOwner,
+    },
+    /// Changes an object that exists. Answer: `Patched`.
+    Patch {
+        /// Which object.
+        object: ObjectRef,
+        /// How.
+        patch: Patch,
+        /// Only if.
+        precondition: Precondition,
+        /// `status`, or nothing.
+        subresource: Option<String>,
+    },
+    /// Deletes an object (in the background). Answer: `Deleted`, also when it was not there.
+    Delete {
+        /// Which object.
+        object: ObjectRef,
+        /// Only if.
+        precondition: Precondition,
+    },
+    /// A command that changes something. Answer: `Ran`.
+    Exec {
+        /// The command.
+        request: ExecRequest,
+        /// Whether a lost reply may be answered by a second try.
+        repeat: Repeat,
+    },
+    /// Creates the Secret by which movers of the run reach the vault; its content never passes through the engine.
+    /// Answer: `Created` or `Exists`.
+    GrantVault {
+        /// Namespace of the Secret.
+        namespace: String,
+        /// Name of the Secret.
+        name: String,
+        /// Labels of the Secret.
+        labels: std::collections::BTreeMap<String, String>,
+    },
+    /// Reads the protection's namespaces and stores all objects in the repository. Answer: `Stored`.
+    StoreObjects,
+    /// Writes the signed point. The body is the point as `backup::PointContent`. Answer: `Sealed`.
+    Seal(Value),
+}
+
+impl Effect {
+    /// One line for the journal and for people: what is done to what.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Create {
+                resource, object, ..
+            } => {
+                let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+                let name = text("/metadata/name").unwrap_or("?");
+                match text("/metadata/namespace") {
+                    Some(namespace) => format!("create {} {namespace}/{name}", resource.kind),
+                    None => format!("create {} {name}", resource.kind),
+                }
+            }
+            Self::Patch { object, .. } => format!("patch {}", object.id()),
+            Self::Delete { object, .. } => format!("delete {}", object.id()),
+            Self::Exec { request, .. } => format!(
+                "run `{}` in pod {}/{}",
+                request.command.first().map_or("", String::as_str),
+                request.namespace,
+                request.pod
+            ),
+            Self::GrantVault { namespace, name, .. } => {
+                format!("create Secret {namespace}/{name} (vault access)")
+            }
+            Self::StoreObjects => "store the objects".to_owned(),
+            Self::Seal(_) => "seal the point".to_owned(),
+        }
+    }
+}
+
+/// What an effect brought.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effected {
+    /// The object as created.
+    Created(Value),
+    /// There was one already: the live object.
+    Exists(Value),
+    /// The object as patched.
+    Patched(Value),
+    /// It is gone or going.
+    Deleted,
+    /// What the command said.
+    Ran(ExecAnswer),
+    /// Facts about the stored objects.
+    Stored(super::Outcome),
+    /// Facts about the sealed point.
+    Sealed(super::Outcome),
+}

@@ -1,0 +1,206 @@
+//! What may be read of the world, and the answers. Closed lists: a new external system adds a variant.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Problem;
+use crate::inventory::{Resource, ThingId};
+
+/// One object, by address.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ObjectRef {
+    /// Kind of the object.
+    pub resource: Resource,
+    /// `None` for cluster-scoped objects.
+    pub namespace: Option<String>,
+    /// Name of the object.
+    pub name: String,
+}
+
+impl ObjectRef {
+    /// An object in a namespace.
+    pub fn namespaced(resource: Resource, namespace: &str, name: &str) -> Self {
+        Self {
+            resource,
+            namespace: Some(namespace.to_owned()),
+            name: name.to_owned(),
+        }
+    }
+
+    /// A cluster-scoped object.
+    pub fn cluster(resource: Resource, name: &str) -> Self {
+        Self {
+            resource,
+            namespace: None,
+            name: name.to_owned(),
+        }
+    }
+
+    /// Identity of the object.
+    pub fn id(&self) -> ThingId {
+        ThingId {
+            group: self.resource.group.clone(),
+            kind: self.resource.kind.clone(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+        }
+    }
+}
+
+/// Objects of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ListRequest {
+    /// Kind of the objects.
+    pub resource: Resource,
+    /// `None` for all namespaces, and for cluster-scoped kinds.
+    pub namespace: Option<String>,
+    /// `key=value` pairs that must hold, empty for all.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A command in a container.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ExecRequest {
+    /// Namespace of the pod.
+    pub namespace: String,
+    /// Name of the pod.
+    pub pod: String,
+    /// Container in it; `None` for the default one.
+    pub container: Option<String>,
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// What is written to its standard input, then end of input.
+    pub input: String,
+    /// It is given up after this many seconds.
+    pub limit_seconds: u32,
+}
+
+/// The end of a container's log.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LogRequest {
+    /// Namespace of the pod.
+    pub namespace: String,
+    /// Name of the pod.
+    pub pod: String,
+    /// Lines from the end.
+    pub lines_max: u32,
+}
+
+/// Something to read. Reading changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Query {
+    /// One object, not from a cache.
+    Object(ObjectRef),
+    /// All objects of a kind.
+    List(ListRequest),
+    /// A command that reads and leaves nothing behind.
+    Exec(ExecRequest),
+    /// The end of a log.
+    Log(LogRequest),
+}
+
+/// What a command said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecAnswer {
+    /// Exit code; `None` when it was given up.
+    pub code: Option<i32>,
+    /// Standard output, at most 64 KiB.
+    pub stdout: String,
+    /// Standard error, at most 64 KiB.
+    pub stderr: String,
+}
+
+/// An answer to a query.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// The object, `None` when there is none.
+    Object(Option<Value>),
+    /// The objects.
+    List(Vec<Value>),
+    /// What the command said.
+    Exec(ExecAnswer),
+    /// The log's end.
+    Log(String),
+    /// The question was not answered.
+    Refused(Problem),
+}
+
+/// The answers of one look.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Seen {
+    answers: BTreeMap<Query, Answer>,
+}
+
+impl Seen {
+    /// Records an answer.
+    pub fn insert(&mut self, query: Query, answer: Answer) {
+        self.answers.insert(query, answer);
+    }
+
+    /// Takes over the answers of another look.
+    pub fn extend(&mut self, other: Self) {
+        self.answers.extend(other.answers);
+    }
+
+    /// The answer to a query.
+    pub fn answer(&self, query: &Query) -> Option<&Answer> {
+        self.answers.get(query)
+    }
+
+    /// True when the query was answered or refused.
+    pub fn has(&self, query: &Query) -> bool {
+        self.answers.contains_key(query)
+    }
+
+    /// An object that was asked for: `Ok(None)` when it does not exist.
+    pub fn object(&self, object: &ObjectRef) -> Result<Option<&Value>, Problem> {
+        match self.answers.get(&Query::Object(object.clone())) {
+            Some(Answer::Object(found)) => Ok(found.as_ref()),
+            Some(Answer::Refused(problem)) => Err(problem.clone()),
+            other => Err(unanswered(&object.id().to_string(), other)),
+        }
+    }
+
+    /// A list that was asked for.
+    pub fn list(&self, request: &ListRequest) -> Result<&[Value], Problem> {
+        match self.answers.get(&Query::List(request.clone())) {
+            Some(Answer::List(found)) => Ok(found),
+            Some(Answer::Refused(problem)) => Err(problem.clone()),
+            other => Err(unanswered(&request.resource.plural, other)),
+        }
+    }
+
+    /// What a command said.
+    pub fn exec(&self, request: &ExecRequest) -> Result<&ExecAnswer, Problem> {
+        match self.answers.get(&Query::Exec(request.clone())) {
+            Some(Answer::Exec(answer)) => Ok(answer),
+            Some(Answer::Refused(problem)) => Err(problem.clone()),
+            other => Err(unanswered(&request.pod, other)),
+        }
+    }
+
+    /// The end of a log.
+    pub fn log(&self, request: &LogRequest) -> Result<&str, Problem> {
+        match self.answers.get(&Query::Log(request.clone())) {
+            Some(Answer::Log(text)) => Ok(text),
+            Some(Answer::Refused(problem)) => Err(problem.clone()),
+            other => Err(unanswered(&request.pod, other)),
+        }
+    }
+}
+
+fn unanswered(what: &str, answer: Option<&Answer>) -> Problem {
+    let how = if answer.is_some() {
+        "with something else"
+    } else {
+        "not at all"
+    };
+    Problem::of(
+        super::Class::Bug,
+        "query-unanswered",
+        format!("the question about {what} was answered {how}"),
+        "this is a defect of Refloat: please report it with the journal of the run",
+    )
+}

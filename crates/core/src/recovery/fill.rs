@@ -1,0 +1,482 @@
+//! Moves one volume's bytes with a mover pod in the system namespace: out of a re-exposed snapshot into the vault, or out
+//! of the vault into a fresh claim.
+//!
+//! The mover's order travels in an environment variable, its report in the pod's termination message; the keys come
+//! from the Secret of the run and never pass through here.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::driver::{
+    Effect, FieldOwner, ListRequest, LogRequest, ObjectRef, Outcome, Problem, Query, Seen, Verdict,
+    Why,
+};
+use crate::inventory::Resource;
+use crate::names::{LABEL_RUN, LABEL_STEP, RunId, SYSTEM_NAMESPACE, part_object_name};
+use crate::run::{RunPlan, Step};
+
+/// Which way bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// From the volume into the vault.
+    Backup,
+    /// From the vault into the volume.
+    Restore,
+}
+
+/// One volume to move.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Filling {
+    /// Which way.
+    pub direction: Direction,
+    /// `shop/data-db-0`.
+    pub part: String,
+    /// For a restore: `spec` of the claim that is filled. For a backup the claim was made by `Expose`.
+    pub claim_spec: Option<Value>,
+    /// For a restore: snapshot in the repository.
+    pub snapshot: Option<String>,
+    /// For a restore: the tree that the signed point names.
+    pub tree: Option<String>,
+    /// Bytes to move, when known: for the estimate.
+    pub bytes: Option<u64>,
+}
+
+/// What a mover is told, in [`ORDER_VARIABLE`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoverOrder {
+    /// Which way.
+    pub direction: Direction,
+    /// Where the volume is mounted in the pod.
+    pub path: String,
+    /// Which protection.
+    pub protection: String,
+    /// Which run.
+    pub run: String,
+    /// Where it runs.
+    pub site: String,
+    /// Which part.
+    pub part: String,
+    /// For a restore: snapshot in the repository.
+    pub snapshot: Option<String>,
+    /// For a restore: the tree that the signed point names.
+    pub tree: Option<String>,
+}
+
+/// What a mover says at its end, as JSON in the termination message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MoverReport {
+    /// It is done.
+    Done {
+        /// Snapshot in the repository.
+        snapshot: String,
+        /// Tree of that snapshot.
+        tree: String,
+        /// Files moved.
+        files: u64,
+        /// Bytes in them.
+        bytes: u64,
+        /// Bytes new to the repository (backup) or written (restore).
+        bytes_added: u64,
+        /// Milliseconds that it took.
+        milliseconds: u64,
+    },
+    /// It failed; nothing counts.
+    Failed(Problem),
+}
+
+/// A progress line of a mover's log, as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoverProgress {
+    /// Bytes so far.
+    pub bytes_done: u64,
+    /// Bytes in all, when known.
+    pub bytes_total: Option<u64>,
+    /// Milliseconds so far.
+    pub milliseconds: u64,
+}
+
+/// Environment variable that carries the [`MoverOrder`].
+pub const ORDER_VARIABLE: &str = "REFLOAT_ORDER";
+/// Where the run's Secret is mounted in a mover pod.
+pub const VAULT_MOUNT: &str = "/vault";
+/// Where the volume is mounted in a mover pod.
+pub const VOLUME_MOUNT: &str = "/volume";
+
+/// Name of the Secret by which the movers of a run reach the vault.
+pub fn vault_secret_name(run: &RunId) -> String {
+    format!("refloat-{run}-vault")
+}
+
+fn job_resource() -> Resource {
+    Resource::namespaced("batch/v1", "Job", "jobs")
+}
+
+fn claim_resource() -> Resource {
+    Resource::namespaced("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
+}
+
+impl Filling {
+    /// Name of the mover's Job and of its claim.
+    pub fn object_name(&self, run: &RunId) -> String {
+        part_object_name(run, &self.part)
+    }
+
+    fn job(&self, run: &RunId) -> ObjectRef {
+        ObjectRef::namespaced(job_resource(), SYSTEM_NAMESPACE, &self.object_name(run))
+    }
+
+    fn claim(&self, run: &RunId) -> ObjectRef {
+        ObjectRef::namespaced(claim_resource(), SYSTEM_NAMESPACE, &self.object_name(run))
+    }
+
+    fn pods(&self, run: &RunId) -> ListRequest {
+        ListRequest {
+            resource: Resource::namespaced("v1", "Pod", "pods"),
+            namespace: Some(SYSTEM_NAMESPACE.to_owned()),
+            labels: BTreeMap::from([(
+                "batch.kubernetes.io/job-name".to_owned(),
+                self.object_name(run),
+            )]),
+        }
+    }
+
+    /// Reads the job, its claim and its pods.
+    pub fn look(
+        &self,
+        plan: &RunPlan,
+        _step: &Step,
+        _prior: &BTreeMap<String, Outcome>,
+    ) -> Vec<Query> {
+        vec![
+            Query::Object(self.job(&plan.run)),
+            Query::Object(self.claim(&plan.run)),
+            Query::List(self.pods(&plan.run)),
+        ]
+    }
+
+    /// Starts the mover, watches it, takes its report.
+    pub fn decide(
+        &self,
+        plan: &RunPlan,
+        step: &Step,
+        _prior: &BTreeMap<String, Outcome>,
+        seen: &Seen,
+        _now: Timestamp,
+    ) -> Verdict {
+        match self.try_decide(plan, step, seen) {
+            Ok(verdict) => verdict,
+            Err(problem) => problem.into(),
+        }
+    }
+
+    fn try_decide(&self, plan: &RunPlan, step: &Step, seen: &Seen) -> Result<Verdict, Problem> {
+        let run = &plan.run;
+        let claim = seen.object(&self.claim(run))?;
+        let Some(job) = seen.object(&self.job(run))? else {
+            return Ok(self.start(plan, step, claim.is_some()));
+        };
+        let pods = seen.list(&self.pods(run))?;
+        let succeeded = count(job, "/status/succeeded") > 0;
+        let failed = job
+            .pointer("/status/conditions")
+            .and_then(Value::as_array)
+            .is_some_and(|all| {
+                all.iter().any(|condition| {
+                    condition.get("type").and_then(Value::as_str) == Some("Failed")
+                        && condition.get("status").and_then(Value::as_str) == Some("True")
+                })
+            });
+        if succeeded || failed {
+            return Ok(match report(pods) {
+                Some(MoverReport::Failed(problem)) => Verdict::Stuck(problem),
+                Some(MoverReport::Done { .. }) if failed => Verdict::Stuck(self.no_report()),
+                Some(done @ MoverReport::Done { .. }) => self.done(&done, claim),
+                None => Verdict::Stuck(self.no_report()),
+            });
+        }
+        if let Some(problem) = pods.iter().find_map(hopeless) {
+            return Ok(Verdict::Stuck(problem));
+        }
+        let Some(pod) = pods.iter().find_map(running) else {
+            return Ok(Verdict::Wait(Why::new(
+                "mover-starting",
+                pending_reason(&self.part, pods),
+            )));
+        };
+        let log = LogRequest {
+            namespace: SYSTEM_NAMESPACE.to_owned(),
+            pod,
+            lines_max: 5,
+        };
+        if !seen.has(&Query::Log(log.clone())) {
+            return Ok(Verdict::Look(vec![Query::Log(log)]));
+        }
+        let message = seen.log(&log).ok().and_then(|log| self.progress_line(log));
+        Ok(Verdict::Wait(Why::new(
+            "mover-running",
+            message.unwrap_or_else(|| format!("{}: the mover runs", self.part)),
+        )))
+    }
+
+    fn no_report(&self) -> Problem {
+        Problem::stuck(
+            "mover-lost",
+            format!("the mover of {} ended without a report", self.part),
+            format!("look at the pod's events in namespace {SYSTEM_NAMESPACE}, then try again"),
+        )
+    }
+
+    fn done(&self, report: &MoverReport, claim: Option<&Value>) -> Verdict {
+        let MoverReport::Done {
+            snapshot,
+            tree,
+            files,
+            bytes,
+            bytes_added,
+            milliseconds,
+        } = report
+        else {
+            return Verdict::Stuck(self.no_report());
+        };
+        if self.tree.as_ref().is_some_and(|expected| expected != tree) {
+            return Verdict::Stuck(Problem::stuck(
+                "part-digest",
+                format!("{}: the mover restored another tree than the point names", self.part),
+                "do not use this volume; run `refloat vault check`",
+            ));
+        }
+        let mut outcome = Outcome::default()
+            .with("part", self.part.as_str())
+            .with("snapshot", snapshot.as_str())
+            .with("tree", tree.as_str())
+            .with("files", *files)
+            .with("bytes", *bytes)
+            .with("bytes_added", *bytes_added)
+            .with("milliseconds", *milliseconds);
+        if self.direction == Direction::Restore {
+            let volume = claim.and_then(|claim| claim.pointer("/spec/volumeName"));
+            match volume.and_then(Value::as_str) {
+                Some(volume) => outcome = outcome.with("volume", volume),
+                None => {
+                    return Verdict::Wait(Why::new(
+                        "claim-unbound",
+                        format!("{}: the filled claim is not bound", self.part),
+                    ));
+                }
+            }
+        }
+        Verdict::Done(outcome)
+    }
+
+    fn start(&self, plan: &RunPlan, step: &Step, claim_exists: bool) -> Verdict {
+        let mut effects = Vec::new();
+        if let (Direction::Restore, false, Some(spec)) =
+            (self.direction, claim_exists, &self.claim_spec)
+        {
+            effects.push(Effect::Create {
+                resource: claim_resource(),
+                object: json!({
+                    "apiVersion": "v1",
+                    "kind": "PersistentVolumeClaim",
+                    "metadata": self.metadata(plan, step),
+                    "spec": spec,
+                }),
+                owner: FieldOwner::refloat(),
+            });
+        }
+        effects.push(Effect::Create {
+            resource: job_resource(),
+            object: self.job_object(plan, step),
+            owner: FieldOwner::refloat(),
+        });
+        Verdict::Act(effects)
+    }
+
+    fn metadata(&self, plan: &RunPlan, _step: &Step) -> Value {
+        json!({
+            "name": self.object_name(&plan.run),
+            "namespace": SYSTEM_NAMESPACE,
+            "labels": {
+                LABEL_RUN: plan.run.as_str(),
+                LABEL_STEP: match self.direction {
+                    Direction::Backup => "move",
+                    Direction::Restore => "fill",
+                },
+                "app.kubernetes.io/managed-by": "refloat",
+            },
+            "annotations": { "refloat.io/part": self.part },
+        })
+    }
+
+    fn job_object(&self, plan: &RunPlan, step: &Step) -> Value {
+        let order = MoverOrder {
+            direction: self.direction,
+            path: VOLUME_MOUNT.to_owned(),
+            protection: plan.protection.to_string(),
+            run: plan.run.to_string(),
+            site: plan.site.to_string(),
+            part: self.part.clone(),
+            snapshot: self.snapshot.clone(),
+            tree: self.tree.clone(),
+        };
+        let order = serde_json::to_string(&order).expect("an order is plain data");
+        let read_only = self.direction == Direction::Backup;
+        let metadata = self.metadata(plan, step);
+        json!({
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": metadata,
+            "spec": {
+                "backoffLimit": 2,
+                "activeDeadlineSeconds": step.limit_seconds,
+                "ttlSecondsAfterFinished": 86_400,
+                "template": {
+                    "metadata": { "labels": metadata["labels"] },
+                    "spec": {
+                        "restartPolicy": "Never",
+                        "automountServiceAccountToken": false,
+                        "enableServiceLinks": false,
+                        "terminationGracePeriodSeconds": 2,
+                        "containers": [{
+                            "name": "mover",
+                            "image": plan.mover_image,
+                            "imagePullPolicy": "IfNotPresent",
+                            "command": ["/usr/bin/refloat", "mover", "run"],
+                            "env": [{ "name": ORDER_VARIABLE, "value": order }],
+                            "securityContext": {
+                                "runAsUser": 0,
+                                "runAsGroup": 0,
+                                "allowPrivilegeEscalation": false,
+                                "readOnlyRootFilesystem": true,
+                            },
+                            "resources": {
+                                "requests": { "cpu": "100m", "memory": "128Mi" },
+                                "limits": { "memory": "512Mi" },
+                            },
+                            "volumeMounts": [
+                                { "name": "volume", "mountPath": VOLUME_MOUNT, "readOnly": read_only },
+                                { "name": "vault", "mountPath": VAULT_MOUNT, "readOnly": true },
+                                { "name": "scratch", "mountPath": "/tmp" },
+                            ],
+                        }],
+                        "volumes": [
+                            {
+                                "name": "volume",
+                                "persistentVolumeClaim": {
+                                    "claimName": self.object_name(&plan.run),
+                                    "readOnly": read_only,
+                                },
+                            },
+                            {
+                                "name": "vault",
+                                "secret": {
+                                    "secretName": vault_secret_name(&plan.run),
+                                    "defaultMode": 0o400,
+                                },
+                            },
+                            { "name": "scratch", "emptyDir": {} },
+                        ],
+                    },
+                },
+            },
+        })
+    }
+
+    fn progress_line(&self, log: &str) -> Option<String> {
+        let last = log
+            .lines()
+            .rev()
+            .find_map(|line| serde_json::from_str::<MoverProgress>(line).ok())?;
+        let total = last.bytes_total.or(self.bytes);
+        let rate = last.bytes_done.saturating_mul(1000) / last.milliseconds.max(1);
+        let mut text = format!("{}: {}", self.part, mebibytes(last.bytes_done));
+        if let Some(total) = total {
+            text.push_str(&format!(" of {}", mebibytes(total)));
+        }
+        text.push_str(&format!(", {}/s", mebibytes(rate)));
+        if let (Some(total), true) = (total, rate > 0) {
+            let left = total.saturating_sub(last.bytes_done) / rate;
+            text.push_str(&format!(", {left} s left"));
+        }
+        Some(text)
+    }
+}
+
+fn mebibytes(bytes: u64) -> String {
+    let tenths = bytes.saturating_mul(10) / (1024 * 1024);
+    format!("{}.{} MiB", tenths / 10, tenths % 10)
+}
+
+fn count(object: &Value, pointer: &str) -> u64 {
+    object.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
+}
+
+/// The newest report among a job's pods: success first.
+fn report(pods: &[Value]) -> Option<MoverReport> {
+    let reports: Vec<MoverReport> = pods
+        .iter()
+        .filter_map(|pod| {
+            let text = pod
+                .pointer("/status/containerStatuses/0/state/terminated/message")?
+                .as_str()?;
+            serde_json::from_str(text).ok()
+        })
+        .collect();
+    let done = reports
+        .iter()
+        .find(|report| matches!(report, MoverReport::Done { .. }));
+    done.or(reports.last()).cloned()
+}
+
+fn running(pod: &Value) -> Option<String> {
+    pod.pointer("/status/containerStatuses/0/state/running")?;
+    Some(pod.pointer("/metadata/name")?.as_str()?.to_owned())
+}
+
+fn waiting_reason(pod: &Value) -> Option<(&str, &str)> {
+    let waiting = pod.pointer("/status/containerStatuses/0/state/waiting")?;
+    let text = |key: &str| waiting.get(key).and_then(Value::as_str).unwrap_or("");
+    Some((text("reason"), text("message")))
+}
+
+fn hopeless(pod: &Value) -> Option<Problem> {
+    let (reason, message) = waiting_reason(pod)?;
+    matches!(
+        reason,
+        "ErrImageNeverPull" | "InvalidImageName" | "ImagePullBackOff"
+    )
+    .then(|| {
+        Problem::stuck(
+            "mover-image",
+            format!("the mover's image cannot be had: {reason}: {message}"),
+            "give an image that this cluster can pull with `--mover-image`",
+        )
+    })
+}
+
+fn pending_reason(part: &str, pods: &[Value]) -> String {
+    for pod in pods {
+        if let Some((reason, _)) = waiting_reason(pod).filter(|(reason, _)| !reason.is_empty()) {
+            return format!("{part}: the mover pod starts ({reason})");
+        }
+        let unscheduled = pod
+            .pointer("/status/conditions")
+            .and_then(Value::as_array)
+            .and_then(|all| {
+                all.iter().find(|condition| {
+                    condition.get("type").and_then(Value::as_str) == Some("PodScheduled")
+                        && condition.get("status").and_then(Value::as_str) == Some("False")
+                })
+            });
+        if let Some(message) = unscheduled.and_then(|condition| condition.get("message")) {
+            let message = message.as_str().unwrap_or_default();
+            return format!("{part}: the mover pod is not scheduled: {message}");
+        }
+    }
+    format!("{part}: the mover pod starts")
+}

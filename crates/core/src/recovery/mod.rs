@@ -1,0 +1,13 @@
+//! Steps that put things back: writing objects under their old owners, filling volumes. The loop itself is `drive`, the
+//! decision of what may run is `run::advance`.
+
+mod fill;
+mod system;
+mod write;
+
+pub use fill::{
+    Direction, Filling, MoverOrder, MoverProgress, MoverReport, ORDER_VARIABLE, VAULT_MOUNT,
+    VOLUME_MOUNT, vault_secret_name,
+};
+pub use system::{decide as system_namespace_decide, look as system_namespace_look};
+pub use write::{Existing, Writing, digest, owner_of};

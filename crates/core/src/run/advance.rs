@@ -1,0 +1,188 @@
+//! The pure heart of a run: which steps may run now, what each must read, and what it decides.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Progress, RunPlan, Step, StepState, Work};
+use crate::driver::{Driver, Outcome, Problem, Query, Seen, Task, Verdict, Why};
+use crate::{backup, recovery};
+
+/// The drivers that a run may use, by id.
+#[derive(Clone, Copy)]
+pub struct Workers<'a> {
+    /// The catalogue.
+    pub drivers: &'a [&'static dyn Driver],
+}
+
+impl Workers<'_> {
+    fn driver(&self, id: &str) -> Result<&'static dyn Driver, Problem> {
+        let found = self.drivers.iter().find(|driver| driver.facts().id == id);
+        found.copied().ok_or_else(|| {
+            Problem::stuck(
+                "driver-missing",
+                format!("this refloat has no driver `{id}`"),
+                "use a refloat at least as new as the one that made the point",
+            )
+        })
+    }
+}
+
+/// What one step decided in one turn.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// Act or look again, as the verdict says.
+    Verdict(Verdict),
+    /// It waited longer than its limit.
+    Overdue(Problem),
+}
+
+/// Steps that may run now, in plan order.
+///
+/// While a run is being given up these are its clean-up steps, whatever their edges.
+pub fn eligible<'a>(plan: &'a RunPlan, progress: &Progress) -> Vec<&'a Step> {
+    if progress.ended().is_some() {
+        return Vec::new();
+    }
+    let giving_up = progress.failing().is_some();
+    plan.steps
+        .iter()
+        .filter(|step| !progress.is_done(&step.id))
+        .filter(|step| {
+            let cleaned_before = step
+                .needs
+                .iter()
+                .filter(|edge| plan.step(&edge.on).is_some_and(|on| on.cleanup))
+                .all(|edge| progress.is_done(&edge.on));
+            let open = step.needs.iter().all(|edge| progress.is_done(&edge.on));
+            if giving_up {
+                step.cleanup && cleaned_before
+            } else {
+                open
+            }
+        })
+        .filter(|step| !matches!(progress.state(&step.id), Some(StepState::Stuck { .. })))
+        .collect()
+}
+
+fn prior(step: &Step, progress: &Progress) -> BTreeMap<String, Outcome> {
+    step.needs
+        .iter()
+        .filter_map(|edge| {
+            let outcome = progress.outcomes().get(&edge.on)?;
+            Some((edge.on.clone(), outcome.clone()))
+        })
+        .collect()
+}
+
+/// What a step must read first.
+pub fn first_queries(
+    plan: &RunPlan,
+    step: &Step,
+    progress: &Progress,
+    workers: Workers<'_>,
+) -> Vec<Query> {
+    match &step.work {
+        Work::Driver { op, claim, inputs } => {
+            let Ok(driver) = workers.driver(&claim.driver) else {
+                return Vec::new();
+            };
+            driver.look(&Task {
+                op: *op,
+                run: &plan.run,
+                step: &step.id,
+                claim,
+                inputs,
+                prior: &prior(step, progress),
+                ran: None,
+            })
+        }
+        Work::SystemNamespace => recovery::system_namespace_look(),
+        Work::Fill(filling) => filling.look(plan, step, &prior(step, progress)),
+        Work::Write(writing) => writing.look(),
+        Work::VaultAccess | Work::VaultAccessEnd => backup::vault_access_look(plan),
+        Work::StoreObjects | Work::Seal { .. } => Vec::new(),
+    }
+}
+
+/// What a step decides, given what was seen. `effected` holds what the engine's own effects of this step brought.
+pub fn advance(
+    plan: &RunPlan,
+    step: &Step,
+    progress: &Progress,
+    workers: Workers<'_>,
+    seen: &Seen,
+    effected: Option<&Outcome>,
+    now: Timestamp,
+) -> Decision {
+    let prior = prior(step, progress);
+    let verdict = match &step.work {
+        Work::Driver { op, claim, inputs } => match workers.driver(&claim.driver) {
+            Ok(driver) => driver.decide(
+                &Task {
+                    op: *op,
+                    run: &plan.run,
+                    step: &step.id,
+                    claim,
+                    inputs,
+                    prior: &prior,
+                    ran: effected,
+                },
+                seen,
+                now,
+            ),
+            Err(problem) => Verdict::Stuck(problem),
+        },
+        Work::SystemNamespace => recovery::system_namespace_decide(seen),
+        Work::VaultAccess => backup::vault_access_decide(plan, seen),
+        Work::VaultAccessEnd => backup::vault_access_end_decide(plan, seen),
+        Work::Fill(filling) => filling.decide(plan, step, &prior, seen, now),
+        Work::Write(writing) => writing.decide(&plan.run, seen),
+        Work::StoreObjects => backup::store_objects_decide(effected),
+        Work::Seal { draft } => backup::seal_decide(draft, progress, effected, now),
+    };
+    match verdict {
+        Verdict::Wait(why) => match overdue(step, progress, &why, now) {
+            Some(problem) => Decision::Overdue(problem),
+            None => Decision::Verdict(Verdict::Wait(why)),
+        },
+        Verdict::Look(_) | Verdict::Act(_) | Verdict::Done(_) | Verdict::Stuck(_) => {
+            Decision::Verdict(verdict)
+        }
+    }
+}
+
+fn overdue(step: &Step, progress: &Progress, why: &Why, now: Timestamp) -> Option<Problem> {
+    let since = match progress.state(&step.id)? {
+        StepState::Running { since, .. } => *since,
+        StepState::Done { .. } | StepState::Stuck { .. } => return None,
+    };
+    let waited = now.duration_since(since);
+    let limit = SignedDuration::from_secs(i64::from(step.limit_seconds));
+    (waited > limit).then(|| {
+        Problem::stuck(
+            &format!("{}-timeout", why.code),
+            format!(
+                "{}: waited {} s (limit {} s): {}",
+                step.title,
+                waited.as_secs(),
+                step.limit_seconds,
+                why.message
+            ),
+            "see to what is waited for, then run the same command again: it goes on where it was",
+        )
+    })
+}
+
+impl From<Problem> for Verdict {
+    /// A problem that may pass is waited for (the step's limit bounds it); any other needs a person.
+    fn from(problem: Problem) -> Self {
+        match problem.class {
+            crate::driver::Class::Wait | crate::driver::Class::Retry => Self::Wait(Why {
+                code: problem.code,
+                message: problem.message,
+            }),
+            crate::driver::Class::Stuck | crate::driver::Class::Bug => Self::Stuck(problem),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! A run: steps with edges, what is known of each, and the pure decision of what to do next.
+//!
+//! A backup and a recovery are both runs. `plan` and `backup` make the steps; `drive` performs them through the World.
+
+mod advance;
+mod progress;
+mod record;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use advance::{Decision, Workers, advance, eligible, first_queries};
+pub use progress::{Progress, StepState};
+pub use record::{End, Record};
+
+use crate::driver::{Claim, Op};
+use crate::names::{ProtectionName, RunId, SiteName};
+use crate::recovery::{Filling, Writing};
+
+/// What a run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunKind {
+    /// Makes one recovery point.
+    Backup,
+    /// Puts one recovery point back.
+    Restore,
+}
+
+impl RunKind {
+    /// Whether a failure is followed by the clean-up steps at once; a recovery waits for a person instead.
+    pub fn cleans_up_on_failure(self) -> bool {
+        match self {
+            Self::Backup => true,
+            Self::Restore => false,
+        }
+    }
+}
+
+/// Where a step sits. A label: edges are the truth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Backup: look and check.
+    Check,
+    /// Backup: cut.
+    Capture,
+    /// Backup: carry off-site.
+    Move,
+    /// Backup: sign.
+    Seal,
+    /// Recovery 0: evidence and preflight.
+    Guard,
+    /// Recovery 1: namespaces, accounts, rights, secrets, configuration.
+    Namespaces,
+    /// Recovery 2: custom resource definitions.
+    Crds,
+    /// Recovery 3: operators, webhooks.
+    Operators,
+    /// Recovery 4: volumes.
+    Storage,
+    /// Recovery 5: databases.
+    Databases,
+    /// Recovery 6: queues.
+    Queues,
+    /// Recovery 7: everything else.
+    Applications,
+    /// Recovery 8: what brings users in.
+    Traffic,
+    /// Both: remove what was only needed on the way.
+    Clean,
+}
+
+impl Phase {
+    /// `4 storage`, `capture`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Capture => "capture",
+            Self::Move => "move",
+            Self::Seal => "seal",
+            Self::Guard => "0 guard",
+            Self::Namespaces => "1 namespaces and RBAC",
+            Self::Crds => "2 CRDs",
+            Self::Operators => "3 operators",
+            Self::Storage => "4 storage",
+            Self::Databases => "5 databases",
+            Self::Queues => "6 queues",
+            Self::Applications => "7 applications",
+            Self::Traffic => "8 traffic",
+            Self::Clean => "clean up",
+        }
+    }
+}
+
+/// One step waits for another: by which rule, on what evidence.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Edge {
+    /// Id of the step that must be done first.
+    pub on: String,
+    /// Name of the rule that drew the edge: `DATABASE_BEFORE_CLIENT`.
+    pub rule: String,
+    /// Object and field that the rule saw.
+    pub evidence: String,
+}
+
+impl Edge {
+    /// An edge.
+    pub fn new(on: &str, rule: &str, evidence: impl Into<String>) -> Self {
+        Self {
+            on: on.to_owned(),
+            rule: rule.to_owned(),
+            evidence: evidence.into(),
+        }
+    }
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "work")]
+pub enum Work {
+    /// A driver's operation.
+    Driver {
+        /// Which operation.
+        op: Op,
+        /// On which claim; its driver performs it.
+        claim: Claim,
+        /// What the planner knows and the driver needs.
+        inputs: BTreeMap<String, Value>,
+    },
+    /// Makes sure that Refloat's namespace is there.
+    SystemNamespace,
+    /// Gives movers of this run access to the vault.
+    VaultAccess,
+    /// Takes that access away.
+    VaultAccessEnd,
+    /// Moves bytes with a mover pod, into the vault or out of it.
+    Fill(Filling),
+    /// Writes one object and waits until it is ready.
+    Write(Writing),
+    /// Reads the protection's objects and stores them.
+    StoreObjects,
+    /// Signs the point.
+    Seal {
+        /// Everything about the point that is known beforehand, as `backup::PointContent`.
+        draft: Value,
+    },
+}
+
+/// One step of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Unique in the run: `write StatefulSet.apps shop/db`.
+    pub id: String,
+    /// Where it sits.
+    pub phase: Phase,
+    /// What it does, for people.
+    pub title: String,
+    /// What must be done first.
+    pub needs: BTreeSet<Edge>,
+    /// What it does.
+    pub work: Work,
+    /// A wait longer than this ends in `Stuck`.
+    pub limit_seconds: u32,
+    /// It removes what was only needed on the way, and runs after a failure too.
+    #[serde(default)]
+    pub cleanup: bool,
+}
+
+impl Step {
+    /// The limit of a wait.
+    pub fn limit(&self) -> Duration {
+        Duration::from_secs(u64::from(self.limit_seconds))
+    }
+}
+
+/// Everything that one run will do: a value that can be printed, stored and compared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunPlan {
+    /// What for.
+    pub kind: RunKind,
+    /// Which run.
+    pub run: RunId,
+    /// Which protection.
+    pub protection: ProtectionName,
+    /// Where it acts.
+    pub site: SiteName,
+    /// The point that is restored; `None` for a backup.
+    pub point: Option<String>,
+    /// Container image of the movers.
+    pub mover_image: String,
+    /// Steps, in an order that respects all edges.
+    pub steps: Vec<Step>,
+}
+
+impl RunPlan {
+    /// The step with this id.
+    pub fn step(&self, id: &str) -> Option<&Step> {
+        self.steps.iter().find(|step| step.id == id)
+    }
+
+    /// Digest of the plan without its run id: two plans of one point, target and goal are equal.
+    pub fn digest(&self) -> String {
+        use sha2::{Digest, Sha256};
+        let steps = serde_json::to_vec(&(&self.kind, &self.protection, &self.point, &self.steps))
+            .expect("a plan is plain data with text keys");
+        hex::encode(Sha256::digest(steps))
+    }
+}

@@ -1,0 +1,170 @@
+//! What is known of each step of a run: the journal, folded.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{End, Record};
+use crate::driver::{Outcome, Problem};
+
+/// State of one step.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StepState {
+    /// Its edges were open; it was acted on or is waited for.
+    Running {
+        /// When its edges were open.
+        began: Timestamp,
+        /// When it was last acted on, or when the run was resumed.
+        since: Timestamp,
+    },
+    /// It is done.
+    Done {
+        /// When its edges were open.
+        began: Timestamp,
+        /// When it was done.
+        at: Timestamp,
+    },
+    /// A person must act; resuming tries it again.
+    Stuck {
+        /// When its edges were open.
+        began: Timestamp,
+        /// Why.
+        problem: Problem,
+    },
+}
+
+/// The journal, folded.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Progress {
+    steps: BTreeMap<String, StepState>,
+    outcomes: BTreeMap<String, Outcome>,
+    failing: Option<Problem>,
+    ended: Option<End>,
+    started: Option<Timestamp>,
+    last: Option<Timestamp>,
+}
+
+impl Progress {
+    /// Folds a whole journal.
+    pub fn of<'a>(records: impl IntoIterator<Item = &'a Record>) -> Self {
+        let mut progress = Self::default();
+        for record in records {
+            progress.apply(record);
+        }
+        progress
+    }
+
+    /// Takes one more record into account.
+    pub fn apply(&mut self, record: &Record) {
+        match record {
+            Record::Started { at, .. } => {
+                self.started.get_or_insert(*at);
+                self.last = Some(*at);
+            }
+            Record::Resumed { at, .. } => self.resume(*at),
+            Record::Began { at, step } => {
+                self.last = Some(*at);
+                let state = StepState::Running {
+                    began: *at,
+                    since: *at,
+                };
+                self.steps.entry(step.clone()).or_insert(state);
+            }
+            Record::Intent { at, step, .. } => {
+                self.last = Some(*at);
+                let began = self.began(step).unwrap_or(*at);
+                let state = StepState::Running { began, since: *at };
+                self.steps.insert(step.clone(), state);
+            }
+            Record::Done { at, step, outcome } => {
+                self.last = Some(*at);
+                let began = self.began(step).unwrap_or(*at);
+                let state = StepState::Done { began, at: *at };
+                self.steps.insert(step.clone(), state);
+                self.outcomes.insert(step.clone(), outcome.clone());
+            }
+            Record::Stuck { at, step, problem } => {
+                self.last = Some(*at);
+                let state = StepState::Stuck {
+                    began: self.began(step).unwrap_or(*at),
+                    problem: problem.clone(),
+                };
+                self.steps.insert(step.clone(), state);
+            }
+            Record::Failing { at, problem } => {
+                self.last = Some(*at);
+                self.failing.get_or_insert(problem.clone());
+            }
+            Record::Ended { at, end } => {
+                self.last = Some(*at);
+                self.ended = Some(*end);
+            }
+        }
+    }
+
+    fn resume(&mut self, at: Timestamp) {
+        self.last = Some(at);
+        for state in self.steps.values_mut() {
+            match state {
+                StepState::Running { began, .. } | StepState::Stuck { began, .. } => {
+                    *state = StepState::Running {
+                        began: *began,
+                        since: at,
+                    };
+                }
+                StepState::Done { .. } => {}
+            }
+        }
+    }
+
+    fn began(&self, step: &str) -> Option<Timestamp> {
+        match self.steps.get(step)? {
+            StepState::Running { began, .. }
+            | StepState::Done { began, .. }
+            | StepState::Stuck { began, .. } => Some(*began),
+        }
+    }
+
+    /// State of a step; `None` while its edges are not open.
+    pub fn state(&self, step: &str) -> Option<&StepState> {
+        self.steps.get(step)
+    }
+
+    /// True when the step is done.
+    pub fn is_done(&self, step: &str) -> bool {
+        matches!(self.steps.get(step), Some(StepState::Done { .. }))
+    }
+
+    /// Outcomes of the steps that are done.
+    pub fn outcomes(&self) -> &BTreeMap<String, Outcome> {
+        &self.outcomes
+    }
+
+    /// The first stuck step and its problem.
+    pub fn stuck(&self) -> Option<(&str, &Problem)> {
+        self.steps.iter().find_map(|(id, state)| match state {
+            StepState::Stuck { problem, .. } => Some((id.as_str(), problem)),
+            StepState::Running { .. } | StepState::Done { .. } => None,
+        })
+    }
+
+    /// Why the run is being given up, if it is.
+    pub fn failing(&self) -> Option<&Problem> {
+        self.failing.as_ref()
+    }
+
+    /// How the run ended, if it did.
+    pub fn ended(&self) -> Option<End> {
+        self.ended
+    }
+
+    /// When the run started.
+    pub fn started(&self) -> Option<Timestamp> {
+        self.started
+    }
+
+    /// When the journal was last written.
+    pub fn last(&self) -> Option<Timestamp> {
+        self.last
+    }
+}
