@@ -1,1 +1,37 @@
-fn main() {}
+//! Every command a developer or CI runs: `cargo xtask <verb>`.
+//!
+//! Holds the list of verbs and nothing else; each verb is one module beside this file with `Arguments` and `run`.
+
+mod printer;
+mod testbed;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Every command a developer or CI runs.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Two real Kubernetes sites and an S3 server on this machine
+    Testbed(testbed::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().verb {
+        Verb::Testbed(arguments) => testbed::run(arguments),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            printer::say(format_args!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

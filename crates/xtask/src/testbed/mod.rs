@@ -1,0 +1,161 @@
+//! `cargo xtask testbed`: two real Kubernetes sites and an S3 server on this machine.
+//!
+//! This file holds the verb's words. `lifecycle` is what other verbs call; everything else is below it.
+
+mod addresses;
+mod cache;
+mod certificates;
+mod command;
+mod configuration;
+mod control_groups;
+mod files;
+mod images;
+mod leftovers;
+mod lifecycle;
+mod lock;
+mod mounts;
+mod network;
+mod object_store;
+mod packages;
+mod place;
+mod processes;
+mod readiness;
+mod record;
+mod requirements;
+mod site;
+mod supervisor;
+mod tools;
+mod unit;
+mod units;
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+
+pub(crate) use lifecycle::Testbed;
+pub(crate) use place::Site;
+
+use crate::printer::{print, say};
+use place::StateDirectory;
+use supervisor::Condition;
+
+/// Two real Kubernetes sites and an S3 server on this machine.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Which testbed; each has its own networks and state
+    #[arg(long, default_value = "refloat", global = true)]
+    name: String,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Bring both sites and the S3 server up, or what of them is missing
+    Up,
+    /// Remove all of it from the machine
+    Down,
+    /// Tell how its parts are; exit code 1 if one is not ready
+    Status,
+    /// Destroy a site: every process killed, its disks gone
+    Kill { site: Site },
+    /// Run a command in a site's network, with KUBECONFIG set
+    Exec {
+        site: Site,
+        #[arg(last = true, required = true)]
+        command: Vec<OsString>,
+    },
+    /// Print the path of a site's kubeconfig, for use from this machine
+    Kubeconfig { site: Site },
+    /// Load an image (OCI layout in a tar file) into both sites
+    LoadImage { tar: PathBuf },
+    /// Keep the programs of a testbed running
+    #[command(hide = true)]
+    Supervise { state: PathBuf },
+}
+
+/// Do what the verb's words say.
+pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
+    let name = &arguments.name;
+    match arguments.action {
+        Action::Up => {
+            let testbed = Testbed::up(name)?;
+            for site in Site::ALL {
+                say(format_args!(
+                    "  export KUBECONFIG={}",
+                    testbed.kubeconfig(site).display()
+                ));
+            }
+            say(format_args!(
+                "  S3: {}",
+                testbed.state().object_store().display()
+            ));
+        }
+        Action::Down => {
+            Testbed::down(name)?;
+            say(format_args!("testbed {name} is gone"));
+        }
+        Action::Status => return status(&Testbed::open(name)?),
+        Action::Kill { site } => {
+            Testbed::open(name)?.kill(site)?;
+            say(format_args!("{site} is destroyed"));
+        }
+        Action::Exec { site, command } => return exec(&Testbed::open(name)?, site, &command),
+        Action::Kubeconfig { site } => print(Testbed::open(name)?.kubeconfig(site).display())?,
+        Action::LoadImage { tar } => Testbed::open(name)?.load_image(&tar)?,
+        Action::Supervise { state } => supervisor::supervise(&StateDirectory::at(state))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn exec(testbed: &Testbed, site: Site, command: &[OsString]) -> Result<ExitCode> {
+    let (program, arguments) = command.split_first().context("a command is needed")?;
+    let mut command = testbed.command_in(site, program)?;
+    command
+        .stdin(std::process::Stdio::inherit())
+        .args(arguments);
+    Err(command.exec()).with_context(|| format!("cannot run {}", program.display()))
+}
+
+fn status(testbed: &Testbed) -> Result<ExitCode> {
+    for (unit, report) in supervisor::read_status(testbed.state())? {
+        let condition = match report.condition {
+            Condition::Waiting => "waiting".to_owned(),
+            Condition::Running { process } => format!("running, process {process}"),
+            Condition::Ended { how } => format!("ended: {how}"),
+        };
+        print(format_args!(
+            "{unit:36} {condition} (restarts: {})",
+            report.restarts
+        ))?;
+    }
+    let addresses = testbed.record().addresses;
+    for site in Site::ALL {
+        print(format_args!(
+            "{:36} https://{}",
+            format!("{site}/API"),
+            addresses.api_server(site)
+        ))?;
+    }
+    print(format_args!(
+        "{:36} http://{}",
+        "s3",
+        addresses.object_store()
+    ))?;
+    let missing = testbed.missing()?;
+    for what in &missing {
+        print(format_args!("NOT READY: {what}"))?;
+    }
+    Ok(if missing.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
