@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::driver::{
-    Class, Effect, Effected, ExecAnswer, LOOK_ROUNDS_MAX, Outcome, Problem, Query, Repeat, Seen, Verdict, Why,
+    Class, Effect, Effected, ExecAnswer, LOOK_ROUNDS_MAX, Outcome, Problem, Query, Repeat, Seen,
+    Verdict, Why,
 };
 use crate::run::{
     Decision, End, Progress, Record, RunPlan, Step, Workers, advance, eligible, first_queries,

@@ -19,7 +19,9 @@ pub const ANNOTATION_DIGEST: &str = "refloat.io/digest";
 
 /// A name breaks the rules of its kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is no valid {kind}: use 1 to 50 lower-case letters, digits and `-`, starting and ending with a letter or digit")]
+#[error(
+    "`{name}` is no valid {kind}: use 1 to 50 lower-case letters, digits and `-`, starting and ending with a letter or digit"
+)]
 pub struct NameError {
     /// What was being named.
     pub kind: &'static str,
@@ -123,7 +125,17 @@ mod tests {
             assert!(SiteName::new(good).is_ok(), "{good}");
         }
         let long = "x".repeat(51);
-        for bad in ["", "-a", "a-", "Shop", "a.b", "a/b", "..", "a b", long.as_str()] {
+        for bad in [
+            "",
+            "-a",
+            "a-",
+            "Shop",
+            "a.b",
+            "a/b",
+            "..",
+            "a b",
+            long.as_str(),
+        ] {
             assert!(SiteName::new(bad).is_err(), "{bad}");
         }
         assert!(serde_json::from_str::<SiteName>("\"../x\"").is_err());

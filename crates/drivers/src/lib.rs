@@ -1,1 +1,9 @@
-//! See Cargo.toml.
+//! Refloat's drivers, pure: what each system is, and what must happen to it. One folder each, one static catalogue.
+//!
+//! Nothing here performs anything: drivers answer with queries, effects and verdicts, and `refloat-world` has the hands.
+
+pub mod catalogue;
+pub mod csi_snapshot;
+pub mod postgresql;
+
+pub use catalogue::CATALOGUE;

@@ -528,7 +528,9 @@ impl Builder {
     }
 
     fn after(mut self, on: &str, rule: &str) -> Self {
-        self.step.needs.insert(Edge::new(on, rule, "order of a backup"));
+        self.step
+            .needs
+            .insert(Edge::new(on, rule, "order of a backup"));
         self
     }
 

@@ -152,7 +152,9 @@ impl Effect {
                 request.namespace,
                 request.pod
             ),
-            Self::GrantVault { namespace, name, .. } => {
+            Self::GrantVault {
+                namespace, name, ..
+            } => {
                 format!("create Secret {namespace}/{name} (vault access)")
             }
             Self::StoreObjects => "store the objects".to_owned(),

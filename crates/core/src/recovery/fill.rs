@@ -246,7 +246,10 @@ impl Filling {
         if self.tree.as_ref().is_some_and(|expected| expected != tree) {
             return Verdict::Stuck(Problem::stuck(
                 "part-digest",
-                format!("{}: the mover restored another tree than the point names", self.part),
+                format!(
+                    "{}: the mover restored another tree than the point names",
+                    self.part
+                ),
                 "do not use this volume; run `refloat vault check`",
             ));
         }

@@ -182,7 +182,12 @@ pub fn owner_of(thing: &Thing) -> FieldOwner {
     thing
         .list("/metadata/managedFields")
         .iter()
-        .filter(|entry| entry.get("subresource").and_then(Value::as_str).is_none_or(str::is_empty))
+        .filter(|entry| {
+            entry
+                .get("subresource")
+                .and_then(Value::as_str)
+                .is_none_or(str::is_empty)
+        })
         .filter_map(|entry| {
             let manager = entry.get("manager")?.as_str()?.to_owned();
             let apply = entry.get("operation")?.as_str()? == "Apply";

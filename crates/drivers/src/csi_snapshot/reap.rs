@@ -1,0 +1,97 @@
+//! Removing what a backup or a recovery made on the way: mover, claims, the second snapshot, then the first one.
+//!
+//! Exactly one content is flipped to Delete, and only one that our own VolumeSnapshot made: a handle that we did not
+//! create is never deleted.
+
+use refloat_core::driver::{
+    Effect, ObjectRef, Outcome, Patch, Precondition, Problem, Query, Seen, Task, Verdict, Why,
+};
+use serde_json::{Value, json};
+
+use super::backup::content;
+use super::types::{self, text};
+
+pub(super) fn look(task: &Task<'_>) -> Vec<Query> {
+    vec![
+        Query::Object(types::mover_job(task)),
+        Query::Object(types::mover_claim(task)),
+        Query::Object(types::exposed_snapshot(task)),
+        Query::Object(types::exposed_content(task)),
+        Query::Object(types::snapshot(task)),
+        Query::List(types::contents()),
+    ]
+}
+
+fn delete(object: ObjectRef, live: &Value) -> Verdict {
+    Verdict::Act(vec![Effect::Delete {
+        object,
+        precondition: Precondition::same_uid(live),
+    }])
+}
+
+/// Deletes in turn; `Wait` while something is going away.
+pub(super) fn decide(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
+    let in_order = [
+        types::mover_job(task),
+        types::mover_claim(task),
+        types::exposed_snapshot(task),
+        types::exposed_content(task),
+    ];
+    for object in in_order {
+        let Some(live) = seen.object(&object)? else {
+            continue;
+        };
+        if !types::is_of_run(live, task) {
+            return Err(Problem::stuck(
+                "not-ours",
+                format!("{} is in the way and was not made by this run", object.id()),
+                "look who made it, and remove it if it is of no use",
+            ));
+        }
+        if live.pointer("/metadata/deletionTimestamp").is_some() {
+            return Ok(going(&object));
+        }
+        return Ok(delete(object, live));
+    }
+    let snapshot_object = types::snapshot(task);
+    let snapshot = seen.object(&snapshot_object)?;
+    if let Some(content) = content(task, seen.list(&types::contents())?) {
+        return Ok(reap_content(&snapshot_object, snapshot, content));
+    }
+    match snapshot {
+        Some(live) if live.pointer("/metadata/deletionTimestamp").is_some() => {
+            Ok(going(&snapshot_object))
+        }
+        Some(live) => Ok(delete(snapshot_object, live)),
+        None => Ok(Verdict::Done(Outcome::default())),
+    }
+}
+
+fn going(object: &ObjectRef) -> Verdict {
+    Verdict::Wait(Why::new(
+        "being-deleted",
+        format!("{} is being deleted", object.id()),
+    ))
+}
+
+/// The content that our snapshot made: flipped to Delete, then both go.
+fn reap_content(snapshot: &ObjectRef, live: Option<&Value>, content: &Value) -> Verdict {
+    let name = text(content, "/metadata/name").unwrap_or_default();
+    let object = ObjectRef::cluster(types::content_resource(), name);
+    if content.pointer("/metadata/deletionTimestamp").is_some() {
+        return going(&object);
+    }
+    if text(content, "/spec/deletionPolicy") != Some("Delete") {
+        return Verdict::Act(vec![Effect::Patch {
+            object,
+            patch: Patch::Merge(json!({ "spec": { "deletionPolicy": "Delete" } })),
+            precondition: Precondition::same_uid(content),
+            subresource: None,
+        }]);
+    }
+    match live {
+        Some(live) if live.pointer("/metadata/deletionTimestamp").is_some() => going(snapshot),
+        Some(live) => delete(snapshot.clone(), live),
+        None => delete(object, content),
+    }
+}

@@ -1,0 +1,203 @@
+//! Handing a filled volume over from Refloat's namespace to its own: each step from what exists, so that a kill between any
+//! two loses nothing.
+//!
+//! Retain (re-read to confirm) → delete the filled claim → point the volume at its new claim → create that claim → wait
+//! until bound → put the reclaim policy back. The binder may sleep 15 s on a lost race; touching the claim wakes it.
+
+use jiff::{SignedDuration, Timestamp};
+use refloat_core::driver::{
+    Effect, FieldOwner, ObjectRef, Outcome, Patch, Precondition, Problem, Query, Seen, Task,
+    Verdict, Why,
+};
+use refloat_core::names::{ANNOTATION_RECOVERY, SYSTEM_NAMESPACE};
+use serde_json::{Value, json};
+
+use super::types::{self, text};
+
+/// Remembers, on the volume, the reclaim policy to put back.
+const ANNOTATION_POLICY: &str = "refloat.io/reclaim-policy";
+/// Touched to wake the binder.
+const ANNOTATION_NUDGE: &str = "refloat.io/nudged";
+/// How long the binder may take before it is nudged, and between two nudges.
+const NUDGE_AFTER: SignedDuration = SignedDuration::from_secs(1);
+
+fn volume_name<'a>(task: &'a Task<'_>) -> Result<&'a str, Problem> {
+    task.prior_fact("volume")
+        .and_then(Value::as_str)
+        .ok_or_else(|| {
+            Problem::stuck(
+                "fill-missing",
+                format!("{}: no filled volume is known", types::part(task)),
+                "start the recovery again",
+            )
+        })
+}
+
+pub(super) fn look(task: &Task<'_>) -> Vec<Query> {
+    let mut queries = vec![
+        Query::Object(types::mover_claim(task)),
+        Query::Object(types::claim(task)),
+    ];
+    if let Ok(name) = volume_name(task) {
+        queries.push(Query::Object(types::volume(name)));
+    }
+    queries
+}
+
+pub(super) fn decide(task: &Task<'_>, seen: &Seen, now: Timestamp) -> Result<Verdict, Problem> {
+    let name = volume_name(task)?;
+    let object = types::volume(name);
+    let volume = seen.object(&object)?.ok_or_else(|| {
+        Problem::stuck(
+            "volume-gone",
+            format!("{}: PersistentVolume {name} is gone", types::part(task)),
+            "start the recovery again: the volume is filled anew",
+        )
+    })?;
+    let target = seen.object(&types::claim(task))?;
+    if let Some(target) = target {
+        refuse_foreign(task, target)?;
+        if text(target, "/status/phase") == Some("Bound") {
+            return Ok(finish(task, &object, volume));
+        }
+    }
+    if text(volume, "/spec/persistentVolumeReclaimPolicy") != Some("Retain") {
+        return Ok(retain(object, volume));
+    }
+    if let Some(filled) = seen.object(&types::mover_claim(task))? {
+        if filled.pointer("/metadata/deletionTimestamp").is_some() {
+            return Ok(Verdict::Wait(Why::new(
+                "claim-releasing",
+                format!("{}: the filled claim is being released", types::part(task)),
+            )));
+        }
+        return Ok(Verdict::Act(vec![Effect::Delete {
+            object: types::mover_claim(task),
+            precondition: Precondition::same_uid(filled),
+        }]));
+    }
+    if text(volume, "/spec/claimRef/namespace") == Some(SYSTEM_NAMESPACE) {
+        return Ok(point_at_target(task, object, volume));
+    }
+    match target {
+        None => create_target(task, name),
+        Some(target) => Ok(wait_bound(task, target, now)),
+    }
+}
+
+fn refuse_foreign(task: &Task<'_>, target: &Value) -> Result<(), Problem> {
+    let recovery = target
+        .pointer("/metadata/annotations")
+        .and_then(|all| all.get(ANNOTATION_RECOVERY))
+        .and_then(Value::as_str);
+    if recovery == Some(task.run.as_str()) {
+        return Ok(());
+    }
+    Err(Problem::stuck(
+        "already-exists",
+        format!(
+            "{} is already there and was not made by this recovery",
+            task.claim.thing
+        ),
+        "remove it, or recover into another namespace: its data would be shadowed",
+    ))
+}
+
+fn retain(object: ObjectRef, volume: &Value) -> Verdict {
+    let policy = text(volume, "/spec/persistentVolumeReclaimPolicy").unwrap_or("Delete");
+    Verdict::Act(vec![Effect::Patch {
+        object,
+        patch: Patch::Merge(json!({
+            "metadata": { "annotations": { ANNOTATION_POLICY: policy } },
+            "spec": { "persistentVolumeReclaimPolicy": "Retain" },
+        })),
+        precondition: Precondition::same_uid(volume),
+        subresource: None,
+    }])
+}
+
+fn point_at_target(task: &Task<'_>, object: ObjectRef, volume: &Value) -> Verdict {
+    Verdict::Act(vec![Effect::Patch {
+        object,
+        patch: Patch::Merge(json!({
+            "spec": {
+                "claimRef": {
+                    "apiVersion": "v1",
+                    "kind": "PersistentVolumeClaim",
+                    "namespace": task.claim.thing.namespace,
+                    "name": task.claim.thing.name,
+                    "uid": null,
+                    "resourceVersion": null,
+                },
+            },
+        })),
+        precondition: Precondition::as_read(volume),
+        subresource: None,
+    }])
+}
+
+fn create_target(task: &Task<'_>, volume: &str) -> Result<Verdict, Problem> {
+    let object = types::claim(task);
+    let mut claim = task.inputs.get("claim").cloned().ok_or_else(|| {
+        Problem::stuck(
+            "claim-missing",
+            format!("{}: the plan carries no claim", types::part(task)),
+            "make the plan anew",
+        )
+    })?;
+    claim["spec"]["volumeName"] = json!(volume);
+    claim["metadata"]["annotations"][ANNOTATION_RECOVERY] = json!(task.run.as_str());
+    Ok(Verdict::Act(vec![Effect::Create {
+        resource: object.resource,
+        object: claim,
+        owner: FieldOwner::refloat(),
+    }]))
+}
+
+fn wait_bound(task: &Task<'_>, target: &Value, now: Timestamp) -> Verdict {
+    let time =
+        |pointer: &str| text(target, pointer).and_then(|text| text.parse::<Timestamp>().ok());
+    let nudged = target
+        .pointer("/metadata/annotations")
+        .and_then(|all| all.get(ANNOTATION_NUDGE))
+        .and_then(Value::as_str)
+        .and_then(|text| text.parse::<Timestamp>().ok());
+    let since = nudged.or_else(|| time("/metadata/creationTimestamp"));
+    if since.is_some_and(|since| now.duration_since(since) > NUDGE_AFTER) {
+        return Verdict::Act(vec![Effect::Patch {
+            object: types::claim(task),
+            patch: Patch::Merge(json!({
+                "metadata": { "annotations": { ANNOTATION_NUDGE: now.to_string() } },
+            })),
+            precondition: Precondition::same_uid(target),
+            subresource: None,
+        }]);
+    }
+    Verdict::Wait(Why::new(
+        "claim-binding",
+        format!("{}: waits to be bound", task.claim.thing),
+    ))
+}
+
+fn finish(task: &Task<'_>, object: &ObjectRef, volume: &Value) -> Verdict {
+    let annotations = volume.pointer("/metadata/annotations");
+    let policy = annotations
+        .and_then(|all| all.get(ANNOTATION_POLICY))
+        .and_then(Value::as_str);
+    match policy {
+        Some(policy) => Verdict::Act(vec![Effect::Patch {
+            object: object.clone(),
+            patch: Patch::Merge(json!({
+                "metadata": { "annotations": { ANNOTATION_POLICY: null } },
+                "spec": { "persistentVolumeReclaimPolicy": policy },
+            })),
+            precondition: Precondition::same_uid(volume),
+            subresource: None,
+        }]),
+        None => Verdict::Done(
+            Outcome::default()
+                .with("volume", object.name.as_str())
+                .with("claim", types::part(task)),
+        ),
+    }
+}

@@ -1,0 +1,70 @@
+//! PostgreSQL 12 to 17 in a StatefulSet or Deployment, without an operator.
+//!
+//! Protects a server whose data directory, WAL and tablespaces lie on one volume. Promises `atomic-volume`: a storage
+//! snapshot of one volume, cut at one moment, with `fsync` and `full_page_writes` on, starts like after a power cut and
+//! loses nothing that was committed (PostgreSQL documentation, "File System Level Backup"). The conditions are checked,
+//! each time; where one does not hold the copy is only `crash`.
+//!
+//! Reads and checkpoints through the image's own `psql` by exec. Cannot yet: several volumes (they need a held backup).
+
+mod backup;
+mod claim;
+mod restore;
+#[cfg(test)]
+mod tests;
+mod types;
+
+use jiff::Timestamp;
+use refloat_core::driver::{
+    Claim, Driver, Facts, Op, Outcome, Permission, Problem, Query, Role, Seen, Task, Verdict,
+};
+use refloat_core::inventory::{Inventory, Thing};
+
+/// The driver.
+pub struct Postgresql;
+
+static FACTS: Facts = Facts {
+    id: "postgresql",
+    summary: "PostgreSQL servers without an operator, data and WAL on one volume",
+    role: Role::Database,
+    versions: "12 to 17 by its documentation, 15 tested",
+    permissions: &[
+        Permission {
+            group: "",
+            resource: "pods",
+            verbs: &["get", "list"],
+        },
+        Permission {
+            group: "",
+            resource: "pods/exec",
+            verbs: &["get", "create"],
+        },
+    ],
+};
+
+impl Driver for Postgresql {
+    fn facts(&self) -> &'static Facts {
+        &FACTS
+    }
+
+    fn claim(&self, thing: &Thing, inventory: &Inventory) -> Option<Claim> {
+        claim::claim(thing, inventory)
+    }
+
+    fn look(&self, task: &Task<'_>) -> Vec<Query> {
+        match task.op {
+            Op::Check | Op::Ready | Op::Capture => vec![types::pods(task)],
+            Op::Expose | Op::Reap | Op::Restore => Vec::new(),
+        }
+    }
+
+    fn decide(&self, task: &Task<'_>, seen: &Seen, _now: Timestamp) -> Verdict {
+        let verdict: Result<Verdict, Problem> = match task.op {
+            Op::Check => backup::check(task, seen),
+            Op::Capture => backup::capture(task, seen),
+            Op::Ready => restore::ready(task, seen),
+            Op::Expose | Op::Reap | Op::Restore => Ok(Verdict::Done(Outcome::default())),
+        };
+        verdict.unwrap_or_else(Verdict::from)
+    }
+}

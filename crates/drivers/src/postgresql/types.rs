@@ -1,0 +1,220 @@
+//! How this driver talks to a server: which pod, which command, and what its answers mean.
+
+use std::collections::BTreeMap;
+
+use refloat_core::driver::{
+    Class, ExecAnswer, ExecRequest, ListRequest, Problem, Query, Seen, Task,
+};
+use refloat_core::inventory::Resource;
+use serde_json::Value;
+
+fn pod_list(task: &Task<'_>) -> ListRequest {
+    ListRequest {
+        resource: Resource::namespaced("v1", "Pod", "pods"),
+        namespace: task.claim.thing.namespace.clone(),
+        labels: BTreeMap::new(),
+    }
+}
+
+/// The pods of the claim's namespace.
+pub(super) fn pods(task: &Task<'_>) -> Query {
+    Query::List(pod_list(task))
+}
+
+fn setting<'a>(task: &'a Task<'_>, key: &str) -> &'a str {
+    task.claim.settings.get(key).map_or("", String::as_str)
+}
+
+fn id(task: &Task<'_>) -> String {
+    format!(
+        "{}/{}",
+        task.claim.thing.namespace.as_deref().unwrap_or_default(),
+        task.claim.thing.name
+    )
+}
+
+/// True when the pod belongs to the workload: by owner for a StatefulSet, by the ReplicaSet's name for a Deployment.
+fn owned(task: &Task<'_>, pod: &Value) -> bool {
+    let thing = &task.claim.thing;
+    pod.pointer("/metadata/ownerReferences")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .any(|owner| {
+            let text = |key: &str| owner.get(key).and_then(Value::as_str).unwrap_or_default();
+            let name = text("name");
+            match text("kind") {
+                "ReplicaSet" => {
+                    thing.kind == "Deployment"
+                        && name
+                            .rsplit_once('-')
+                            .is_some_and(|(prefix, _)| prefix == thing.name)
+                }
+                kind => kind == thing.kind && name == thing.name,
+            }
+        })
+}
+
+/// Name of the running pod of the workload.
+pub(super) fn running_pod(task: &Task<'_>, seen: &Seen) -> Result<String, Problem> {
+    let all = seen.list(&pod_list(task))?;
+    let pods: Vec<&Value> = all.iter().filter(|pod| owned(task, pod)).collect();
+    let running = pods.iter().find(|pod| {
+        pod.pointer("/status/phase").and_then(Value::as_str) == Some("Running")
+            && pod.pointer("/metadata/deletionTimestamp").is_none()
+            && container_runs(pod, setting(task, "container"))
+    });
+    if let Some(name) = running.and_then(|pod| pod.pointer("/metadata/name")?.as_str()) {
+        return Ok(name.to_owned());
+    }
+    let phase = pods
+        .first()
+        .and_then(|pod| pod.pointer("/status/phase")?.as_str())
+        .unwrap_or("none");
+    Err(Problem::of(
+        Class::Wait,
+        "pod-not-running",
+        format!("{}: no running pod (phase {phase})", id(task)),
+        "look at the pod with `kubectl describe pod`",
+    ))
+}
+
+fn container_runs(pod: &Value, container: &str) -> bool {
+    pod.pointer("/status/containerStatuses")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .any(|status| {
+            status.get("name").and_then(Value::as_str) == Some(container)
+                && status.pointer("/state/running").is_some()
+        })
+}
+
+/// A command in the server's container.
+pub(super) fn command(task: &Task<'_>, pod: &str, words: &[&str], input: &str) -> ExecRequest {
+    ExecRequest {
+        namespace: task.claim.thing.namespace.clone().unwrap_or_default(),
+        pod: pod.to_owned(),
+        container: Some(setting(task, "container").to_owned()),
+        command: words.iter().map(|&word| word.to_owned()).collect(),
+        input: input.to_owned(),
+        limit_seconds: 120,
+    }
+}
+
+/// SQL through the image's own `psql`, on the local socket, stopping at the first error.
+pub(super) fn psql(task: &Task<'_>, pod: &str, sql: &str) -> ExecRequest {
+    let words = [
+        "psql",
+        "--no-psqlrc",
+        "--quiet",
+        "--tuples-only",
+        "--no-align",
+        "--no-password",
+        "--set=ON_ERROR_STOP=1",
+        "--username",
+        setting(task, "user"),
+        "--dbname",
+        setting(task, "database"),
+    ];
+    command(task, pod, &words, sql)
+}
+
+/// The JSON that a statement printed, or what its failure means.
+pub(super) fn json_answer(task: &Task<'_>, answer: &ExecAnswer) -> Result<Value, Problem> {
+    if answer.code != Some(0) {
+        return Err(failure(task, answer));
+    }
+    let line = answer.stdout.lines().find(|line| line.starts_with('{'));
+    line.and_then(|line| serde_json::from_str(line).ok())
+        .ok_or_else(|| {
+            Problem::stuck(
+                "database-answer",
+                format!(
+                    "{}: psql answered no JSON: {}",
+                    id(task),
+                    first_line(&answer.stdout)
+                ),
+                "check what `psql` prints in this container (a wrapper, a `psqlrc`?)",
+            )
+        })
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or("nothing")
+}
+
+/// What a failed psql means to the user.
+pub(super) fn failure(task: &Task<'_>, answer: &ExecAnswer) -> Problem {
+    let said = first_line(&answer.stderr).trim();
+    let lower = answer.stderr.to_lowercase();
+    let user = setting(task, "user");
+    let hint_settings = "set `user`, `database` or `container` for this engine in the protection (`engines[].postgresql`)";
+    if answer.code.is_none() {
+        return Problem::of(
+            Class::Wait,
+            "database-slow",
+            format!("{}: psql did not answer in time", id(task)),
+            "look for locks and load on the server",
+        );
+    }
+    if matches!(answer.code, Some(126 | 127)) {
+        return Problem::stuck(
+            "psql-missing",
+            format!(
+                "{}: container `{}` has no psql",
+                id(task),
+                setting(task, "container")
+            ),
+            "name the container that has it (`engines[].postgresql.container`)",
+        );
+    }
+    if lower.contains("role") && lower.contains("does not exist")
+        || lower.contains("authentication failed")
+        || lower.contains("no password supplied")
+        || lower.contains("permission denied")
+        || lower.contains("must be superuser")
+    {
+        return Problem::stuck(
+            "database-user",
+            format!("{}: user `{user}` is refused: {said}", id(task)),
+            hint_settings,
+        );
+    }
+    if lower.contains("database") && lower.contains("does not exist") {
+        return Problem::stuck(
+            "database-missing",
+            format!("{}: {said}", id(task)),
+            hint_settings,
+        );
+    }
+    if lower.contains("starting up")
+        || lower.contains("recovery mode")
+        || lower.contains("shutting down")
+    {
+        return Problem::of(
+            Class::Wait,
+            "database-starting",
+            format!("{}: {said}", id(task)),
+            "wait until the server has started",
+        );
+    }
+    if lower.contains("connection")
+        || lower.contains("could not connect")
+        || lower.contains("no such file")
+    {
+        return Problem::of(
+            Class::Wait,
+            "database-down",
+            format!("{}: the server does not answer: {said}", id(task)),
+            "look at the server's log with `kubectl logs`",
+        );
+    }
+    Problem::stuck(
+        "database-error",
+        format!("{}: {said}", id(task)),
+        "look at the server's log with `kubectl logs`",
+    )
+}
