@@ -2,12 +2,14 @@
 //!
 //! Pure: the steps are performed by `drive`. Knows facts about drivers (claims), never their names.
 
+mod objects;
 mod plan;
 mod point;
 mod seal;
 #[cfg(test)]
 mod tests;
 
+pub use objects::{ObjectFile, ObjectsError, pack, unpack};
 pub use plan::{BackupGoal, EngineOverride, Planned, claims, plan};
 pub use point::{Finding, Member, Mode, Part, PointContent, Required, StoredObjects};
 pub use seal::{
