@@ -18,7 +18,7 @@ use super::addresses::{AddressPlan, InnerRanges};
 use super::files;
 use super::place::{Place, Site};
 
-const LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+const LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// A user as the API server sees it.
 struct Client {
@@ -149,7 +149,7 @@ fn parameters(name: &str, organisation: Option<&str>) -> Result<CertificateParam
         )?)?)
     };
     // An hour back, for a clock that is set right after the testbed came up.
-    parameters.not_before = moment(now.saturating_sub(Duration::from_secs(3600)))?;
+    parameters.not_before = moment(now.saturating_sub(Duration::from_hours(1)))?;
     parameters.not_after = moment(now + LIFETIME)?;
     parameters.use_authority_key_identifier_extension = true;
     Ok(parameters)

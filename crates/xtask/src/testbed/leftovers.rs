@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -74,7 +75,11 @@ pub(crate) fn sweep_site(state: &StateDirectory, site: Site, commands: &Commands
     mounts::unmount_below(directory.path())?;
     mounts::detach_loop_devices_below(directory.path(), commands)?;
     control_groups::remove(&format!("{}/{site}", state.cgroup()))?;
-    remove_network_results(&state.pod_network(site))?;
+    remove_network_results(
+        &state.pod_network(site),
+        &sandboxes(&directory.containerd())?,
+    )?;
+    remove_device_plugin_socket()?;
     remove_log_links(&directory.pod_logs())
 }
 
@@ -93,8 +98,17 @@ fn remove_shim_sockets(containerd: &Path) -> Result<()> {
     remove_if_empty(Path::new("/run/containerd"))
 }
 
-/// Results that the CNI library keeps under a fixed path, by the name of our network.
-fn remove_network_results(network: &str) -> Result<()> {
+/// The names of the pod sandboxes that containerd knows.
+fn sandboxes(containerd: &Path) -> Result<BTreeSet<String>> {
+    let paths = entries(&containerd.join("root/io.containerd.grpc.v1.cri/sandboxes"))?;
+    Ok(paths
+        .iter()
+        .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
+        .collect())
+}
+
+/// Results that the CNI library keeps under a fixed path, by the names of our network and our sandboxes.
+fn remove_network_results(network: &str, sandboxes: &BTreeSet<String>) -> Result<()> {
     let results = Path::new("/var/lib/cni/results");
     for entry in entries(results)? {
         let name = entry
@@ -102,12 +116,27 @@ fn remove_network_results(network: &str) -> Result<()> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        if name.starts_with(&format!("{network}-")) {
+        let of_sandbox = sandboxes
+            .iter()
+            .any(|sandbox| name.contains(sandbox.as_str()));
+        if of_sandbox || name.starts_with(&format!("{network}-")) {
             files::remove(&entry)?;
         }
     }
     remove_if_empty(results)?;
     remove_if_empty(Path::new("/var/lib/cni"))
+}
+
+/// The socket that every kubelet makes under the same fixed path, unless a living one answers on it.
+fn remove_device_plugin_socket() -> Result<()> {
+    let directory = Path::new("/var/lib/kubelet/device-plugins");
+    let socket = directory.join("kubelet.sock");
+    if UnixStream::connect(&socket).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+    {
+        files::remove(&socket)?;
+    }
+    remove_if_empty(directory)?;
+    remove_if_empty(Path::new("/var/lib/kubelet"))
 }
 
 /// Links that the kubelet makes under a fixed path to the logs of its pods.

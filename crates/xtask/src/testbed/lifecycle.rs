@@ -20,7 +20,9 @@ use super::record::Record;
 use super::site::{self, SiteUp};
 use super::tools::{self, Tools};
 use super::unit::Need;
-use super::{files, leftovers, lock, mounts, packages, readiness, requirements, supervisor, units};
+use super::{
+    files, leftovers, lock, mounts, packages, processes, readiness, requirements, supervisor, units,
+};
 use crate::printer::say;
 
 /// A testbed that was brought up.
@@ -73,6 +75,7 @@ impl Testbed {
     }
 
     fn bring_up(&self, tools: &Tools, images: &Images) -> Result<()> {
+        self.wait_for_orphans()?;
         network::ensure_hub(&self.state, self.record.addresses, &self.commands)?;
         if !supervisor::is_running(&self.state)? {
             for site in Site::ALL {
@@ -123,6 +126,19 @@ impl Testbed {
         Ok(())
     }
 
+    /// Wait for the last command of an `up` that was killed, lest both mount the same.
+    fn wait_for_orphans(&self) -> Result<()> {
+        let own = self.state.path().to_string_lossy();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        site::wait(deadline, "the end of an earlier `up`", || {
+            let busy = processes::all()?.into_iter().any(|process| {
+                process.marks.state.as_deref() == Some(&*own)
+                    && ["mount", "mkfs.btrfs", "unshare", "ip"].contains(&process.program.as_str())
+            });
+            Ok((!busy).then_some(()))
+        })
+    }
+
     fn object_store_up(&self, tools: &Tools) -> Result<()> {
         let addresses = self.record.addresses;
         if !network::is_connected(
@@ -138,7 +154,7 @@ impl Testbed {
         let store = ObjectStore::ensure(&self.state, addresses)?;
         let units = units::of_object_store(&self.state, addresses, &store, tools);
         site::replace_units(&self.state, Place::S3, &units)?;
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         site::wait(deadline, "the S3 server", || {
             Ok(readiness::http_status(addresses.object_store(), "/")
                 .ok()

@@ -4,6 +4,7 @@
 
 mod addresses;
 mod cache;
+mod census;
 mod certificates;
 mod command;
 mod configuration;
@@ -22,7 +23,9 @@ mod processes;
 mod readiness;
 mod record;
 mod requirements;
+mod selftest;
 mod site;
+mod snapshot_scenario;
 mod supervisor;
 mod tools;
 mod unit;
@@ -76,6 +79,8 @@ enum Action {
     Kubeconfig { site: Site },
     /// Load an image (OCI layout in a tar file) into both sites
     LoadImage { tar: PathBuf },
+    /// Prove on a testbed of its own name that it works, survives and leaves nothing
+    Selftest,
     /// Keep the programs of a testbed running
     #[command(hide = true)]
     Supervise { state: PathBuf },
@@ -110,6 +115,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         Action::Exec { site, command } => return exec(&Testbed::open(name)?, site, &command),
         Action::Kubeconfig { site } => print(Testbed::open(name)?.kubeconfig(site).display())?,
         Action::LoadImage { tar } => Testbed::open(name)?.load_image(&tar)?,
+        Action::Selftest => selftest::run(name)?,
         Action::Supervise { state } => supervisor::supervise(&StateDirectory::at(state))?,
     }
     Ok(ExitCode::SUCCESS)
@@ -136,19 +142,13 @@ fn status(testbed: &Testbed) -> Result<ExitCode> {
             report.restarts
         ))?;
     }
-    let addresses = testbed.record().addresses;
     for site in Site::ALL {
-        print(format_args!(
-            "{:36} https://{}",
-            format!("{site}/API"),
-            addresses.api_server(site)
-        ))?;
+        let address = testbed.record().addresses.api_server(site);
+        let faults = testbed.control_file(site);
+        print(format_args!("{site}: https://{address}, CSI faults by {}", faults.display()))?;
     }
-    print(format_args!(
-        "{:36} http://{}",
-        "s3",
-        addresses.object_store()
-    ))?;
+    let store = testbed.object_store()?;
+    print(format_args!("s3: {}, bucket {}", store.endpoint, store.bucket))?;
     let missing = testbed.missing()?;
     for what in &missing {
         print(format_args!("NOT READY: {what}"))?;

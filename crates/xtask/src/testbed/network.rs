@@ -34,7 +34,11 @@ pub(crate) fn ensure_hub(
     }
     remove_host_link(state, commands)?;
     make_namespace(&hub, commands)?;
-    commands.run_in(&hub, "ip", &["link", "add", "bridge", "type", "bridge"])?;
+    commands.run_in(
+        &hub,
+        "ip",
+        &["link", "add", "name", "bridge", "type", "bridge"],
+    )?;
     commands.run_in(&hub, "ip", &["link", "set", "bridge", "up"])?;
     let hub_path = hub.to_string_lossy();
     commands.run(

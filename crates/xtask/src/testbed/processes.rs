@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -156,13 +156,6 @@ fn in_cgroup(cgroups: &str, ours: &str) -> bool {
             .filter_map(|line| line.splitn(3, ':').nth(2))
             .filter_map(|path| path.strip_prefix('/')?.strip_prefix(ours))
             .any(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// The name by which `/proc` links to a namespace that is mounted on a file.
-pub(crate) fn network_of(file: &Path) -> Option<PathBuf> {
-    use std::os::unix::fs::MetadataExt;
-    let metadata = fs::metadata(file).ok()?;
-    Some(PathBuf::from(format!("net:[{}]", metadata.ino())))
 }
 
 /// Kill all that is ours until nothing of it is left.

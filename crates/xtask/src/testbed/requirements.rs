@@ -48,14 +48,16 @@ fn missing_for_up() -> Vec<String> {
     }
     if !succeeds(
         "unshare",
-        &["--net", "ip", "link", "add", "a", "type", "bridge"],
+        &[
+            "--net", "ip", "link", "add", "name", "probe", "type", "bridge",
+        ],
     ) {
         missing.push("network namespaces with bridges are not permitted".to_owned());
     }
     if !succeeds(
         "unshare",
         &[
-            "--net", "ip", "link", "add", "a", "type", "veth", "peer", "name", "b",
+            "--net", "ip", "link", "add", "name", "probe", "type", "veth", "peer", "name", "peer",
         ],
     ) {
         missing.push("network namespaces with virtual links are not permitted".to_owned());
@@ -67,7 +69,23 @@ fn missing_for_up() -> Vec<String> {
         missing
             .push("there is no apt-get to install containerd, etcd and PostgreSQL with".to_owned());
     }
+    if has_foreign_kubelet() {
+        missing.push("another cluster's kubelet runs on this machine, and a second one would take its device plugins".to_owned());
+    }
     missing
+}
+
+/// Whether a kubelet runs beside us that no testbed started.
+///
+/// One in a container has its own mounts and is not disturbed.
+fn has_foreign_kubelet() -> bool {
+    let own_mounts = fs::read_link("/proc/self/ns/mnt").unwrap_or_default();
+    super::processes::all().is_ok_and(|all| {
+        all.iter().any(|process| {
+            let mounts = fs::read_link(format!("/proc/{}/ns/mnt", process.id)).unwrap_or_default();
+            process.program == "kubelet" && process.marks.state.is_none() && mounts == own_mounts
+        })
+    })
 }
 
 fn has_filesystem(name: &str) -> bool {

@@ -23,7 +23,7 @@ use super::{
 };
 
 /// A site comes up in half a minute when warm; on a machine that is busy with other work it may take this long.
-const UP_TIME_MAX: Duration = Duration::from_secs(240);
+const UP_TIME_MAX: Duration = Duration::from_mins(4);
 const POOL_BYTES: u64 = 24 << 30;
 const LOOK_AGAIN: Duration = Duration::from_millis(150);
 

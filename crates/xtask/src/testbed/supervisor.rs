@@ -112,7 +112,7 @@ impl Kept {
                 }
             }
             Phase::Waiting if self.unit.needs.iter().all(unit::Need::is_met) => {
-                self.start(commands, now)
+                self.start(commands, now);
             }
             Phase::Ended { until, .. }
                 if *until <= now && self.unit.needs.iter().all(unit::Need::is_met) =>
