@@ -1,0 +1,460 @@
+//! A directory tree as a source: walked in order, every reader watched.
+//!
+//! Must not decide what is saved beyond leaving out special files and `lost+found`. `save` uses it.
+
+use std::ffi::OsString;
+use std::fs::{Metadata as FileMetadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use rustic_core::repofile::{Metadata, Node, NodeType};
+use rustic_core::{ReadSource, ReadSourceEntry, ReadSourceOpen, RusticResult};
+
+use super::attributes::{extended_attributes, mode_to_go, timestamp};
+use super::watch::Watch;
+use crate::error::PartError;
+
+/// The name in a snapshot under which a volume's root lies.
+pub(super) const VOLUME_ROOT: &str = "volume";
+const LOST_AND_FOUND: &str = "lost+found";
+const DEPTH_MAX: usize = 512;
+const FILE_CONTENT_RACE_WINDOW: SignedDuration = SignedDuration::from_millis(20);
+const COARSE_RACE_WINDOW: SignedDuration = SignedDuration::from_secs(2);
+const CLOCK_SKEW_MAX: SignedDuration = SignedDuration::from_secs(60);
+
+/// Opens the files of a source; a seam for throttling, and for tests that count or break reads.
+pub trait SourceReader: Send + Sync {
+    /// Opens one regular file for reading from its start.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
+}
+
+/// Opens files as they are.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FileReader;
+
+impl SourceReader for FileReader {
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
+            .open(path)?;
+        Ok(Box::new(file) as Box<dyn Read + Send>)
+    }
+}
+
+/// What a look through the source, before anything is read, found.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Survey {
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+    pub(super) directories: u64,
+    pub(super) special_files: u64,
+    newest_change: Option<Timestamp>,
+}
+
+struct Found {
+    /// Path below the source's root; empty for the root itself.
+    relative: PathBuf,
+    metadata: FileMetadata,
+}
+
+struct Level {
+    directory: PathBuf,
+    names: std::vec::IntoIter<OsString>,
+}
+
+/// Walks a tree depth first, names in byte order, links not followed.
+struct Walk {
+    root: PathBuf,
+    levels: Vec<Level>,
+    started: bool,
+}
+
+impl Walk {
+    fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            levels: Vec::new(),
+            started: false,
+        }
+    }
+
+    fn enter(&mut self, relative: &Path) -> Result<(), PartError> {
+        let path = self.root.join(relative);
+        let failed = |source| PartError::SourceRead {
+            action: "list",
+            path: path.clone(),
+            source,
+        };
+        if self.levels.len() >= DEPTH_MAX {
+            return Err(failed(io::Error::other("directories are nested too deep")));
+        }
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&path).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            if self.levels.is_empty() && name == LOST_AND_FOUND {
+                continue;
+            }
+            names.push(name);
+        }
+        names.sort_unstable();
+        self.levels.push(Level {
+            directory: relative.to_owned(),
+            names: names.into_iter(),
+        });
+        Ok(())
+    }
+
+    fn step(&mut self) -> Result<Option<Found>, PartError> {
+        let relative = if self.started {
+            loop {
+                let Some(level) = self.levels.last_mut() else {
+                    return Ok(None);
+                };
+                match level.names.next() {
+                    Some(name) => break level.directory.join(name),
+                    None => self.levels.pop(),
+                };
+            }
+        } else {
+            self.started = true;
+            PathBuf::new()
+        };
+        let path = self.root.join(&relative);
+        let metadata = std::fs::symlink_metadata(&path).map_err(|source| PartError::SourceRead {
+            action: "look at",
+            path,
+            source,
+        })?;
+        if metadata.is_dir() {
+            self.enter(&relative)?;
+        } else if relative.as_os_str().is_empty() {
+            return Err(PartError::SourceRead {
+                action: "list",
+                path: self.root.clone(),
+                source: io::Error::from(io::ErrorKind::NotADirectory),
+            });
+        }
+        Ok(Some(Found { relative, metadata }))
+    }
+}
+
+/// Looks through the source: what must be stored, and when it last changed.
+pub(super) fn survey(root: &Path, watch: &Watch) -> Result<Survey, PartError> {
+    let mut survey = Survey::default();
+    let mut walk = Walk::new(root);
+    while let Some(found) = walk.step()? {
+        watch.check()?;
+        survey.count(&found.metadata);
+    }
+    Ok(survey)
+}
+
+impl Survey {
+    fn count(&mut self, metadata: &FileMetadata) {
+        let kind = metadata.file_type();
+        if is_special(metadata) {
+            self.special_files += 1;
+            return;
+        }
+        self.newest_change = self.newest_change.max(Some(changed_at(metadata)));
+        if kind.is_dir() {
+            self.directories += 1;
+        } else {
+            self.files += 1;
+            if kind.is_file() {
+                self.bytes += metadata.len();
+            }
+        }
+    }
+
+    /// Says whether a later write could have left the same times on this file.
+    ///
+    /// File times move in kernel ticks. A write after the cut, in the tick of the last write before it, leaves size and
+    /// times as they are; the next backup would take the file for unchanged. Such files must be read again next time.
+    fn may_hide_a_write(&self, metadata: &FileMetadata, cut: Timestamp) -> bool {
+        let Some(newest) = self.newest_change else {
+            return false;
+        };
+        let quiet_since = newest.saturating_add(CLOCK_SKEW_MAX);
+        if quiet_since.is_ok_and(|until| until < cut) {
+            return false;
+        }
+        let window = if newest.subsec_nanosecond() == 0 {
+            COARSE_RACE_WINDOW
+        } else {
+            FILE_CONTENT_RACE_WINDOW
+        };
+        newest.duration_since(changed_at(metadata)) <= window
+    }
+}
+
+fn changed_at(metadata: &FileMetadata) -> Timestamp {
+    timestamp(metadata.ctime(), metadata.ctime_nsec())
+}
+
+fn is_special(metadata: &FileMetadata) -> bool {
+    let kind = metadata.file_type();
+    kind.is_block_device() || kind.is_char_device() || kind.is_fifo() || kind.is_socket()
+}
+
+/// The source as the library reads it.
+pub(super) struct TreeSource {
+    pub(super) root: PathBuf,
+    pub(super) cut: Timestamp,
+    pub(super) survey: Survey,
+    pub(super) reader: Arc<dyn SourceReader>,
+    pub(super) watch: Arc<Watch>,
+}
+
+impl ReadSource for TreeSource {
+    type Open = WatchedOpen;
+    type Iter = TreeEntries;
+
+    fn size(&self) -> RusticResult<Option<u64>> {
+        Ok(Some(self.survey.bytes))
+    }
+
+    fn entries(&self) -> Self::Iter {
+        TreeEntries {
+            walk: Walk::new(&self.root),
+            seen: Survey::default(),
+            cut: self.cut,
+            survey: self.survey,
+            reader: Arc::clone(&self.reader),
+            watch: Arc::clone(&self.watch),
+        }
+    }
+}
+
+/// The entries of a [`TreeSource`]; ends early, remembering why, at the first error.
+pub(super) struct TreeEntries {
+    walk: Walk,
+    seen: Survey,
+    cut: Timestamp,
+    survey: Survey,
+    reader: Arc<dyn SourceReader>,
+    watch: Arc<Watch>,
+}
+
+impl Iterator for TreeEntries {
+    type Item = RusticResult<ReadSourceEntry<WatchedOpen>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if self.watch.must_stop() {
+                return None;
+            }
+            match self.walk.step() {
+                Ok(Some(found)) if is_special(&found.metadata) => {
+                    self.seen.count(&found.metadata);
+                }
+                Ok(Some(found)) => {
+                    self.seen.count(&found.metadata);
+                    match self.entry(&found) {
+                        Ok(entry) => return Some(Ok(entry)),
+                        Err(error) => self.watch.fail(error),
+                    }
+                }
+                Ok(None) => {
+                    self.compare_with_survey();
+                    return None;
+                }
+                Err(error) => self.watch.fail(error),
+            }
+        }
+    }
+}
+
+impl TreeEntries {
+    fn compare_with_survey(&self) {
+        let (seen, survey) = (&self.seen, &self.survey);
+        let same = seen.files == survey.files
+            && seen.bytes == survey.bytes
+            && seen.directories == survey.directories;
+        if !same {
+            self.watch.fail(PartError::SourceChanged {
+                path: self.walk.root.clone(),
+                detail: format!(
+                    "{} files with {} bytes at first, {} files with {} bytes later",
+                    survey.files, survey.bytes, seen.files, seen.bytes
+                ),
+            });
+        }
+    }
+
+    fn entry(&self, found: &Found) -> Result<ReadSourceEntry<WatchedOpen>, PartError> {
+        let absolute = self.walk.root.join(&found.relative);
+        let stored = Path::new("/").join(VOLUME_ROOT);
+        let stored = if found.relative.as_os_str().is_empty() {
+            stored
+        } else {
+            stored.join(&found.relative)
+        };
+        let kind = found.metadata.file_type();
+        let node_type = if kind.is_dir() {
+            NodeType::Dir
+        } else if kind.is_symlink() {
+            let target =
+                std::fs::read_link(&absolute).map_err(|source| PartError::SourceRead {
+                    action: "read the link",
+                    path: absolute.clone(),
+                    source,
+                })?;
+            NodeType::from_link(&target)
+        } else {
+            NodeType::File
+        };
+        let metadata = self.metadata(&absolute, &found.metadata)?;
+        let open = kind.is_file().then(|| WatchedOpen {
+            path: absolute,
+            size: found.metadata.len(),
+            reader: Arc::clone(&self.reader),
+            watch: Arc::clone(&self.watch),
+        });
+        let name = stored.file_name().unwrap_or_default().to_owned();
+        Ok(ReadSourceEntry {
+            path: stored,
+            node: Node::new_node(&name, node_type, metadata),
+            open,
+        })
+    }
+
+    fn metadata(&self, path: &Path, found: &FileMetadata) -> Result<Metadata, PartError> {
+        let modified = timestamp(found.mtime(), found.mtime_nsec());
+        let mut changed = changed_at(found);
+        if found.is_file() && self.survey.may_hide_a_write(found, self.cut) {
+            // Stored a nanosecond early, the file never looks unchanged to the next backup.
+            changed = changed
+                .saturating_sub(SignedDuration::from_nanos(1))
+                .unwrap_or(changed);
+        }
+        let mut metadata = Metadata {
+            mode: Some(mode_to_go(found.mode())),
+            mtime: Some(modified),
+            atime: Some(modified),
+            ctime: Some(changed),
+            uid: Some(found.uid()),
+            gid: Some(found.gid()),
+            inode: found.ino(),
+            size: if found.is_file() { found.len() } else { 0 },
+            links: if found.is_dir() { 0 } else { found.nlink() },
+            ..Metadata::default()
+        };
+        if !found.is_symlink() {
+            metadata.extended_attributes =
+                extended_attributes(path)
+                    .map_err(|source| PartError::SourceRead {
+                        action: "read the extended attributes of",
+                        path: path.to_owned(),
+                        source,
+                    })?
+                    .extended_attributes;
+        }
+        Ok(metadata)
+    }
+}
+
+/// A file to be opened under watch.
+pub(super) struct WatchedOpen {
+    path: PathBuf,
+    size: u64,
+    reader: Arc<dyn SourceReader>,
+    watch: Arc<Watch>,
+}
+
+impl ReadSourceOpen for WatchedOpen {
+    type Reader = WatchedRead;
+
+    fn open(self) -> RusticResult<Self::Reader> {
+        self.watch.count_read_file();
+        // An error to open is given by the first read: one way to remember them all.
+        let inner = self.reader.open(&self.path);
+        Ok(WatchedRead {
+            inner,
+            path: self.path,
+            size: self.size,
+            read: 0,
+            watch: self.watch,
+        })
+    }
+}
+
+/// A reader whose errors, and whose too early or too late end, are remembered.
+pub(super) struct WatchedRead {
+    inner: io::Result<Box<dyn Read + Send>>,
+    path: PathBuf,
+    size: u64,
+    read: u64,
+    watch: Arc<Watch>,
+}
+
+impl Read for WatchedRead {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.watch.must_stop() {
+            return Err(io::Error::other("stopped"));
+        }
+        let (action, result) = match &mut self.inner {
+            Ok(reader) => ("read", reader.read(buffer)),
+            Err(error) => ("open", Err(copy(error))),
+        };
+        match result {
+            Ok(0) if !buffer.is_empty() => {
+                self.at_end()?;
+                Ok(0)
+            }
+            Ok(count) => {
+                self.read += count as u64;
+                self.watch.meter.add_bytes(count as u64);
+                if self.read > self.size {
+                    return Err(self.changed());
+                }
+                Ok(count)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+            Err(error) => {
+                let again = copy(&error);
+                self.watch.fail(PartError::SourceRead {
+                    action,
+                    path: self.path.clone(),
+                    source: error,
+                });
+                Err(again)
+            }
+        }
+    }
+}
+
+impl WatchedRead {
+    fn at_end(&self) -> io::Result<()> {
+        if self.read == self.size {
+            self.watch.meter.add_file();
+            return Ok(());
+        }
+        Err(self.changed())
+    }
+
+    fn changed(&self) -> io::Error {
+        self.watch.fail(PartError::SourceChanged {
+            path: self.path.clone(),
+            detail: format!("{} bytes expected, {} or more read", self.size, self.read),
+        });
+        io::Error::other("the file changed while it was read")
+    }
+}
+
+fn copy(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
+impl std::fmt::Debug for TreeSource {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("TreeSource").field(&self.root).finish()
+    }
+}
