@@ -145,10 +145,16 @@ fn status(testbed: &Testbed) -> Result<ExitCode> {
     for site in Site::ALL {
         let address = testbed.record().addresses.api_server(site);
         let faults = testbed.control_file(site);
-        print(format_args!("{site}: https://{address}, CSI faults by {}", faults.display()))?;
+        print(format_args!(
+            "{site}: https://{address}, CSI faults by {}",
+            faults.display()
+        ))?;
     }
     let store = testbed.object_store()?;
-    print(format_args!("s3: {}, bucket {}", store.endpoint, store.bucket))?;
+    print(format_args!(
+        "s3: {}, bucket {}",
+        store.endpoint, store.bucket
+    ))?;
     let missing = testbed.missing()?;
     for what in &missing {
         print(format_args!("NOT READY: {what}"))?;

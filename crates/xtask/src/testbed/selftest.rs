@@ -14,7 +14,7 @@ use super::census::Census;
 use super::command;
 use super::lifecycle::Testbed;
 use super::place::{Place, Site, StateDirectory};
-use super::supervisor::{self, Report};
+use super::supervisor::{self, Condition, Report};
 use super::{processes, readiness, requirements, site, snapshot_scenario};
 use crate::printer::say;
 
@@ -47,6 +47,8 @@ fn scenarios(name: &str, state: &StateDirectory, before: &Census) -> Result<()> 
     up_again_changes_nothing(name, state)?;
     step("a database on a volume, its snapshot cut");
     snapshot_scenario::run(&testbed, Site::Primary)?;
+    step("a killed CSI driver: it and the sidecars that end with it come back");
+    driver_comes_back(state)?;
     step("a killed supervisor: up repairs");
     kill_supervisor(state)?;
     Testbed::up(name)?;
@@ -144,6 +146,44 @@ fn kill_supervisor(state: &StateDirectory) -> Result<()> {
         Instant::now() + Duration::from_secs(10),
         "the supervisor's end",
         || Ok((!supervisor::is_running(state)?).then_some(())),
+    )
+}
+
+/// Kill the CSI driver; the sidecars end by themselves when they lose it.
+fn driver_comes_back(state: &StateDirectory) -> Result<()> {
+    let restarts = |reports: &BTreeMap<String, Report>, unit: &str| -> Result<u32> {
+        Ok(reports
+            .get(unit)
+            .with_context(|| format!("there is no unit {unit}"))?
+            .restarts)
+    };
+    let units = [
+        "primary/csi-driver",
+        "primary/csi-snapshotter",
+        "primary/csi-provisioner",
+    ];
+    let before = supervisor::read_status(state)?;
+    let Some(Condition::Running { process }) = before.get(units[0]).map(|report| &report.condition)
+    else {
+        bail!("the CSI driver does not run");
+    };
+    processes::send(process.cast_signed(), nix::sys::signal::Signal::SIGKILL)?;
+    site::wait(
+        Instant::now() + Duration::from_mins(1),
+        "the CSI driver and its sidecars",
+        || {
+            let now = supervisor::read_status(state)?;
+            for unit in units {
+                let running = matches!(
+                    now.get(unit).map(|report| &report.condition),
+                    Some(Condition::Running { .. })
+                );
+                if !running || restarts(&now, unit)? <= restarts(&before, unit)? {
+                    return Ok(None);
+                }
+            }
+            Ok(Some(()))
+        },
     )
 }
 

@@ -172,16 +172,24 @@ impl SiteUp<'_> {
     }
 
     fn apply(&self, directory: &SiteDirectory, path: &Path) -> Result<()> {
+        let how = if path.join("kustomization.yaml").exists() {
+            "-k"
+        } else {
+            "-f"
+        };
         let path = path.to_string_lossy();
-        let arguments = [
-            "apply",
-            "--server-side",
-            "--force-conflicts",
-            "--field-manager=refloat-testbed",
-            "-f",
-            &path,
-        ];
-        self.kubectl(directory, &arguments)?;
+        let manager = "--field-manager=refloat-testbed";
+        self.kubectl(
+            directory,
+            &[
+                "apply",
+                "--server-side",
+                "--force-conflicts",
+                manager,
+                how,
+                &path,
+            ],
+        )?;
         Ok(())
     }
 
