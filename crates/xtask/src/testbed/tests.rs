@@ -1,7 +1,8 @@
 //! Pure parts of the testbed: addresses, names, and the reading of kernel tables.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -13,7 +14,8 @@ use super::mounts::mount_points;
 use super::place::{Place, Site, StateDirectory};
 use super::processes::{Marks, Ours, Process, parse_stat};
 use super::readiness::of_objects;
-use super::{files, lock, requirements};
+use super::unit::{self, Need, Unit};
+use super::{certificates, configuration, files, lock, requirements};
 
 fn network(text: &str) -> Network {
     Network::parse(text).expect("a network")
@@ -368,4 +370,97 @@ fn a_held_file_is_not_free() {
     assert!(lock::file_if_free(&path).expect("looked").is_none());
     drop(held);
     assert!(lock::file_if_free(&path).expect("looked").is_some());
+}
+
+fn unit(name: &str, argument: &str) -> Unit {
+    Unit {
+        name: name.to_owned(),
+        place: "primary".to_owned(),
+        network: PathBuf::from("/network"),
+        program: PathBuf::from("/program"),
+        arguments: vec![argument.to_owned()],
+        environment: BTreeMap::from([("A".to_owned(), "b".to_owned())]),
+        log: PathBuf::from("/log"),
+        needs: vec![
+            Need::File(PathBuf::from("/file")),
+            Need::Socket(PathBuf::from("/socket")),
+            Need::Port("10.77.0.11:6443".parse().expect("an address")),
+        ],
+    }
+}
+
+#[test]
+fn units_are_replaced_as_a_whole() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let state = StateDirectory::at(directory.path().to_owned());
+    assert!(unit::read_all(&state).expect("read").is_empty());
+    let place = Place::Site(Site::Primary);
+    unit::replace(&state, place, &[unit("a", "1"), unit("b", "1")]).expect("replaced");
+    unit::replace(&state, place, &[unit("b", "2"), unit("c", "1")]).expect("replaced");
+    let expected = BTreeMap::from([
+        ("primary/b".to_owned(), unit("b", "2")),
+        ("primary/c".to_owned(), unit("c", "1")),
+    ]);
+    assert_eq!(unit::read_all(&state).expect("read"), expected);
+    std::fs::write(state.units().join("primary/d.json"), "{").expect("written");
+    let error = unit::read_all(&state).expect_err("damaged").to_string();
+    assert!(error.contains("d.json"), "{error}");
+}
+
+#[test]
+fn needs_are_met_only_by_what_answers() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("thing");
+    assert!(!Need::File(path.clone()).is_met());
+    assert!(!Need::Socket(path.clone()).is_met());
+    let listener = std::os::unix::net::UnixListener::bind(&path).expect("bound");
+    assert!(Need::File(path.clone()).is_met());
+    assert!(Need::Socket(path.clone()).is_met());
+    drop(listener);
+    assert!(
+        !Need::Socket(path).is_met(),
+        "a socket file without a listener takes no connections"
+    );
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+    let address = listener.local_addr().expect("an address");
+    assert!(Need::Port(address).is_met());
+    drop(listener);
+    assert!(!Need::Port(address).is_met());
+}
+
+#[test]
+fn certificates_are_made_once_and_fit_the_configuration() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let state = StateDirectory::at(directory.path().to_owned());
+    let addresses = AddressPlan::first_free(&[], &[]).expect("one is free");
+    let keys = state.site(Site::Primary).keys();
+    certificates::ensure(&keys, Site::Primary, addresses).expect("made");
+    let authority = std::fs::read(keys.join("ca.crt")).expect("there");
+    certificates::ensure(&keys, Site::Primary, addresses).expect("kept");
+    assert_eq!(
+        std::fs::read(keys.join("ca.crt")).expect("there"),
+        authority
+    );
+    configuration::write(configuration::Facts {
+        state: &state,
+        site: Site::Primary,
+        addresses,
+        pause_image: "pause:1",
+    })
+    .expect("written");
+    let text = std::fs::read(state.site(Site::Primary).kubeconfig()).expect("there");
+    let kubeconfig: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    assert_eq!(
+        kubeconfig["clusters"][0]["cluster"]["server"],
+        "https://10.77.0.11:6443"
+    );
+    assert_eq!(
+        kubeconfig["contexts"][0]["context"]["user"],
+        kubeconfig["users"][0]["name"]
+    );
+    let mode = std::fs::metadata(state.site(Site::Primary).kubeconfig())
+        .expect("there")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o077, 0, "others can read the administrator's key");
 }
