@@ -1,1 +1,26 @@
-//! See Cargo.toml.
+//! Refloat's hands: reads and changes one Kubernetes cluster exactly as it is told.
+//!
+//! Holds the connection, the calls and the words for what went wrong. Holds no decision: what to read and what to do
+//! comes from the engine and its drivers, as `Query` and `Effect`. Called by the binaries and by `refloat_core::drive`
+//! through the World port.
+
+mod cluster;
+mod connect;
+mod connect_error;
+mod discovery;
+mod exec;
+mod failure;
+mod inventory;
+mod kinds;
+mod permissions;
+mod problem;
+mod read;
+mod transport;
+mod write;
+
+pub use cluster::Cluster;
+pub use connect::{ConnectOptions, install_tls_provider};
+pub use connect_error::ConnectError;
+pub use inventory::InventoryScope;
+pub use kinds::{CLUSTER_KINDS, Kind, SKIPPED_KINDS, Skip, Skipped};
+pub use permissions::{Need, missing_permissions_problem};

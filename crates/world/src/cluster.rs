@@ -1,0 +1,157 @@
+//! The cluster as a World: performs queries and effects with a bound on how many at once.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use jiff::Timestamp;
+use kube::Client;
+use refloat_core::driver::{
+    Answer, Class, Effect, Effected, ExecAnswer, ExecRequest, ListRequest, ObjectRef, Problem,
+    Query, Seen,
+};
+use refloat_core::world::World;
+use serde_json::Value;
+
+use crate::{exec, read, write};
+
+/// Calls at once.
+pub(crate) const CALLS_MAX: usize = 16;
+
+/// A cluster that answered.
+#[derive(Clone)]
+pub struct Cluster {
+    pub(crate) client: Client,
+    pub(crate) server: String,
+    pub(crate) uid: String,
+    pub(crate) version: String,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Cluster")
+            .field("server", &self.server)
+            .field("uid", &self.uid)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    /// The uid of its kube-system namespace: who it is, whatever it is called.
+    pub fn cluster_uid(&self) -> &str {
+        &self.uid
+    }
+
+    /// `v1.34.4`.
+    pub fn kubernetes_version(&self) -> &str {
+        &self.version
+    }
+
+    /// Address of its API server.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// One object, `None` when there is none.
+    pub async fn object(&self, object: &ObjectRef) -> Result<Option<Value>, Problem> {
+        read::object(&self.client, object).await
+    }
+
+    /// Objects of one kind.
+    pub async fn list(&self, request: &ListRequest) -> Result<Vec<Value>, Problem> {
+        read::list(&self.client, request).await
+    }
+
+    /// Runs a command in a container.
+    pub async fn exec(&self, request: &ExecRequest) -> Result<ExecAnswer, Problem> {
+        exec::exec(&self.client, request).await
+    }
+
+    /// Performs one effect.
+    pub async fn perform(&self, effect: &Effect) -> Result<Effected, Problem> {
+        match effect {
+            Effect::Create {
+                resource,
+                object,
+                owner,
+            } => write::create(&self.client, resource, object, owner).await,
+            Effect::Patch {
+                object,
+                patch,
+                precondition,
+                subresource,
+            } => {
+                let subresource = subresource.as_deref();
+                write::patch(&self.client, object, patch, precondition, subresource).await
+            }
+            Effect::Delete {
+                object,
+                precondition,
+            } => write::delete(&self.client, object, precondition).await,
+            Effect::Exec { request, .. } => self.exec(request).await.map(Effected::Ran),
+            Effect::GrantVault { .. } | Effect::StoreObjects | Effect::Seal(_) => Err(Problem::of(
+                Class::Bug,
+                "effect-not-mine",
+                format!("{}: a cluster alone cannot do this", effect.describe()),
+                "this is a defect of Refloat: please report it with the journal of the run",
+            )),
+        }
+    }
+
+    async fn answer(&self, query: &Query) -> Answer {
+        let answer = match query {
+            Query::Object(object) => self.object(object).await.map(Answer::Object),
+            Query::List(request) => self.list(request).await.map(Answer::List),
+            Query::Exec(request) => self.exec(request).await.map(Answer::Exec),
+            Query::Log(request) => read::log(&self.client, request).await.map(Answer::Log),
+        };
+        answer.unwrap_or_else(Answer::Refused)
+    }
+
+    async fn batch(&self, effects: &[Effect]) -> Vec<Result<Effected, Problem>> {
+        let mut answers = Vec::with_capacity(effects.len());
+        for effect in effects {
+            let answer = self.perform(effect).await;
+            let failed = answer.is_err();
+            answers.push(answer);
+            if failed {
+                break;
+            }
+        }
+        answers
+    }
+}
+
+impl World for Cluster {
+    async fn see(&self, queries: &[Query]) -> Seen {
+        let mut wanted: Vec<&Query> = queries.iter().collect();
+        wanted.sort();
+        wanted.dedup();
+        let answers: Vec<(Query, Answer)> = futures::stream::iter(wanted)
+            .map(|query| async move { (query.clone(), self.answer(query).await) })
+            .buffer_unordered(CALLS_MAX)
+            .collect()
+            .await;
+        let mut seen = Seen::default();
+        for (query, answer) in answers {
+            seen.insert(query, answer);
+        }
+        seen
+    }
+
+    async fn act(&self, batches: &[Vec<Effect>]) -> Vec<Vec<Result<Effected, Problem>>> {
+        futures::stream::iter(batches)
+            .map(|effects| self.batch(effects))
+            .buffered(CALLS_MAX)
+            .collect()
+            .await
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    async fn pause(&self, at_most: Duration) {
+        tokio::time::sleep(at_most).await;
+    }
+}

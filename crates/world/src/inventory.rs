@@ -1,0 +1,162 @@
+//! Reads what is in a cluster, as far as it concerns some namespaces. Judges nothing; drops nothing without a word.
+
+use futures::StreamExt as _;
+use refloat_core::driver::{ListRequest, ObjectRef, Problem};
+use refloat_core::inventory::{Inventory, Resource, Thing, Unread};
+use serde_json::Value;
+
+use crate::cluster::CALLS_MAX;
+use crate::discovery::{Served, discover};
+use crate::kinds::{CLUSTER_KINDS, Skip, kept, skip};
+use crate::{Cluster, read};
+
+/// Names of other namespaces that an error message offers.
+const NAMES_OFFERED_MAX: usize = 8;
+
+/// What an inventory covers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InventoryScope {
+    /// Namespaces whose contents are read. Cluster-scoped kinds are always read.
+    pub namespaces: Vec<String>,
+}
+
+impl Cluster {
+    /// Reads everything in the given namespaces and the cluster-scoped kinds of [`crate::CLUSTER_KINDS`].
+    ///
+    /// # Expected flow
+    /// What is served; whether the namespaces exist; then all lists, some at a time.
+    ///
+    /// # Guarantees
+    /// A resource that could not be listed is in `unread` with what the server said. Objects are as read, with
+    /// `apiVersion` and `kind`.
+    ///
+    /// # Assumptions
+    /// The server serves aggregated discovery (Kubernetes 1.30 or newer).
+    ///
+    /// # Caveats
+    /// The lists are not of one moment.
+    pub async fn inventory(&self, scope: &InventoryScope) -> Result<Inventory, Problem> {
+        let discovered = discover(&self.client).await?;
+        self.namespaces_exist(&scope.namespaces).await?;
+        let requests = requests(&discovered.served, scope);
+        let answers: Vec<(ListRequest, Result<Vec<Value>, Problem>)> =
+            futures::stream::iter(requests)
+                .map(|request| async move {
+                    let answer = read::list(&self.client, &request).await;
+                    (request, answer)
+                })
+                .buffer_unordered(CALLS_MAX)
+                .collect()
+                .await;
+        let mut inventory = Inventory::default();
+        inventory.kubernetes_version.clone_from(&self.version);
+        inventory.unread = discovered.unread;
+        for (request, answer) in answers {
+            match answer {
+                Ok(objects) => add(&mut inventory, &request.resource, objects),
+                Err(problem) => inventory.unread.push(Unread {
+                    resource: request.resource,
+                    namespace: request.namespace,
+                    message: format!("{} ({})", problem.message, problem.code),
+                }),
+            }
+        }
+        inventory.served = discovered
+            .served
+            .into_iter()
+            .map(|served| served.resource)
+            .collect();
+        inventory.served.sort();
+        inventory
+            .unread
+            .sort_by(|a, b| (&a.resource, &a.namespace).cmp(&(&b.resource, &b.namespace)));
+        Ok(inventory)
+    }
+
+    async fn namespaces_exist(&self, namespaces: &[String]) -> Result<(), Problem> {
+        for namespace in namespaces {
+            let object = ObjectRef::cluster(namespace_resource(), namespace);
+            if self.object(&object).await?.is_none() {
+                return Err(self.namespace_missing(namespace).await);
+            }
+        }
+        Ok(())
+    }
+
+    async fn namespace_missing(&self, namespace: &str) -> Problem {
+        let request = ListRequest {
+            resource: namespace_resource(),
+            namespace: None,
+            labels: std::collections::BTreeMap::new(),
+        };
+        // Only for the message: without the right to list, the names stay out of it.
+        let all = self.list(&request).await.unwrap_or_default();
+        let names: Vec<&str> = all
+            .iter()
+            .filter_map(|object| object.pointer("/metadata/name")?.as_str())
+            .filter(|name| !name.starts_with("kube-"))
+            .collect();
+        let hint = match names.len() {
+            0 => "see `kubectl get namespaces`".to_owned(),
+            count if count <= NAMES_OFFERED_MAX => format!("there are: {}", names.join(", ")),
+            count => format!(
+                "there are: {} and {} more",
+                names[..NAMES_OFFERED_MAX].join(", "),
+                count - NAMES_OFFERED_MAX
+            ),
+        };
+        Problem::stuck(
+            "namespace-missing",
+            format!("there is no namespace {namespace}"),
+            hint,
+        )
+    }
+}
+
+fn namespace_resource() -> Resource {
+    Resource::cluster("v1", "Namespace", "namespaces")
+}
+
+fn requests(served: &[Served], scope: &InventoryScope) -> Vec<ListRequest> {
+    let mut namespaces = scope.namespaces.clone();
+    namespaces.sort();
+    namespaces.dedup();
+    let request = |resource: &Resource, namespace: Option<String>| ListRequest {
+        resource: resource.clone(),
+        namespace,
+        labels: std::collections::BTreeMap::new(),
+    };
+    let mut requests = Vec::new();
+    for Served { resource, .. } in served.iter().filter(|served| served.listable) {
+        if !resource.namespaced {
+            let wanted = CLUSTER_KINDS
+                .iter()
+                .any(|kind| kind.group == resource.group && kind.kind == resource.kind);
+            if wanted {
+                requests.push(request(resource, None));
+            }
+        } else if skip(&resource.group, &resource.kind) != Some(Skip::All) {
+            for namespace in &namespaces {
+                requests.push(request(resource, Some(namespace.clone())));
+            }
+        }
+    }
+    requests
+}
+
+fn add(inventory: &mut Inventory, resource: &Resource, objects: Vec<Value>) {
+    let partly = skip(&resource.group, &resource.kind) == Some(Skip::Kept);
+    for object in objects {
+        if partly && kept(&object) {
+            continue;
+        }
+        match Thing::new(resource.clone(), object) {
+            Some(thing) => inventory.insert(thing),
+            None => inventory.unread.push(Unread {
+                resource: resource.clone(),
+                namespace: None,
+                message: "the server listed an object without a name".to_owned(),
+            }),
+        }
+    }
+}
