@@ -131,8 +131,8 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
             }
             let steps = &steps[..steps.len().min(STEPS_PER_TURN_MAX)];
             self.begin(steps, progress).await?;
-            let acted = self.turn(plan, steps, progress, &mut brought).await?;
-            if !acted {
+            let news = self.turn(plan, steps, progress, &mut brought).await?;
+            if !news {
                 self.world.pause(PAUSE).await;
             }
         }
@@ -184,13 +184,12 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
     ) -> Result<Drive, DriveError> {
         let at = self.world.now();
         let giving_up = progress.failing().is_some();
-        if let Some((_, problem)) = progress.stuck() {
-            let problem = problem.clone();
-            if giving_up || !plan.kind.cleans_up_on_failure() {
-                return Ok(Drive::Stuck(problem));
-            }
-            self.give_up(progress, problem).await?;
-            return Box::pin(self.drive(plan, progress)).await;
+        // While giving up, only a clean-up step that is stuck is news.
+        let stuck = progress
+            .stuck()
+            .find(|(id, _)| !giving_up || plan.step(id).is_some_and(|step| step.cleanup));
+        if let Some((_, problem)) = stuck {
+            return Ok(Drive::Stuck(problem.clone()));
         }
         let mut left = plan
             .steps
@@ -212,7 +211,7 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
         Ok(Drive::Ended(end))
     }
 
-    /// One turn over all eligible steps; true when something was done.
+    /// One turn over all eligible steps; true when something new was done.
     async fn turn(
         &mut self,
         plan: &RunPlan,
@@ -257,17 +256,17 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
                 }
             }
         }
-        let acted = !records.is_empty();
+        let news = records.iter().any(|record| progress.is_news(record));
         self.write(progress, records).await?;
         self.perform(batch, progress, brought).await?;
-        if let Some((_, problem)) = progress.stuck()
+        let stuck = progress.stuck().next().map(|(_, problem)| problem.clone());
+        if let Some(problem) = stuck
             && progress.failing().is_none()
             && plan.kind.cleans_up_on_failure()
         {
-            let problem = problem.clone();
             self.give_up(progress, problem).await?;
         }
-        Ok(acted)
+        Ok(news)
     }
 
     async fn decide<'s>(

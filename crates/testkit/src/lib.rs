@@ -1,1 +1,5 @@
-//! See Cargo.toml.
+//! Refloat's test kit: the simulated world in which the whole engine and all drivers run, and what judges such runs.
+//!
+//! A dev-dependency only: nothing that ships may use it.
+
+pub mod sim;

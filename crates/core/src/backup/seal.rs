@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::point::{Mode, PointContent, StoredObjects};
 use crate::driver::{
-    Class, Effect, ObjectRef, Outcome, Precondition, Problem, Query, Seen, Verdict,
+    Class, Effect, ObjectRef, Outcome, Precondition, Problem, Query, Seen, Verdict, Why,
 };
 use crate::inventory::Resource;
 use crate::names::{LABEL_RUN, SYSTEM_NAMESPACE};
@@ -48,6 +48,12 @@ pub fn vault_access_end_decide(plan: &RunPlan, seen: &Seen) -> Verdict {
     match seen.object(&secret(plan)) {
         Err(problem) => problem.into(),
         Ok(None) => Verdict::Done(Outcome::default()),
+        Ok(Some(live)) if live.pointer("/metadata/deletionTimestamp").is_some() => {
+            Verdict::Wait(Why::new(
+                "being-deleted",
+                format!("{} is being deleted", secret(plan).id()),
+            ))
+        }
         Ok(Some(live)) => Verdict::Act(vec![Effect::Delete {
             object: secret(plan),
             precondition: Precondition::same_uid(live),

@@ -141,14 +141,21 @@ pub fn advance(
         Work::StoreObjects => backup::store_objects_decide(effected),
         Work::Seal { draft } => backup::seal_decide(draft, progress, effected, now),
     };
-    match verdict {
-        Verdict::Wait(why) => match overdue(step, progress, &why, now) {
-            Some(problem) => Decision::Overdue(problem),
-            None => Decision::Verdict(Verdict::Wait(why)),
-        },
-        Verdict::Look(_) | Verdict::Act(_) | Verdict::Done(_) | Verdict::Stuck(_) => {
-            Decision::Verdict(verdict)
+    let why = match &verdict {
+        Verdict::Wait(why) => why.clone(),
+        Verdict::Act(effects) => Why::new(
+            "acting",
+            effects.first().map_or_else(String::new, |effect| {
+                format!("still has to {}", effect.describe())
+            }),
+        ),
+        Verdict::Look(_) | Verdict::Done(_) | Verdict::Stuck(_) => {
+            return Decision::Verdict(verdict);
         }
+    };
+    match overdue(step, progress, &why, now) {
+        Some(problem) => Decision::Overdue(problem),
+        None => Decision::Verdict(verdict),
     }
 }
 

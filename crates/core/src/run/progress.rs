@@ -37,6 +37,7 @@ pub enum StepState {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Progress {
     steps: BTreeMap<String, StepState>,
+    intents: BTreeMap<String, Vec<String>>,
     outcomes: BTreeMap<String, Outcome>,
     failing: Option<Problem>,
     ended: Option<End>,
@@ -70,11 +71,15 @@ impl Progress {
                 };
                 self.steps.entry(step.clone()).or_insert(state);
             }
-            Record::Intent { at, step, .. } => {
+            Record::Intent { at, step, effects } => {
                 self.last = Some(*at);
-                let began = self.began(step).unwrap_or(*at);
-                let state = StepState::Running { began, since: *at };
-                self.steps.insert(step.clone(), state);
+                // Doing the same thing again is no progress: the step's limit goes on running.
+                if self.is_news(record) {
+                    let began = self.began(step).unwrap_or(*at);
+                    let state = StepState::Running { began, since: *at };
+                    self.steps.insert(step.clone(), state);
+                    self.intents.insert(step.clone(), effects.clone());
+                }
             }
             Record::Done { at, step, outcome } => {
                 self.last = Some(*at);
@@ -99,6 +104,20 @@ impl Progress {
                 self.last = Some(*at);
                 self.ended = Some(*end);
             }
+        }
+    }
+
+    /// False for an intent that repeats the step's last one.
+    pub fn is_news(&self, record: &Record) -> bool {
+        match record {
+            Record::Intent { step, effects, .. } => self.intents.get(step) != Some(effects),
+            Record::Started { .. }
+            | Record::Resumed { .. }
+            | Record::Began { .. }
+            | Record::Done { .. }
+            | Record::Stuck { .. }
+            | Record::Failing { .. }
+            | Record::Ended { .. } => true,
         }
     }
 
@@ -140,9 +159,9 @@ impl Progress {
         &self.outcomes
     }
 
-    /// The first stuck step and its problem.
-    pub fn stuck(&self) -> Option<(&str, &Problem)> {
-        self.steps.iter().find_map(|(id, state)| match state {
+    /// Stuck steps and their problems.
+    pub fn stuck(&self) -> impl Iterator<Item = (&str, &Problem)> {
+        self.steps.iter().filter_map(|(id, state)| match state {
             StepState::Stuck { problem, .. } => Some((id.as_str(), problem)),
             StepState::Running { .. } | StepState::Done { .. } => None,
         })

@@ -1,0 +1,33 @@
+//! A journal in memory that dies with the engine, and an observer that looks away.
+
+use std::cell::RefCell;
+
+use refloat_core::drive::{Event, Journal, JournalError, Observer};
+use refloat_core::run::Record;
+
+use super::SimWorld;
+
+/// A journal that outlives the engine.
+pub struct SimJournal<'a> {
+    /// The world whose engine may be dead.
+    pub world: &'a SimWorld,
+    /// What was written.
+    pub records: &'a RefCell<Vec<Record>>,
+}
+
+impl Journal for SimJournal<'_> {
+    async fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
+        if self.world.is_dead() {
+            return Err(JournalError::TakenOver("the engine is dead".to_owned()));
+        }
+        self.records.borrow_mut().extend(records.iter().cloned());
+        Ok(())
+    }
+}
+
+/// Watches nothing.
+pub struct Quiet;
+
+impl Observer for Quiet {
+    fn event(&self, _event: &Event<'_>) {}
+}

@@ -1,0 +1,264 @@
+//! SimWorld: a small API server with scripted controllers, a clock and planned faults.
+//!
+//! A simulator, and labelled as one: it knows the kinds that the path of a backup and a recovery touches, keeps uids,
+//! resourceVersions, preconditions, finalizer-like waits and reclaim policies, and is wrong on purpose when told to
+//! ([`Fault`]). The testbed is where the real thing runs.
+
+mod controllers;
+mod exec;
+mod journal;
+mod store;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use refloat_core::driver::{Answer, Class, Effect, Effected, Outcome, Patch, Problem, Query, Seen};
+use refloat_core::inventory::Inventory;
+use refloat_core::world::World;
+use serde_json::{Value, json};
+
+pub use exec::Database;
+pub use journal::{Quiet, SimJournal};
+pub use store::Store;
+
+/// Where the engine dies, or what goes wrong, at the n-th effect (from 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The engine dies before the effect reaches the world.
+    CrashBefore(usize),
+    /// The engine dies right after the effect.
+    CrashAfter(usize),
+    /// The effect happens, its reply is lost.
+    ReplyLost(usize),
+}
+
+/// The simulated world.
+pub struct SimWorld {
+    store: RefCell<Store>,
+    now: Cell<Timestamp>,
+    fault: Cell<Option<Fault>>,
+    effects: Cell<usize>,
+    dead: Cell<bool>,
+    /// What databases answer, by pod `namespace/name`.
+    pub databases: RefCell<BTreeMap<String, Database>>,
+    /// Bodies of sealed points.
+    pub sealed: RefCell<Vec<Value>>,
+    /// What was done, a line each.
+    pub history: RefCell<Vec<String>>,
+}
+
+impl SimWorld {
+    /// A world with these objects.
+    pub fn new(store: Store) -> Self {
+        let start: Timestamp = "2026-01-01T00:00:00Z"
+            .parse()
+            .expect("a constant time is well formed");
+        Self {
+            store: RefCell::new(store),
+            now: Cell::new(start),
+            fault: Cell::new(None),
+            effects: Cell::new(0),
+            dead: Cell::new(false),
+            databases: RefCell::new(BTreeMap::new()),
+            sealed: RefCell::new(Vec::new()),
+            history: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// Plans a fault for the effects to come, counted from now.
+    pub fn plan_fault(&self, fault: Option<Fault>) {
+        self.fault.set(fault);
+        self.effects.set(0);
+        self.dead.set(false);
+    }
+
+    /// True when the engine has died of a planned fault.
+    pub fn is_dead(&self) -> bool {
+        self.dead.get()
+    }
+
+    /// Effects since the last `plan_fault`.
+    pub fn effect_count(&self) -> usize {
+        self.effects.get()
+    }
+
+    /// Looks at the store.
+    pub fn with_store<T>(&self, read: impl FnOnce(&mut Store) -> T) -> T {
+        read(&mut self.store.borrow_mut())
+    }
+
+    /// Everything in it, as an inventory.
+    pub fn inventory(&self) -> Inventory {
+        self.store.borrow().inventory()
+    }
+
+    /// Lets controllers run until nothing changes, at most this often.
+    pub fn settle(&self, rounds_max: usize) {
+        for _ in 0..rounds_max {
+            self.tick(Duration::from_millis(200));
+        }
+    }
+
+    fn tick(&self, by: Duration) {
+        let now = self
+            .now
+            .get()
+            .checked_add(by)
+            .expect("simulated time stays in range");
+        self.now.set(now);
+        controllers::reconcile(&mut self.store.borrow_mut(), now);
+    }
+
+    fn answer(&self, query: &Query) -> Answer {
+        let store = self.store.borrow();
+        match query {
+            Query::Object(object) => Answer::Object(store.get(object).cloned()),
+            Query::List(request) => Answer::List(store.list(request)),
+            Query::Exec(request) => exec::answer(&store, &self.databases.borrow(), request)
+                .map_or_else(Answer::Refused, Answer::Exec),
+            Query::Log(_) => Answer::Log(String::new()),
+        }
+    }
+
+    fn perform(&self, effect: &Effect) -> Result<Effected, Problem> {
+        let now = self.now.get();
+        let mut store = self.store.borrow_mut();
+        match effect {
+            Effect::Create {
+                resource, object, ..
+            } => store.create(resource, object, now),
+            Effect::Patch {
+                object,
+                patch: Patch::Merge(body),
+                precondition,
+                ..
+            } => store.patch(object, body, precondition),
+            Effect::Patch { object, .. } => {
+                Err(unsupported(&format!("JSON patch of {}", object.id())))
+            }
+            Effect::Delete {
+                object,
+                precondition,
+            } => store.delete(object, precondition, now),
+            Effect::Exec { request, .. } => {
+                exec::answer(&store, &self.databases.borrow(), request).map(Effected::Ran)
+            }
+            Effect::GrantVault {
+                namespace,
+                name,
+                labels,
+            } => {
+                let resource =
+                    refloat_core::inventory::Resource::namespaced("v1", "Secret", "secrets");
+                let object = json!({
+                    "apiVersion": "v1", "kind": "Secret",
+                    "metadata": { "name": name, "namespace": namespace, "labels": labels },
+                });
+                store.create(&resource, &object, now)
+            }
+            Effect::StoreObjects => Ok(Effected::Stored(
+                Outcome::default()
+                    .with("snapshot", "snapshot-objects")
+                    .with("tree", "tree-objects")
+                    .with("count", store.len() as u64)
+                    .with("listed", now.to_string()),
+            )),
+            Effect::Seal(point) => {
+                self.sealed.borrow_mut().push(point.clone());
+                Ok(Effected::Sealed(
+                    Outcome::default().with("point", "shop/0000000001"),
+                ))
+            }
+        }
+    }
+
+    /// One effect with the planned fault; `None` when the engine is dead.
+    fn perform_faulty(&self, effect: &Effect) -> Option<Result<Effected, Problem>> {
+        if self.dead.get() {
+            return None;
+        }
+        let count = self.effects.get() + 1;
+        self.effects.set(count);
+        if self.fault.get() == Some(Fault::CrashBefore(count)) {
+            self.dead.set(true);
+            return None;
+        }
+        self.history.borrow_mut().push(effect.describe());
+        let result = self.perform(effect);
+        match self.fault.get() {
+            Some(Fault::CrashAfter(at)) if at == count => {
+                self.dead.set(true);
+                None
+            }
+            Some(Fault::ReplyLost(at)) if at == count => Some(Err(Problem::of(
+                Class::Retry,
+                "unreachable",
+                "the reply was lost",
+                "try again",
+            ))),
+            Some(_) | None => Some(result),
+        }
+    }
+}
+
+fn unsupported(what: &str) -> Problem {
+    Problem::of(
+        Class::Bug,
+        "simulator",
+        format!("SimWorld does not know {what}"),
+        "teach it",
+    )
+}
+
+impl World for SimWorld {
+    async fn see(&self, queries: &[Query]) -> Seen {
+        let mut seen = Seen::default();
+        for query in queries {
+            seen.insert(query.clone(), self.answer(query));
+        }
+        seen
+    }
+
+    async fn act(&self, batches: &[Vec<Effect>]) -> Vec<Vec<Result<Effected, Problem>>> {
+        let mut all = Vec::new();
+        for batch in batches {
+            let mut results = Vec::new();
+            for effect in batch {
+                match self.perform_faulty(effect) {
+                    Some(Ok(effected)) => results.push(Ok(effected)),
+                    Some(Err(problem)) => {
+                        results.push(Err(problem));
+                        break;
+                    }
+                    None => break,
+                }
+            }
+            all.push(results);
+        }
+        all
+    }
+
+    fn now(&self) -> Timestamp {
+        self.now.get()
+    }
+
+    async fn pause(&self, at_most: Duration) {
+        self.tick(at_most);
+    }
+}
+
+/// Runs a future that never really waits.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The whole engine and all drivers in SimWorld.
+
+mod backup;
+mod shop;
