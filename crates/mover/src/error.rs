@@ -208,7 +208,7 @@ pub enum PartError {
         reason: String,
     },
     /// The repository library failed in a way that has no variant of its own.
-    #[error("the repository failed while {step}: {source}")]
+    #[error("the repository failed while {step}: {}", source.display_log())]
     Repository {
         /// What was being done.
         step: &'static str,

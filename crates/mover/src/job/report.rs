@@ -92,7 +92,11 @@ impl JobReport {
 impl Failure {
     fn new(error: &PartError) -> Self {
         let mut message = error.to_string();
-        let mut source = std::error::Error::source(error);
+        // The library's own text carries backtraces; its short form is in the message already.
+        let mut source = match error {
+            PartError::Repository { .. } => None,
+            error => std::error::Error::source(error),
+        };
         while let Some(cause) = source {
             let text = cause.to_string();
             if !message.contains(&text) {

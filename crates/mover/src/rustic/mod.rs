@@ -29,7 +29,7 @@ use object_store::path::Path as ObjectPath;
 use rustic_core::repofile::{MasterKey, SnapshotFile, SnapshotId};
 use rustic_core::{
     ConfigOptions, Credentials, FileType, KeyOptions, OpenStatus, ReadBackend, Repository,
-    RepositoryBackends, RepositoryOptions, RusticResult, TreeId,
+    RepositoryBackends, RepositoryOptions, RusticError, RusticResult, TreeId,
 };
 use tokio::runtime::Handle;
 
@@ -145,7 +145,7 @@ impl RusticEngine {
         let opened = guarded(watch, "opening the repository", || closed.open(&credentials));
         watch.check()?;
         let repository = opened.map_err(|error| match error {
-            PartError::Repository { source, .. } if source.is_code("C001") => {
+            PartError::Repository { source, .. } if is_undecryptable(&source) => {
                 PartError::WrongKey {
                     location: location.clone(),
                 }
@@ -292,6 +292,21 @@ impl RusticEngine {
         watch.check()?;
         made
     }
+}
+
+/// Says whether decryption failed, at any depth of an error.
+fn is_undecryptable(error: &RusticError) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(current) = cause {
+        let inner = current
+            .downcast_ref::<RusticError>()
+            .or_else(|| current.downcast_ref::<Box<RusticError>>().map(|boxed| &**boxed));
+        if inner.is_some_and(|inner| inner.is_code("C001")) {
+            return true;
+        }
+        cause = current.source();
+    }
+    false
 }
 
 fn parse_id<T: std::str::FromStr>(what: &str, text: &str) -> Result<T, PartError> {

@@ -40,6 +40,7 @@ pub(super) fn save_tree(
     let source = TreeSource {
         root: source.to_owned(),
         cut: request.time,
+        run: request.labels.run.clone(),
         survey,
         reader: Arc::clone(&engine.reader),
         watch: Arc::clone(&watch),

@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::fs::{Metadata as FileMetadata, OpenOptions};
+use std::hash::{Hash, Hasher};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -205,6 +206,7 @@ fn is_special(metadata: &FileMetadata) -> bool {
 pub(super) struct TreeSource {
     pub(super) root: PathBuf,
     pub(super) cut: Timestamp,
+    pub(super) run: String,
     pub(super) survey: Survey,
     pub(super) reader: Arc<dyn SourceReader>,
     pub(super) watch: Arc<Watch>,
@@ -223,6 +225,7 @@ impl ReadSource for TreeSource {
             walk: Walk::new(&self.root),
             seen: Survey::default(),
             cut: self.cut,
+            shift: shift_of(&self.run),
             survey: self.survey,
             reader: Arc::clone(&self.reader),
             watch: Arc::clone(&self.watch),
@@ -230,11 +233,22 @@ impl ReadSource for TreeSource {
     }
 }
 
+/// A part of a second that belongs to a run.
+///
+/// The same run again reads the same cut: there, files may well look unchanged.
+fn shift_of(run: &str) -> SignedDuration {
+    let mut hasher = std::hash::DefaultHasher::new();
+    run.hash(&mut hasher);
+    let nanoseconds = hasher.finish() % 999_999_999;
+    SignedDuration::from_nanos(1 + i64::try_from(nanoseconds).unwrap_or_default())
+}
+
 /// The entries of a [`TreeSource`]; ends early, remembering why, at the first error.
 pub(super) struct TreeEntries {
     walk: Walk,
     seen: Survey,
     cut: Timestamp,
+    shift: SignedDuration,
     survey: Survey,
     reader: Arc<dyn SourceReader>,
     watch: Arc<Watch>,
@@ -327,10 +341,8 @@ impl TreeEntries {
         let modified = timestamp(found.mtime(), found.mtime_nsec());
         let mut changed = changed_at(found);
         if found.is_file() && self.survey.may_hide_a_write(found, self.cut) {
-            // Stored a nanosecond early, the file never looks unchanged to the next backup.
-            changed = changed
-                .saturating_sub(SignedDuration::from_nanos(1))
-                .unwrap_or(changed);
+            // Stored too early, by another bit in each run, the file never looks unchanged to the next one.
+            changed = changed.saturating_sub(self.shift).unwrap_or(changed);
         }
         let mut metadata = Metadata {
             mode: Some(mode_to_go(found.mode())),
