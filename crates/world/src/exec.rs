@@ -122,13 +122,26 @@ async fn drain(
             None => None,
         }
     };
-    let ((), (), (), status) = tokio::join!(
-        feed,
-        keep(stdout, &mut kept.stdout),
-        keep(stderr, &mut kept.stderr),
-        end
-    );
-    status
+    let outputs = async {
+        tokio::join!(
+            keep(stdout, &mut kept.stdout),
+            keep(stderr, &mut kept.stderr)
+        );
+    };
+    tokio::pin!(feed, end, outputs);
+    let (mut fed, mut drained) = (false, false);
+    // Only the status tells the end: when the connection breaks, the client's pipes stay open for ever.
+    let status = loop {
+        tokio::select! {
+            status = &mut end => break status?,
+            () = &mut feed, if !fed => fed = true,
+            () = &mut outputs, if !drained => drained = true,
+        }
+    };
+    if !drained {
+        outputs.await;
+    }
+    Some(status)
 }
 
 /// Reads to the end and keeps the beginning.

@@ -43,7 +43,8 @@ pub(crate) async fn create(
 /// Server-side apply of an object that is believed absent.
 ///
 /// The body carries a resourceVersion that no object can have: the server ignores it when it creates the object and
-/// answers 409 when there is one, so an object that appeared in between is never changed.
+/// answers 409 when there is one, so an object that appeared in between is never changed (seen on 1.34, for built-in
+/// kinds and for custom resources).
 async fn create_by_apply(
     client: &Client,
     there: &ObjectRef,
@@ -120,7 +121,7 @@ pub(crate) async fn patch(
     let call = call.body(body);
     match send(client, &call).await.and_then(|reply| reply.json()) {
         Ok(patched) => Ok(Effected::Patched(patched)),
-        Err(failure) if other_object(&failure, precondition) => Err(Problem::of(
+        Err(failure) if other_object(&failure, patch, precondition) => Err(Problem::of(
             Class::Retry,
             "conflict",
             format!(
@@ -148,12 +149,12 @@ fn guarded_merge(body: &Value, precondition: &Precondition) -> Option<Value> {
     Some(body)
 }
 
-/// Puts the precondition before the operations of a JSON patch: the uid as a test, the resourceVersion as a value that
-/// the server compares.
+/// Puts the precondition before the operations of a JSON patch, as values that the server compares. A `test` would fail
+/// without saying that it was the test.
 fn guarded_json(operations: &Value, precondition: &Precondition) -> Option<Value> {
     let mut guarded = Vec::new();
     if let Some(uid) = &precondition.uid {
-        guarded.push(json!({"op": "test", "path": "/metadata/uid", "value": uid}));
+        guarded.push(json!({"op": "replace", "path": "/metadata/uid", "value": uid}));
     }
     if let Some(version) = &precondition.resource_version {
         let path = "/metadata/resourceVersion";
@@ -174,22 +175,29 @@ fn guard(precondition: &Precondition) -> Option<serde_json::Map<String, Value>> 
     (!guard.is_empty()).then_some(guard)
 }
 
-/// A failed guard that the server reports as invalid instead of as a conflict.
-fn other_object(failure: &Failure, precondition: &Precondition) -> bool {
+/// A failed guard that the server reports as invalid instead of as a conflict: another uid ("field is immutable"), or a
+/// failed `test` (no cause given at all).
+fn other_object(failure: &Failure, patch: &Patch, precondition: &Precondition) -> bool {
     let Failure::Refused {
         code: 422, status, ..
     } = failure
     else {
         return false;
     };
-    let uid_differs = status.details.as_ref().is_some_and(|details| {
-        details
-            .causes
-            .iter()
-            .any(|cause| cause.field == "metadata.uid")
-    });
-    let test_failed = status.message.contains("test") && status.message.contains("failed");
-    (precondition.uid.is_some() && uid_differs) || test_failed
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    let fields: Vec<&str> = causes.map(|cause| cause.field.as_str()).collect();
+    let uid_differs =
+        precondition.uid.is_some() && fields.iter().any(|field| *field == "metadata.uid");
+    uid_differs || (fields.is_empty() && tests(patch))
+}
+
+fn tests(patch: &Patch) -> bool {
+    let Patch::Json(Value::Array(operations)) = patch else {
+        return false;
+    };
+    operations
+        .iter()
+        .any(|operation| operation.get("op").and_then(Value::as_str) == Some("test"))
 }
 
 /// Deletes an object in the background, if it is still the one that was meant.
