@@ -12,6 +12,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::command::SEARCH_PATH;
+use super::leftovers::entries;
 use super::place::StateDirectory;
 
 /// Programs that a testbed runs; one that appears and stays was left behind.
@@ -93,8 +94,8 @@ impl Census {
                 now.difference(&then)
                     .map(|name| format!("{kind}: {name} was left")),
             );
-            // Processes of others end at any time.
-            if *kind != "processes" {
+            // Programs that have nothing to do with us end at any time, and take what they hold along.
+            if ["links", "mounts", "loop devices", "firewall rules"].contains(kind) {
                 lines.extend(
                     then.difference(now)
                         .map(|name| format!("{kind}: {name} is gone")),
@@ -134,6 +135,7 @@ struct Others {
     own_path: String,
     own_names: [String; 2],
     networks: BTreeSet<String>,
+    marks: BTreeSet<String>,
 }
 
 impl Others {
@@ -142,6 +144,7 @@ impl Others {
             own_path: state.path().to_string_lossy().into_owned(),
             own_names: [state.host_link(), state.cgroup()],
             networks: BTreeSet::new(),
+            marks: marks_of_others(state)?,
         };
         for line in mount_table()?
             .lines()
@@ -162,8 +165,45 @@ impl Others {
         let is_ours = name.contains(&format!("{}/", self.own_path))
             || name.ends_with(&self.own_path)
             || self.own_names.iter().any(|own| name.contains(own.as_str()));
-        is_a_testbeds && !is_ours
+        (is_a_testbeds && !is_ours) || self.marks.iter().any(|mark| name.contains(mark.as_str()))
     }
+}
+
+/// Words in the names of files that other testbeds have in shared directories.
+fn marks_of_others(state: &StateDirectory) -> Result<BTreeSet<String>> {
+    let mut marks = BTreeSet::new();
+    let all = state
+        .path()
+        .parent()
+        .context("the state directory has a parent")?;
+    for testbed in entries(all)?
+        .into_iter()
+        .filter(|path| path != state.path())
+    {
+        // Every kubelet makes this one anew.
+        marks.insert("/var/lib/kubelet".to_owned());
+        for site in ["primary", "recovery"] {
+            let containerd = testbed.join(site).join("containerd");
+            for kind in ["sandboxes", "containers"] {
+                let ids = entries(&containerd.join("root/io.containerd.grpc.v1.cri").join(kind))?;
+                marks.extend(
+                    ids.iter()
+                        .filter_map(|id| Some(id.file_name()?.to_str()?.to_owned())),
+                );
+            }
+            for bundle in entries(&containerd.join("state/io.containerd.runtime.v2.task/k8s.io"))? {
+                let address = fs::read_to_string(bundle.join("address")).unwrap_or_default();
+                marks.extend(
+                    address
+                        .trim()
+                        .rsplit_once('/')
+                        .map(|(_, socket)| socket.to_owned()),
+                );
+            }
+        }
+    }
+    marks.remove("");
+    Ok(marks)
 }
 
 fn mount_table() -> Result<String> {
