@@ -1,0 +1,26 @@
+#!/bin/sh
+# Starts PostgreSQL as the container's process; makes the data directory first when there is none.
+set -eu
+bin=/usr/lib/postgresql/15/bin
+: "${PGDATA:=/var/lib/postgresql/data}" "${POSTGRES_USER:=postgres}"
+: "${POSTGRES_DB:=$POSTGRES_USER}"
+mkdir -p "$PGDATA" /run/postgresql
+chown postgres:postgres "$PGDATA" /run/postgresql
+chmod 700 "$PGDATA"
+as_postgres() { setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; }
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+	password=$(mktemp)
+	chown postgres "$password"
+	printf '%s\n' "${POSTGRES_PASSWORD:?is needed to make a database}" >"$password"
+	as_postgres "$bin/initdb" --pgdata="$PGDATA" --username="$POSTGRES_USER" --pwfile="$password" \
+		--auth-local=trust --auth-host=scram-sha-256 --data-checksums --encoding=UTF8 --locale=C.UTF-8 >/dev/null
+	rm -f "$password"
+	printf 'host all all all scram-sha-256\n' >>"$PGDATA/pg_hba.conf"
+	if [ "$POSTGRES_DB" != postgres ]; then
+		printf 'CREATE DATABASE "%s"\n' "$POSTGRES_DB" |
+			as_postgres "$bin/postgres" --single -j -D "$PGDATA" postgres >/dev/null
+	fi
+fi
+# A copy of a running server still has the lock file of its old life.
+rm -f "$PGDATA/postmaster.pid"
+exec setpriv --reuid=postgres --regid=postgres --clear-groups "$bin/postgres" -D "$PGDATA" -c listen_addresses='*' "$@"
