@@ -1,7 +1,8 @@
 //! Commands in containers, over the WebSocket of the pod's `exec`.
 //!
 //! Both outputs are drained side by side and the exit code comes from the status that ends the stream, never from what
-//! was written to the error output. Giving up closes the stream; the command may go on in the container.
+//! was written to the error output. Giving up closes the stream; the command may go on in the container. A command that
+//! ends without reading an input larger than the buffers on the way (some 100 KiB) may count as a lost reply.
 
 use std::time::Duration;
 
@@ -54,9 +55,13 @@ struct Kept {
 async fn open(client: &Client, request: &ExecRequest) -> Result<AttachedProcess, Problem> {
     let pod = ObjectRef::namespaced(read::pods(), &request.namespace, &request.pod);
     let call = Call::on_object(Verb::Create, &pod).subresource(Some("exec"));
-    // The client builds its own path: what must not be empty is checked by ours.
-    if let Err(failure) = Call::on_object(Verb::Get, &pod).path() {
-        return Err(problem(&call, failure));
+    // The client builds its own path: what must not be empty is checked here.
+    Call::on_object(Verb::Get, &pod)
+        .path()
+        .map_err(|failure| problem(&call, failure))?;
+    if request.command.is_empty() {
+        let why = "no command".to_owned();
+        return Err(problem(&call, Failure::Unsendable(why)));
     }
     let mut opened = open_once(client, request, request.container.as_deref()).await;
     if request.container.is_none()
@@ -129,16 +134,16 @@ async fn drain(
         );
     };
     tokio::pin!(feed, end, outputs);
-    let (mut fed, mut drained) = (false, false);
+    let (mut input_done, mut outputs_done) = (false, false);
     // Only the status tells the end: when the connection breaks, the client's pipes stay open for ever.
     let status = loop {
         tokio::select! {
             status = &mut end => break status?,
-            () = &mut feed, if !fed => fed = true,
-            () = &mut outputs, if !drained => drained = true,
+            () = &mut feed, if !input_done => input_done = true,
+            () = &mut outputs, if !outputs_done => outputs_done = true,
         }
     };
-    if !drained {
+    if !outputs_done {
         outputs.await;
     }
     Some(status)
@@ -191,6 +196,20 @@ fn exit_code(request: &ExecRequest, status: &Status) -> Result<i32, Problem> {
                 what(request)
             ),
             "name the container that has it, or use an image that brings it",
+        ));
+    }
+    if said.contains("failed to start exec") || said.contains("OCI runtime exec failed") {
+        return Err(Problem::of(
+            Class::Retry,
+            "command-not-started",
+            format!(
+                "{}: the container runtime did not start it: {said}",
+                what(request)
+            ),
+            format!(
+                "see the container: `kubectl -n {} describe pod {}`",
+                request.namespace, request.pod
+            ),
         ));
     }
     let failure = Failure::Refused {

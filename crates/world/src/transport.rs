@@ -362,6 +362,6 @@ mod tests {
             back_off(1, Some(Duration::from_secs(2))),
             Duration::from_secs(2)
         );
-        assert_eq!(back_off(1, Some(Duration::from_secs(900))), BACK_OFF_MAX);
+        assert_eq!(back_off(1, Some(Duration::from_mins(15))), BACK_OFF_MAX);
     }
 }

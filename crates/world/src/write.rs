@@ -186,8 +186,7 @@ fn other_object(failure: &Failure, patch: &Patch, precondition: &Precondition) -
     };
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let fields: Vec<&str> = causes.map(|cause| cause.field.as_str()).collect();
-    let uid_differs =
-        precondition.uid.is_some() && fields.iter().any(|field| *field == "metadata.uid");
+    let uid_differs = precondition.uid.is_some() && fields.contains(&"metadata.uid");
     uid_differs || (fields.is_empty() && tests(patch))
 }
 

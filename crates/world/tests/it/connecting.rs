@@ -17,11 +17,11 @@ fn file(folder: &Path, content: &str) -> PathBuf {
     path
 }
 
-async fn refused(content: &str, context: Option<&str>) -> ConnectError {
+async fn refused(content: &str, chosen: Option<&str>) -> ConnectError {
     let folder = tempfile::tempdir().unwrap();
     let options = ConnectOptions {
         kubeconfig: Some(file(folder.path(), content)),
-        context: context.map(str::to_owned),
+        context: chosen.map(str::to_owned),
     };
     Cluster::connect(options).await.unwrap_err()
 }
@@ -115,10 +115,10 @@ async fn a_server_that_never_answers_is_given_up() {
 
 #[tokio::test]
 async fn servers_that_answer_and_refuse() {
-    let unauthorized = status(401, "Unauthorized", "Unauthorized", json!({}));
+    let unauthorized = status(401, "Unauthorized", "Unauthorized", &json!({}));
     let forbidden = "namespaces \"kube-system\" is forbidden: User \"me\" cannot get resource \"namespaces\" in API \
                      group \"\" in the namespace \"kube-system\"";
-    let forbidden = status(403, "Forbidden", forbidden, json!({}));
+    let forbidden = status(403, "Forbidden", forbidden, &json!({}));
     for (path, code, answer, told) in [
         ("/version", 401, unauthorized, "unauthorized"),
         ("/version", 404, json!("nothing here"), "not-kubernetes"),

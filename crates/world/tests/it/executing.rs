@@ -184,7 +184,7 @@ async fn a_program_that_is_not_there_is_named() {
 
 async fn turned_away(code: u16, reason: &'static str, message: &'static str) -> Problem {
     let server = Server::start(move |asked| {
-        (asked.path == EXEC).then(|| Say::Json(code, status(code, reason, message, json!({}))))
+        (asked.path == EXEC).then(|| Say::Json(code, status(code, reason, message, &json!({}))))
     })
     .await;
     server.cluster().await.exec(&request()).await.unwrap_err()
@@ -247,13 +247,40 @@ async fn a_command_that_cannot_begin_tells_why() {
 }
 
 #[tokio::test]
-async fn a_pod_without_a_name_is_not_asked() {
+async fn a_command_that_the_runtime_does_not_start_was_not_lost() {
+    let said = "failed to exec in container: failed to start exec \"58\": OCI runtime exec failed: exec failed: cannot \
+                exec in a stopped container: unknown";
+    let end = json!({"metadata": {}, "status": "Failure", "reason": "InternalError", "message": said, "code": 500});
+    let server = running(Command {
+        end: End::Status(end),
+        ..Command::default()
+    })
+    .await;
+    let problem = server.cluster().await.exec(&request()).await.unwrap_err();
+    assert_eq!(
+        (problem.code.as_str(), problem.class),
+        ("command-not-started", Class::Retry)
+    );
+}
+
+#[tokio::test]
+async fn a_command_without_a_pod_or_a_program_is_not_sent() {
     let server = Server::start(|_| None).await;
-    let request = ExecRequest {
+    let cluster = server.cluster().await;
+    let nameless = ExecRequest {
         pod: String::new(),
         ..request()
     };
-    let problem = server.cluster().await.exec(&request).await.unwrap_err();
-    assert_eq!(problem.code, "call-malformed");
+    let empty = ExecRequest {
+        command: Vec::new(),
+        ..request()
+    };
+    for request in [nameless, empty] {
+        let problem = cluster.exec(&request).await.unwrap_err();
+        assert_eq!(
+            (problem.code.as_str(), problem.class),
+            ("call-malformed", Class::Bug)
+        );
+    }
     assert!(server.calls().is_empty());
 }

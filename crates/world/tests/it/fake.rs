@@ -8,6 +8,7 @@ use refloat_world::{Cluster, ConnectOptions};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 
@@ -157,7 +158,7 @@ async fn serve(mut stream: TcpStream, handler: Arc<Handler>, log: Arc<Mutex<Vec<
         Say::Later(code, seconds) => (
             code,
             format!("Retry-After: {seconds}\r\n"),
-            status(code, "TooManyRequests", "slow down", json!({})).to_string(),
+            status(code, "TooManyRequests", "slow down", &json!({})).to_string(),
         ),
         Say::Text(code, body) => (code, String::new(), body.to_owned()),
         Say::Nothing | Say::Run(_) => return,
@@ -212,7 +213,7 @@ fn empty_cluster(asked: &Asked) -> Say {
                 404,
                 "NotFound",
                 "not found",
-                json!({"kind": "x", "name": "y"}),
+                &json!({"kind": "x", "name": "y"}),
             ),
         ),
     }
@@ -238,17 +239,11 @@ async fn run(stream: TcpStream, command: Command) {
         frame.extend_from_slice(bytes);
         Message::binary(frame)
     };
-    let mut input = Vec::new();
-    while command.echoes {
-        match socket.next().await {
-            Some(Ok(Message::Binary(frame))) if frame[..] == [255, 0] => break,
-            Some(Ok(Message::Binary(frame))) if frame[0] == 0 => {
-                input.extend_from_slice(&frame[1..])
-            }
-            Some(Ok(_)) => {}
-            _ => return,
-        }
-    }
+    let input = if command.echoes {
+        all_input(&mut socket).await
+    } else {
+        Vec::new()
+    };
     let stdout = [command.stdout, input].concat();
     let (mut stdout, mut stderr) = (stdout.chunks(16 * 1024), command.stderr.chunks(16 * 1024));
     loop {
@@ -276,8 +271,21 @@ async fn run(stream: TcpStream, command: Command) {
     }
 }
 
+/// Reads standard input until the client closes it.
+async fn all_input(socket: &mut WebSocketStream<TcpStream>) -> Vec<u8> {
+    let mut input = Vec::new();
+    while let Some(Ok(message)) = socket.next().await {
+        match message {
+            Message::Binary(frame) if frame[..] == [255, 0] => break,
+            Message::Binary(frame) if frame[0] == 0 => input.extend_from_slice(&frame[1..]),
+            _ => {}
+        }
+    }
+    input
+}
+
 /// A `Status` as the API server writes it.
-pub(crate) fn status(code: u16, reason: &str, message: &str, details: Value) -> Value {
+pub(crate) fn status(code: u16, reason: &str, message: &str, details: &Value) -> Value {
     json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
         "message": message, "reason": reason, "details": details, "code": code})
 }

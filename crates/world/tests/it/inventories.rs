@@ -10,11 +10,11 @@ fn resource(plural: &str, kind: &str, scope: &str, verbs: &[&str]) -> Value {
         "singularResource": kind.to_lowercase(), "verbs": verbs})
 }
 
-fn group(name: &str, versions: Value) -> Value {
+fn group(name: &str, versions: &Value) -> Value {
     json!({"metadata": {"name": name, "creationTimestamp": null}, "versions": versions})
 }
 
-fn discovery(items: Value) -> Value {
+fn discovery(items: &Value) -> Value {
     json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items})
 }
 
@@ -29,9 +29,9 @@ fn core() -> Value {
         resource("namespaces", "Namespace", "Cluster", ALL),
         resource("componentstatuses", "ComponentStatus", "Cluster", ALL),
     ]);
-    discovery(json!([group(
+    discovery(&json!([group(
         "",
-        json!([{"version": "v1", "freshness": "Current", "resources": resources}])
+        &json!([{"version": "v1", "freshness": "Current", "resources": resources}])
     )]))
 }
 
@@ -41,21 +41,21 @@ fn groups() -> Value {
         resource("gone", "Gone", "Namespaced", ALL)
     ]);
     let new = json!([resource("widgets", "Widget", "Namespaced", ALL)]);
-    discovery(json!([
+    discovery(&json!([
         group(
             "x.io",
-            json!([
+            &json!([
                 {"version": "v2", "freshness": "Current", "resources": new},
                 {"version": "v1", "freshness": "Current", "resources": old},
             ])
         ),
         group(
             "away.io",
-            json!([{"version": "v1", "freshness": "Stale", "resources": []}])
+            &json!([{"version": "v1", "freshness": "Stale", "resources": []}])
         ),
         group(
             "metrics.k8s.io",
-            json!([{"version": "v1beta1", "freshness": "Stale", "resources": []}])
+            &json!([{"version": "v1beta1", "freshness": "Stale", "resources": []}])
         ),
     ]))
 }
@@ -92,7 +92,7 @@ fn cluster(asked: &Asked) -> Option<Say> {
         "/apis/x.io/v2/namespaces/shop/widgets" => Some(items(&["w"])),
         "/apis/x.io/v1/namespaces/shop/gone" => Some(Say::Json(
             403,
-            status(403, "Forbidden", forbidden, json!({})),
+            status(403, "Forbidden", forbidden, &json!({})),
         )),
         _ => None,
     }

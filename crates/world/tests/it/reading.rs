@@ -100,7 +100,7 @@ async fn a_list_that_expires_is_begun_again_once_and_counts_nothing_twice() {
             return Some(Say::Json(200, first));
         }
         Some(if round.load(Ordering::Relaxed) == 1 {
-            Say::Json(410, status(410, "Expired", "too old", json!({})))
+            Say::Json(410, status(410, "Expired", "too old", &json!({})))
         } else {
             Say::Json(200, json!({"metadata": {}, "items": [item("b")]}))
         })
@@ -114,12 +114,13 @@ async fn a_list_that_expires_is_begun_again_once_and_counts_nothing_twice() {
 async fn a_list_that_expires_always_or_goes_in_circles_ends() {
     for (answer, code) in [(410, "expired"), (200, "server-error")] {
         let server = Server::start(move |asked| {
-            let first = json!({"metadata": {"continue": "t"}, "items": []});
-            (asked.path == MAPS).then(|| match asked.query.contains("continue") {
-                true if answer == 410 => {
-                    Say::Json(410, status(410, "Expired", "too old", json!({})))
+            let expires = answer == 410 && asked.query.contains("continue");
+            (asked.path == MAPS).then(|| {
+                if expires {
+                    Say::Json(410, status(410, "Expired", "too old", &json!({})))
+                } else {
+                    Say::Json(200, json!({"metadata": {"continue": "t"}, "items": []}))
                 }
-                _ => Say::Json(200, first),
             })
         })
         .await;
@@ -153,7 +154,7 @@ async fn a_busy_server_is_asked_again_a_bounded_number_of_times() {
     })
     .await;
     assert_eq!(server.cluster().await.list(&list()).await.unwrap().len(), 1);
-    let server = Server::start(|asked| (asked.path == MAPS).then(|| Say::Later(429, 0))).await;
+    let server = Server::start(|asked| (asked.path == MAPS).then_some(Say::Later(429, 0))).await;
     let problem = server.cluster().await.list(&list()).await.unwrap_err();
     assert_eq!(
         (problem.code.as_str(), problem.class),
@@ -174,7 +175,7 @@ async fn the_log_of_a_pod_with_several_containers_is_that_of_the_default_one() {
                 400,
                 "BadRequest",
                 "a container name must be specified for pod web, choose one of: [side main]",
-                json!({}),
+                &json!({}),
             ),
         )),
         "/api/v1/namespaces/shop/pods/web" => Some(Say::Json(

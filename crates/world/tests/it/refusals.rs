@@ -25,7 +25,7 @@ async fn a_missing_permission_is_named_with_the_rule_to_add() {
                    \"configmaps\" in API group \"\" in the namespace \"shop\"";
     let problem = refused(
         403,
-        status(403, "Forbidden", message, json!({"kind": "configmaps"})),
+        status(403, "Forbidden", message, &json!({"kind": "configmaps"})),
     )
     .await;
     assert_eq!(
@@ -47,7 +47,12 @@ async fn a_missing_permission_is_named_with_the_rule_to_add() {
 async fn a_denial_for_the_whole_cluster_asks_for_a_cluster_role() {
     let message = "storageclasses.storage.k8s.io is forbidden: User \"bob\" cannot list resource \"storageclasses\" in \
                    API group \"storage.k8s.io\" at the cluster scope";
-    let answer = status(403, "Forbidden", message, json!({"kind": "storageclasses"}));
+    let answer = status(
+        403,
+        "Forbidden",
+        message,
+        &json!({"kind": "storageclasses"}),
+    );
     let server = Server::start(move |asked| {
         asked
             .path
@@ -75,7 +80,7 @@ async fn a_denial_for_the_whole_cluster_asks_for_a_cluster_role() {
 
 #[tokio::test]
 async fn a_denial_in_other_words_still_gets_a_rule() {
-    let problem = refused(403, status(403, "Forbidden", "no way", json!({}))).await;
+    let problem = refused(403, status(403, "Forbidden", "no way", &json!({}))).await;
     assert_eq!(problem.code, "forbidden");
     assert!(problem.message.contains("no way"), "{}", problem.message);
     assert!(
@@ -91,7 +96,7 @@ async fn a_denial_in_other_words_still_gets_a_rule() {
 async fn a_role_that_grants_too_much_asks_for_escalate_and_bind() {
     let message = "roles.rbac.authorization.k8s.io \"db\" is forbidden: user \"bob\" (groups=[\"x\"]) is attempting to \
                    grant RBAC permissions not currently held: {APIGroups:[\"\"], Resources:[\"pods\"], Verbs:[\"get\"]}";
-    let problem = refused(403, status(403, "Forbidden", message, json!({}))).await;
+    let problem = refused(403, status(403, "Forbidden", message, &json!({}))).await;
     assert_eq!(problem.code, "forbidden");
     assert!(
         problem.hint.contains("verbs: [\"bind\", \"escalate\"]"),
@@ -100,128 +105,84 @@ async fn a_role_that_grants_too_much_asks_for_escalate_and_bind() {
     );
 }
 
+/// Code, reason and message of the server; code and class of the problem.
+const BY_CODE: &[(u16, &str, &str, &str, Class)] = &[
+    (
+        401,
+        "Unauthorized",
+        "Unauthorized",
+        "unauthorized",
+        Class::Stuck,
+    ),
+    (
+        403,
+        "Forbidden",
+        "exceeded quota: small, used: configmaps=5",
+        "quota-exceeded",
+        Class::Stuck,
+    ),
+    (
+        403,
+        "Forbidden",
+        "violates PodSecurity \"restricted:latest\"",
+        "admission-denied",
+        Class::Stuck,
+    ),
+    (
+        400,
+        "BadRequest",
+        "admission webhook \"v.x.io\" denied the request: no",
+        "admission-denied",
+        Class::Stuck,
+    ),
+    (
+        422,
+        "Invalid",
+        "ValidatingAdmissionPolicy 'p' denied request: no",
+        "admission-denied",
+        Class::Stuck,
+    ),
+    (
+        409,
+        "Conflict",
+        "on resourcequotas",
+        "conflict",
+        Class::Retry,
+    ),
+    (410, "Gone", "gone", "expired", Class::Retry),
+    (
+        413,
+        "RequestEntityTooLarge",
+        "too large",
+        "too-large",
+        Class::Stuck,
+    ),
+    (429, "TooManyRequests", "slow", "throttled", Class::Retry),
+    (
+        500,
+        "InternalError",
+        "failed calling webhook \"v.x.io\": refused",
+        "webhook-failed",
+        Class::Retry,
+    ),
+    (500, "InternalError", "etcd", "server-error", Class::Retry),
+    (
+        503,
+        "ServiceUnavailable",
+        "starting",
+        "server-error",
+        Class::Retry,
+    ),
+    (504, "Timeout", "timed out", "server-error", Class::Retry),
+];
+
 #[tokio::test]
-async fn refusals_by_code_and_cause() {
-    let webhook = "Internal error occurred: failed calling webhook \"v.x.io\": connection refused";
-    let policy = "admission webhook \"v.x.io\" denied the request: no latest tags";
-    let security =
-        "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\": runAsNonRoot != true";
-    let quota =
-        "exceeded quota: small, requested: configmaps=1, used: configmaps=5, limited: configmaps=5";
-    let ending =
-        json!({"causes": [{"reason": "NamespaceTerminating", "message": "is being terminated"}]});
-    let nowhere = json!({"kind": "namespaces", "name": "shop"});
-    for (code, reason, message, details, told, class) in [
-        (
-            401,
-            "Unauthorized",
-            "Unauthorized",
-            json!({}),
-            "unauthorized",
-            Class::Stuck,
-        ),
-        (
-            403,
-            "Forbidden",
-            quota,
-            json!({}),
-            "quota-exceeded",
-            Class::Stuck,
-        ),
-        (
-            403,
-            "Forbidden",
-            security,
-            json!({}),
-            "admission-denied",
-            Class::Stuck,
-        ),
-        (
-            403,
-            "Forbidden",
-            "because it is being terminated",
-            ending,
-            "namespace-terminating",
-            Class::Retry,
-        ),
-        (
-            400,
-            "BadRequest",
-            policy,
-            json!({}),
-            "admission-denied",
-            Class::Stuck,
-        ),
-        (
-            404,
-            "NotFound",
-            "namespaces \"shop\" not found",
-            nowhere,
-            "namespace-missing",
-            Class::Stuck,
-        ),
-        (
-            409,
-            "Conflict",
-            "on resourcequotas",
-            json!({}),
-            "conflict",
-            Class::Retry,
-        ),
-        (410, "Gone", "gone", json!({}), "expired", Class::Retry),
-        (
-            413,
-            "RequestEntityTooLarge",
-            "too large",
-            json!({}),
-            "too-large",
-            Class::Stuck,
-        ),
-        (
-            429,
-            "TooManyRequests",
-            "slow",
-            json!({}),
-            "throttled",
-            Class::Retry,
-        ),
-        (
-            500,
-            "InternalError",
-            webhook,
-            json!({}),
-            "webhook-failed",
-            Class::Retry,
-        ),
-        (
-            500,
-            "InternalError",
-            "etcd",
-            json!({}),
-            "server-error",
-            Class::Retry,
-        ),
-        (
-            503,
-            "ServiceUnavailable",
-            "starting",
-            json!({}),
-            "server-error",
-            Class::Retry,
-        ),
-        (
-            504,
-            "Timeout",
-            "timed out",
-            json!({}),
-            "server-error",
-            Class::Retry,
-        ),
-    ] {
-        let problem = refused(code, status(code, reason, message, details)).await;
+async fn refusals_by_code() {
+    for (code, reason, message, told, class) in BY_CODE {
+        let problem = refused(*code, status(*code, reason, message, &json!({}))).await;
         assert_eq!(
             (problem.code.as_str(), problem.class),
-            (told, class),
+            (*told, *class),
             "{code} {message}"
         );
         assert!(problem.message.contains("shop/web"), "{}", problem.message);
@@ -231,12 +192,36 @@ async fn refusals_by_code_and_cause() {
 }
 
 #[tokio::test]
+async fn a_namespace_that_is_not_there_or_is_going() {
+    let nowhere = json!({"kind": "namespaces", "name": "shop"});
+    let answer = status(404, "NotFound", "namespaces \"shop\" not found", &nowhere);
+    let problem = refused(404, answer).await;
+    assert_eq!(
+        (problem.code.as_str(), problem.class),
+        ("namespace-missing", Class::Stuck)
+    );
+    assert!(
+        problem.hint.contains("kubectl create namespace shop"),
+        "{}",
+        problem.hint
+    );
+    let ending =
+        json!({"causes": [{"reason": "NamespaceTerminating", "message": "is being terminated"}]});
+    let answer = status(403, "Forbidden", "because it is being terminated", &ending);
+    let problem = refused(403, answer).await;
+    assert_eq!(
+        (problem.code.as_str(), problem.class),
+        ("namespace-terminating", Class::Retry)
+    );
+}
+
+#[tokio::test]
 async fn an_invalid_object_brings_the_causes() {
     let causes = json!({"kind": "ConfigMap", "name": "web", "causes": [
         {"field": "spec.replicas", "message": "Invalid value: -1: must be positive"},
         {"field": "", "message": "too old"},
     ]});
-    let problem = refused(422, status(422, "Invalid", "is invalid", causes)).await;
+    let problem = refused(422, status(422, "Invalid", "is invalid", &causes)).await;
     assert_eq!(
         (problem.code.as_str(), problem.class),
         ("invalid", Class::Stuck)
@@ -256,7 +241,7 @@ async fn a_kind_that_is_not_served_is_named() {
         asked
             .path
             .ends_with("configmaps")
-            .then(|| Say::Text(404, "404 page not found\n"))
+            .then_some(Say::Text(404, "404 page not found\n"))
     })
     .await;
     let cluster = server.cluster().await;
@@ -285,7 +270,7 @@ async fn a_kind_that_is_not_served_is_named() {
 #[tokio::test]
 async fn a_page_of_a_proxy_is_no_answer_of_the_cluster() {
     let server = Server::start(|asked| {
-        (asked.method == "POST").then(|| Say::Text(302, "<html>log in</html>"))
+        (asked.method == "POST").then_some(Say::Text(302, "<html>log in</html>"))
     })
     .await;
     let effect = Effect::Create {

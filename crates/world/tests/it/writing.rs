@@ -47,7 +47,7 @@ fn conflict(reason: &str) -> Value {
         409,
         reason,
         "configmaps \"web\": no",
-        json!({"kind": "configmaps", "name": "web"}),
+        &json!({"kind": "configmaps", "name": "web"}),
     )
 }
 
@@ -174,17 +174,17 @@ async fn a_failed_precondition_is_a_conflict_in_each_of_its_forms() {
     for (answer, patched, code) in [
         (conflict("Conflict"), merge(), "conflict"),
         (
-            status(422, "Invalid", "is invalid", immutable),
+            status(422, "Invalid", "is invalid", &immutable),
             merge(),
             "conflict",
         ),
         (
-            status(422, "Invalid", "rejected our request", json!({})),
+            status(422, "Invalid", "rejected our request", &json!({})),
             test(),
             "conflict",
         ),
         (
-            status(422, "Invalid", "rejected our request", json!({})),
+            status(422, "Invalid", "rejected our request", &json!({})),
             merge(),
             "invalid",
         ),
@@ -193,7 +193,7 @@ async fn a_failed_precondition_is_a_conflict_in_each_of_its_forms() {
                 404,
                 "NotFound",
                 "no",
-                json!({"kind": "configmaps", "name": "web"}),
+                &json!({"kind": "configmaps", "name": "web"}),
             ),
             merge(),
             "not-found",
@@ -276,7 +276,7 @@ async fn a_write_whose_reply_is_lost_is_sent_once() {
 #[tokio::test]
 async fn a_batch_ends_at_its_first_failure_and_others_go_on() {
     let server = Server::start(|asked| match asked.body["metadata"]["name"].as_str() {
-        Some("bad") => Some(Say::Json(422, status(422, "Invalid", "bad", json!({})))),
+        Some("bad") => Some(Say::Json(422, status(422, "Invalid", "bad", &json!({})))),
         Some(name) => Some(Say::Json(201, config_map(name))),
         None => None,
     })
