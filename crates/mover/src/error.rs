@@ -64,7 +64,9 @@ pub enum PartError {
         location: String,
     },
     /// The repository is written in a format that this version does not know.
-    #[error("the repository at {location} has format version {found}; this version knows up to {known}")]
+    #[error(
+        "the repository at {location} has format version {found}; this version knows up to {known}"
+    )]
     NewerFormat {
         /// Where.
         location: String,
@@ -288,8 +290,11 @@ impl PartError {
             "mover-store-failed" | "mover-store-timeout" => {
                 "check the way to the store and run it again; what was uploaded is reused"
             }
-            "mover-snapshot-missing" | "mover-blob-missing" | "mover-pack-missing"
-            | "mover-pack-size" | "mover-blob-damaged" => {
+            "mover-snapshot-missing"
+            | "mover-blob-missing"
+            | "mover-pack-missing"
+            | "mover-pack-size"
+            | "mover-blob-damaged" => {
                 "this point cannot be fully restored from here: choose another point, or bring the object back from a copy of the bucket"
             }
             "mover-tree-mismatch" | "mover-hostile-tree" => {

@@ -116,9 +116,9 @@ impl RepositoryKey {
     /// The password is left out: a mover never needs it.
     pub fn to_json_for_mover(&self) -> Zeroizing<String> {
         let value = serde_json::json!({
-            "encrypt": STANDARD.encode(&*self.encrypt),
-            "macK": STANDARD.encode(&*self.mac_k),
-            "macR": STANDARD.encode(&*self.mac_r),
+            "encrypt": STANDARD.encode(self.encrypt.as_slice()),
+            "macK": STANDARD.encode(self.mac_k.as_slice()),
+            "macR": STANDARD.encode(self.mac_r.as_slice()),
         });
         Zeroizing::new(value.to_string())
     }
@@ -130,8 +130,8 @@ impl RepositoryKey {
     /// The master key in restic's JSON.
     pub(crate) fn to_master_key_json(&self) -> serde_json::Value {
         serde_json::json!({
-            "mac": { "k": STANDARD.encode(&*self.mac_k), "r": STANDARD.encode(&*self.mac_r) },
-            "encrypt": STANDARD.encode(&*self.encrypt),
+            "mac": { "k": STANDARD.encode(self.mac_k.as_slice()), "r": STANDARD.encode(self.mac_r.as_slice()) },
+            "encrypt": STANDARD.encode(self.encrypt.as_slice()),
         })
     }
 
@@ -151,10 +151,7 @@ impl std::fmt::Debug for RepositoryKey {
     }
 }
 
-fn decode<const N: usize>(
-    field: &'static str,
-    text: &str,
-) -> Result<Zeroizing<[u8; N]>, KeyError> {
+fn decode<const N: usize>(field: &'static str, text: &str) -> Result<Zeroizing<[u8; N]>, KeyError> {
     let wrong = || KeyError::Field { field, bytes: N };
     let bytes = Zeroizing::new(STANDARD.decode(text.trim()).map_err(|_| wrong())?);
     let array: [u8; N] = bytes.as_slice().try_into().map_err(|_| wrong())?;

@@ -42,24 +42,16 @@ pub fn run(request: &JobRequest, control: &Control, handle: &Handle) -> JobRepor
     JobReport::new(request.part(), result)
 }
 
-fn perform(
-    request: &JobRequest,
-    control: &Control,
-    handle: &Handle,
-) -> Result<Outcome, PartError> {
+fn perform(request: &JobRequest, control: &Control, handle: &Handle) -> Result<Outcome, PartError> {
     let key = request.key()?;
     let store = request.store.open()?;
     let engine = RusticEngine::new(store, &request.prefix()?, key, handle.clone());
     match &request.action {
-        Action::Backup { path, save } => {
-            engine.save_tree(save, path, control).map(Outcome::Saved)
-        }
+        Action::Backup { path, save } => engine.save_tree(save, path, control).map(Outcome::Saved),
         Action::Restore { path, part } => engine
             .restore_tree(part, path, control)
             .map(Outcome::Restored),
-        Action::Verify { part, read } => {
-            engine.verify(part, *read, control).map(Outcome::Verified)
-        }
+        Action::Verify { part, read } => engine.verify(part, *read, control).map(Outcome::Verified),
     }
 }
 

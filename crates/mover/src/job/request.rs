@@ -17,7 +17,7 @@ use crate::error::PartError;
 use crate::key::RepositoryKey;
 
 const CLIENT_RETRIES: usize = 3;
-const CLIENT_RETRY_TIMEOUT: Duration = Duration::from_secs(60);
+const CLIENT_RETRY_TIMEOUT: Duration = Duration::from_mins(1);
 const CLIENT_REQUEST_TIMEOUT: Duration = Duration::from_secs(110);
 const CLIENT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -129,7 +129,8 @@ impl StoreLocation {
             Self::S3(location) => location.open(),
             Self::Directory { path } => {
                 let store = LocalFileSystem::new_with_prefix(path);
-                let store = store.map_err(|error| unusable("the directory of the store", &error))?;
+                let store =
+                    store.map_err(|error| unusable("the directory of the store", &error))?;
                 Ok(Arc::new(store))
             }
         }

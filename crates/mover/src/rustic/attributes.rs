@@ -140,7 +140,13 @@ pub(super) fn apply_to_link(
     let changed = fchownat(directory, name, owner, group, AtFlags::AT_SYMLINK_NOFOLLOW);
     let skipped = owner_result(changed)?;
     if let Some(time) = modified(metadata) {
-        utimensat(directory, name, &time, &time, UtimensatFlags::NoFollowSymlink)?;
+        utimensat(
+            directory,
+            name,
+            &time,
+            &time,
+            UtimensatFlags::NoFollowSymlink,
+        )?;
     }
     Ok(skipped)
 }

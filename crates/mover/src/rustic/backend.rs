@@ -11,7 +11,9 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::path::Path as ObjectPath;
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
-use rustic_core::{BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, RusticResult, WriteBackend};
+use rustic_core::{
+    BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, RusticResult, WriteBackend,
+};
 use tokio::runtime::Handle;
 
 use super::watch::Watch;
@@ -32,7 +34,7 @@ impl Default for StoreLimits {
     fn default() -> Self {
         Self {
             attempts: 4,
-            timeout: Duration::from_secs(120),
+            timeout: Duration::from_mins(2),
             backoff: Duration::from_millis(250),
         }
     }
@@ -78,7 +80,8 @@ impl StoreBackend {
         let mut pause = self.limits.backoff;
         let mut attempt = 1;
         loop {
-            if self.watch.is_cancelled() {
+            // The library's threads outlive a failed call; they must not go on uploading.
+            if self.watch.must_stop() {
                 return Err(PartError::Cancelled);
             }
             let error = match self.handle.block_on(self.one_try(ask())) {
@@ -114,7 +117,7 @@ impl StoreBackend {
 
     async fn one_try<T>(&self, answer: impl Future<Output = Result<T, StoreError>>) -> Try<T> {
         let cancelled = async {
-            while !self.watch.is_cancelled() {
+            while !self.watch.must_stop() {
                 tokio::time::sleep(CANCEL_POLL).await;
             }
         };
@@ -147,10 +150,7 @@ impl StoreBackend {
         }
         let folder = self.root.clone().join(kind.dirname());
         let found = self.request("list", &folder, async || {
-            self.store
-                .list(Some(&folder))
-                .try_collect::<Vec<_>>()
-                .await
+            self.store.list(Some(&folder)).try_collect::<Vec<_>>().await
         })?;
         Ok(found
             .into_iter()

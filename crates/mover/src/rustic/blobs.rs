@@ -9,19 +9,17 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aes256ctr_poly1305aes::aead::Aead;
-use aes256ctr_poly1305aes::{Aes256CtrPoly1305Aes, Nonce};
 use rustic_core::repofile::IndexFile;
 use rustic_core::{Id, IndexedFullStatus, PackedId, Repository};
 use sha2::{Digest, Sha256};
 
 use super::backend::StoreBackend;
+use super::cipher::Cipher;
 use super::guarded;
 use super::watch::Watch;
 use crate::error::PartError;
 use crate::key::RepositoryKey;
 
-const NONCE_BYTES: usize = 16;
 /// A tree of a directory with very many files is the largest blob there is.
 const BLOB_BYTES_MAX: u32 = 96 << 20;
 const RUN_BYTES_MAX: u32 = 4 << 20;
@@ -58,7 +56,7 @@ pub(super) struct Blobs {
     pub(super) backend: StoreBackend,
     pub(super) part: String,
     repository: Repository<IndexedFullStatus>,
-    cipher: Aes256CtrPoly1305Aes,
+    cipher: Cipher,
 }
 
 impl Blobs {
@@ -68,12 +66,11 @@ impl Blobs {
         key: &RepositoryKey,
         part: &str,
     ) -> Self {
-        let key = key.to_cipher_key();
         Self {
             backend,
             part: part.to_owned(),
             repository,
-            cipher: Aes256CtrPoly1305Aes::new(aes256ctr_poly1305aes::Key::from_slice(&*key)),
+            cipher: Cipher::new(key),
         }
     }
 
@@ -84,14 +81,14 @@ impl Blobs {
     /// Finds a piece in the index; `path` is what needs it.
     pub(super) fn locate<T: PackedId>(&self, id: &T, path: &Path) -> Result<Place, PartError> {
         let blob: rustic_core::BlobId = (*id).into();
-        let entry =
-            self.repository
-                .get_index_entry(id)
-                .map_err(|_| PartError::BlobMissing {
-                    part: self.part.clone(),
-                    path: path.to_owned(),
-                    blob: blob.to_hex().to_string(),
-                })?;
+        let entry = self
+            .repository
+            .get_index_entry(id)
+            .map_err(|_| PartError::BlobMissing {
+                part: self.part.clone(),
+                path: path.to_owned(),
+                blob: blob.to_hex().to_string(),
+            })?;
         let place = Place {
             id: blob.into_inner(),
             pack: entry.pack.into_inner(),
@@ -100,7 +97,9 @@ impl Blobs {
             plain: entry.location.uncompressed_length,
         };
         let too_long = place.length > BLOB_BYTES_MAX
-            || place.plain.is_some_and(|plain| plain.get() > BLOB_BYTES_MAX)
+            || place
+                .plain
+                .is_some_and(|plain| plain.get() > BLOB_BYTES_MAX)
             || place.offset.checked_add(place.length).is_none();
         if too_long {
             return Err(PartError::TooLarge {
@@ -172,14 +171,10 @@ impl Blobs {
             pack: place.pack.to_hex().to_string(),
             reason,
         };
-        if raw.len() <= NONCE_BYTES {
-            return Err(damaged("it is too short"));
-        }
-        let (nonce, sealed) = raw.split_at(NONCE_BYTES);
         let mut content = self
             .cipher
-            .decrypt(Nonce::from_slice(nonce), sealed)
-            .map_err(|_| damaged("its authentication code does not fit"))?;
+            .open(raw)
+            .ok_or_else(|| damaged("its authentication code does not fit"))?;
         if let Some(plain) = place.plain {
             // The capacity bounds what a crafted frame can unpack to.
             content = zstd::bulk::decompress(&content, plain.get() as usize)

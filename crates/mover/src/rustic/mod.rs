@@ -3,9 +3,11 @@
 //! Must not leak the library's types. Each folder-mate does one thing: `backend` the store's layout, `source` and
 //! `objects` what is read, `save` the archive, `blobs` and `tree` reading back, `restore` and `verify` what is done with it.
 
+mod adopt;
 mod attributes;
 mod backend;
 mod blobs;
+mod cipher;
 mod objects;
 mod read;
 mod restore;
@@ -15,6 +17,7 @@ mod source;
 mod tests;
 mod tree;
 mod verify;
+mod walk;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -45,6 +48,7 @@ use crate::error::PartError;
 use crate::key::RepositoryKey;
 use backend::StoreBackend;
 use blobs::Blobs;
+use cipher::Cipher;
 use watch::Watch;
 
 const REPOSITORY_FOLDER: &str = "repository";
@@ -120,7 +124,7 @@ impl RusticEngine {
         let key: MasterKey =
             serde_json::from_value(self.key.to_master_key_json()).map_err(|error| {
                 PartError::Request {
-                    reason: format!("the key has not restic's form: {}", error),
+                    reason: format!("the key has not restic's form: {error}"),
                 }
             })?;
         Ok(Credentials::Masterkey(key))
@@ -142,7 +146,9 @@ impl RusticEngine {
         }
         let credentials = self.credentials()?;
         let closed = self.closed(watch)?;
-        let opened = guarded(watch, "opening the repository", || closed.open(&credentials));
+        let opened = guarded(watch, "opening the repository", || {
+            closed.open(&credentials)
+        });
         watch.check()?;
         let repository = opened.map_err(|error| match error {
             PartError::Repository { source, .. } if is_undecryptable(&source) => {
@@ -277,6 +283,20 @@ impl MoverEngine for RusticEngine {
 }
 
 impl RusticEngine {
+    /// Makes what an earlier, failed save uploaded known, so that it is not uploaded again.
+    fn adopt_leftovers(
+        &self,
+        watch: &Arc<Watch>,
+        repository: &Repository<OpenStatus>,
+    ) -> Result<(), PartError> {
+        let cipher = Cipher::new(&self.key);
+        let adopted = adopt::adopt(&self.backend(watch), &cipher, repository)?;
+        if adopted > 0 {
+            log::info!("{adopted} packs of an earlier try are reused");
+        }
+        Ok(())
+    }
+
     fn make(&self, watch: &Arc<Watch>) -> Result<Repository<OpenStatus>, PartError> {
         let credentials = self.credentials()?;
         let options = ConfigOptions::default()
@@ -298,9 +318,11 @@ impl RusticEngine {
 fn is_undecryptable(error: &RusticError) -> bool {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(current) = cause {
-        let inner = current
-            .downcast_ref::<RusticError>()
-            .or_else(|| current.downcast_ref::<Box<RusticError>>().map(|boxed| &**boxed));
+        let inner = current.downcast_ref::<RusticError>().or_else(|| {
+            current
+                .downcast_ref::<Box<RusticError>>()
+                .map(|boxed| &**boxed)
+        });
         if inner.is_some_and(|inner| inner.is_code("C001")) {
             return true;
         }

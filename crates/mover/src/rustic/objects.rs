@@ -46,10 +46,11 @@ impl ObjectSource {
                 });
             }
         }
-        if let Some(path) = files
-            .keys()
-            .find(|path| path.ancestors().skip(1).any(|above| files.contains_key(above)))
-        {
+        if let Some(path) = files.keys().find(|path| {
+            path.ancestors()
+                .skip(1)
+                .any(|above| files.contains_key(above))
+        }) {
             return Err(PartError::ObjectPath {
                 path: path.display().to_string(),
                 reason: "a file lies where it needs a directory",
@@ -64,7 +65,11 @@ impl ObjectSource {
     pub(super) fn amount(&self) -> Amount {
         Amount {
             files: self.files.len() as u64,
-            bytes: self.files.values().map(|content| content.len() as u64).sum(),
+            bytes: self
+                .files
+                .values()
+                .map(|content| content.len() as u64)
+                .sum(),
         }
     }
 }

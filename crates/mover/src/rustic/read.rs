@@ -36,7 +36,12 @@ pub(super) fn read_objects(
     };
     walk(&blobs, tree, OBJECTS_ROOT, &mut collect)?;
     watch.meter.expect_bytes(collect.bytes);
-    let Collect { files, mut wants, bytes, .. } = collect;
+    let Collect {
+        files,
+        mut wants,
+        bytes,
+        ..
+    } = collect;
     super::verify::compare(reference, files.len() as u64, bytes)?;
     let gather = Gather {
         watch: &watch,

@@ -8,12 +8,11 @@ use std::time::Instant;
 
 use jiff::tz::TimeZone;
 use rustic_core::repofile::SnapshotFile;
-use rustic_core::{
-    BackupOptions, ParentOptions, ReadSource, ReadSourceOpen, SnapshotOptions,
-};
+use rustic_core::{BackupOptions, ParentOptions, ReadSource, ReadSourceOpen, SnapshotOptions};
 
 use super::objects::{OBJECTS_ROOT, ObjectSource};
-use super::source::{TreeSource, VOLUME_ROOT, survey};
+use super::source::{TreeSource, VOLUME_ROOT};
+use super::walk::survey;
 use super::watch::Watch;
 use super::{RusticEngine, guarded};
 use crate::control::Control;
@@ -50,7 +49,13 @@ pub(super) fn save_tree(
         use_parent: true,
     };
     let snapshot = archive(engine, request, &watch, &source, expected, &place)?;
-    Ok(saved(&snapshot, expected, &watch, survey.special_files, started))
+    Ok(saved(
+        &snapshot,
+        expected,
+        &watch,
+        survey.special_files,
+        started,
+    ))
 }
 
 pub(super) fn save_objects(
@@ -94,6 +99,7 @@ where
     S::Iter: Send,
 {
     let repository = engine.open(watch)?;
+    engine.adopt_leftovers(watch, &repository)?;
     let result = guarded(watch, "saving", || {
         let repository = repository.to_indexed_ids()?;
         let snapshot = snapshot_options(request)?.to_snapshot()?;
@@ -174,7 +180,9 @@ fn check_labels(labels: &Labels) -> Result<(), PartError> {
                 .all(|letter| letter.is_ascii_graphic() && letter != ',');
         if !usable {
             return Err(PartError::Request {
-                reason: format!("the label {name} is empty, too long or holds odd characters: {value:?}"),
+                reason: format!(
+                    "the label {name} is empty, too long or holds odd characters: {value:?}"
+                ),
             });
         }
     }

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustic_core::TreeId;
 use rustic_core::repofile::{Node, NodeType, Tree};
@@ -22,8 +22,13 @@ const DEPTH_MAX: usize = 513;
 pub(super) trait Visit {
     fn enter(&mut self, path: &Path, name: &OsStr, node: &Node) -> Result<(), PartError>;
     fn file(&mut self, path: &Path, name: &OsStr, node: &Node) -> Result<(), PartError>;
-    fn link(&mut self, path: &Path, name: &OsStr, target: &OsStr, node: &Node)
-    -> Result<(), PartError>;
+    fn link(
+        &mut self,
+        path: &Path,
+        name: &OsStr,
+        target: &OsStr,
+        node: &Node,
+    ) -> Result<(), PartError>;
     fn special(&mut self, path: &Path) -> Result<(), PartError>;
     fn leave(&mut self, path: &Path) -> Result<(), PartError>;
 }
@@ -41,10 +46,14 @@ pub(super) fn walk(
     match nodes.as_slice() {
         [node] if node.is_dir() && *node.name() == *OsStr::new(root_name) => {
             let walk = Walk { blobs };
-            walk.directory(PathBuf::new(), OsStr::new(""), node, 0, visit)
+            walk.directory(Path::new(""), OsStr::new(""), node, 0, visit)
         }
         [] if root_name == super::objects::OBJECTS_ROOT => Ok(()),
-        _ => Err(hostile(blobs, Path::new(""), "it is not the kind of part that was asked for")),
+        _ => Err(hostile(
+            blobs,
+            Path::new(""),
+            "it is not the kind of part that was asked for",
+        )),
     }
 }
 
@@ -84,7 +93,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn directory(
         &self,
-        path: PathBuf,
+        path: &Path,
         name: &OsStr,
         node: &Node,
         depth: usize,
@@ -92,30 +101,30 @@ impl Walk<'_> {
     ) -> Result<(), PartError> {
         self.blobs.watch().check()?;
         if depth > DEPTH_MAX {
-            return Err(hostile(self.blobs, &path, "directories are nested too deep"));
+            return Err(hostile(self.blobs, path, "directories are nested too deep"));
         }
         let Some(subtree) = node.subtree else {
-            return Err(hostile(self.blobs, &path, "a directory has no tree"));
+            return Err(hostile(self.blobs, path, "a directory has no tree"));
         };
-        visit.enter(&path, name, node)?;
+        visit.enter(path, name, node)?;
         let mut names: HashSet<OsString> = HashSet::new();
-        for node in read_tree(self.blobs, subtree, &path)? {
+        for node in read_tree(self.blobs, subtree, path)? {
             let name = node.name().into_owned();
             let below = path.join(name.as_os_str());
             if let Some(reason) = name_problem(&name) {
-                return Err(hostile(self.blobs, &path, reason));
+                return Err(hostile(self.blobs, path, reason));
             }
             if !names.insert(name.clone()) {
                 return Err(hostile(self.blobs, &below, "a name is there twice"));
             }
-            self.one(below, &name, &node, depth, visit)?;
+            self.one(&below, &name, &node, depth, visit)?;
         }
-        visit.leave(&path)
+        visit.leave(path)
     }
 
     fn one(
         &self,
-        path: PathBuf,
+        path: &Path,
         name: &OsStr,
         node: &Node,
         depth: usize,
@@ -123,19 +132,18 @@ impl Walk<'_> {
     ) -> Result<(), PartError> {
         match &node.node_type {
             NodeType::Dir => self.directory(path, name, node, depth + 1, visit),
-            NodeType::File => visit.file(&path, name, node),
+            NodeType::File => visit.file(path, name, node),
             NodeType::Symlink { .. } => {
                 let target = node.node_type.to_link().as_os_str();
                 let bytes = target.as_bytes();
                 if bytes.is_empty() || bytes.len() > LINK_BYTES_MAX || bytes.contains(&0) {
-                    return Err(hostile(self.blobs, &path, "a link has no usable target"));
+                    return Err(hostile(self.blobs, path, "a link has no usable target"));
                 }
-                visit.link(&path, name, target, node)
+                visit.link(path, name, target, node)
             }
-            NodeType::Dev { .. }
-            | NodeType::Chardev { .. }
-            | NodeType::Fifo
-            | NodeType::Socket => visit.special(&path),
+            NodeType::Dev { .. } | NodeType::Chardev { .. } | NodeType::Fifo | NodeType::Socket => {
+                visit.special(path)
+            }
         }
     }
 }

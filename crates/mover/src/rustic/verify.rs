@@ -41,7 +41,9 @@ pub(super) fn verify(
     let packs = check_packs(&blobs, &places)?;
     let mut bytes_read = 0;
     if read == ReadData::Full {
-        watch.meter.expect_bytes(places.values().map(Place::content_bytes).sum());
+        watch
+            .meter
+            .expect_bytes(places.values().map(Place::content_bytes).sum());
         bytes_read = read_all(&blobs, &places)?;
     }
     watch.meter.finish();
@@ -55,11 +57,7 @@ pub(super) fn verify(
 }
 
 /// Compares what a part holds with what was signed.
-pub(super) fn compare(
-    reference: &PartReference,
-    files: u64,
-    bytes: u64,
-) -> Result<(), PartError> {
+pub(super) fn compare(reference: &PartReference, files: u64, bytes: u64) -> Result<(), PartError> {
     match reference.amount {
         Some(expected) if expected != (Amount { files, bytes }) => Err(PartError::Incomplete {
             expected_files: expected.files,
@@ -193,7 +191,8 @@ struct HashOnly<'a> {
 
 impl Deliver<()> for HashOnly<'_> {
     fn deliver(&self, content: &[u8], _destinations: Vec<()>) -> Result<(), PartError> {
-        self.bytes.fetch_add(content.len() as u64, Ordering::Relaxed);
+        self.bytes
+            .fetch_add(content.len() as u64, Ordering::Relaxed);
         self.watch.meter.add_bytes(content.len() as u64);
         Ok(())
     }

@@ -129,7 +129,10 @@ fn a_broken_key_is_refused_without_showing_it() {
     ] {
         let error = RepositoryKey::from_json(text.as_bytes()).unwrap_err();
         let shown = format!("{error} {error:?}");
-        assert!(!shown.contains("secret") && !shown.contains("c2Vj"), "{shown}");
+        assert!(
+            !shown.contains("secret") && !shown.contains("c2Vj"),
+            "{shown}"
+        );
     }
     assert_eq!(format!("{:?}", key(0)), "RepositoryKey(secret)");
 }

@@ -11,10 +11,21 @@ use crate::support::{Place, assert_same, noise, reference, request};
 
 #[derive(Debug, Clone)]
 enum Thing {
-    File { length: usize, seed: u64, mode: u32 },
-    Zeros { length: usize },
-    Link { target: String },
-    Directory { mode: u32, things: Vec<(String, Thing)> },
+    File {
+        length: usize,
+        seed: u64,
+        mode: u32,
+    },
+    Zeros {
+        length: usize,
+    },
+    Link {
+        target: String,
+    },
+    Directory {
+        mode: u32,
+        things: Vec<(String, Thing)>,
+    },
 }
 
 fn name() -> impl Strategy<Value = String> {

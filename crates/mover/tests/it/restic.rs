@@ -60,6 +60,9 @@ fn stock_restic_lists_checks_and_restores() {
 
     let target = place.path("target");
     let target_text = target.to_str().unwrap();
-    run(&place, &["restore", &saved.snapshot_id, "--target", target_text]);
+    run(
+        &place,
+        &["restore", &saved.snapshot_id, "--target", target_text],
+    );
     assert_same(&place.path("source"), Path::new(&target.join("volume")));
 }

@@ -17,7 +17,12 @@ use crate::support::{Place, assert_same, fill_source, noise, reference, request,
 fn everything_in_a_volume_comes_back() {
     let place = Place::new();
     fill_source(&place.path("source"));
-    xattr::set(place.path("source").join("base.conf"), "user.colour", b"blue").unwrap();
+    xattr::set(
+        place.path("source").join("base.conf"),
+        "user.colour",
+        b"blue",
+    )
+    .unwrap();
     let saved = place.save();
     assert_eq!(saved.special_files_skipped, 1);
     assert_eq!(saved.amount.files, 309);
@@ -100,7 +105,10 @@ fn unchanged_files_are_not_read_again() {
     assert_eq!(counting.bytes.load(Ordering::Relaxed), 0);
     assert_eq!(*counting.opened.lock().unwrap(), Vec::<String>::new());
     assert_eq!((again.files_read, again.bytes_added), (0, 0));
-    assert_eq!((&again.tree_id, again.amount), (&first.tree_id, first.amount));
+    assert_eq!(
+        (&again.tree_id, again.amount),
+        (&first.tree_id, first.amount)
+    );
     assert_ne!(again.snapshot_id, first.snapshot_id);
 
     fs::write(source.join("base/small-7"), "changed").unwrap();
@@ -117,7 +125,11 @@ fn another_part_is_not_taken_for_the_parent() {
     place.save();
     let other = place
         .engine()
-        .save_tree(&request("other"), &place.path("source"), &Control::default())
+        .save_tree(
+            &request("other"),
+            &place.path("source"),
+            &Control::default(),
+        )
         .unwrap();
     assert!(other.files_read > 300);
     assert_eq!(other.bytes_added, 0);
@@ -245,7 +257,11 @@ fn no_objects_at_all_are_a_part_too() {
         .save_objects(&request("objects"), Vec::new(), &Control::default())
         .unwrap();
     let read = engine
-        .read_objects(&reference(&saved), &ObjectLimits::default(), &Control::default())
+        .read_objects(
+            &reference(&saved),
+            &ObjectLimits::default(),
+            &Control::default(),
+        )
         .unwrap();
     assert!(read.is_empty());
     engine
@@ -257,7 +273,17 @@ fn no_objects_at_all_are_a_part_too() {
 fn object_paths_that_leave_their_place_are_refused() {
     let place = Place::new();
     let long = "n".repeat(256);
-    for path in ["", "/abs", "a//b", "a/", "..", "a/../../b", "./a", "a\0b", &long] {
+    for path in [
+        "",
+        "/abs",
+        "a//b",
+        "a/",
+        "..",
+        "a/../../b",
+        "./a",
+        "a\0b",
+        &long,
+    ] {
         let result = place.engine().save_objects(
             &request("objects"),
             objects(&[(path, b"x")]),
@@ -300,11 +326,23 @@ fn reading_objects_keeps_to_its_limits() {
         .read_objects(&reference(&saved), &fits, &control)
         .unwrap();
     for limits in [
-        ObjectLimits { files_max: 1, ..fits },
-        ObjectLimits { bytes_max: 9, ..fits },
-        ObjectLimits { depth_max: 1, ..fits },
+        ObjectLimits {
+            files_max: 1,
+            ..fits
+        },
+        ObjectLimits {
+            bytes_max: 9,
+            ..fits
+        },
+        ObjectLimits {
+            depth_max: 1,
+            ..fits
+        },
     ] {
         let result = engine.read_objects(&reference(&saved), &limits, &control);
-        assert!(matches!(result, Err(PartError::TooLarge { .. })), "{limits:?}");
+        assert!(
+            matches!(result, Err(PartError::TooLarge { .. })),
+            "{limits:?}"
+        );
     }
 }

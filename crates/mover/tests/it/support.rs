@@ -12,7 +12,7 @@ use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use refloat_mover::{
-    Labels, MoverEngine, PartReference, RepositoryKey, RusticEngine, SaveRequest, Saved,
+    Control, Labels, MoverEngine, PartReference, RepositoryKey, RusticEngine, SaveRequest, Saved,
     StoreLimits,
 };
 use tempfile::TempDir;
@@ -87,7 +87,7 @@ impl Place {
 
     pub(crate) fn save(&self) -> Saved {
         self.engine()
-            .save_tree(&request("data"), &self.path("source"), &Default::default())
+            .save_tree(&request("data"), &self.path("source"), &Control::default())
             .unwrap()
     }
 
@@ -160,7 +160,11 @@ pub(crate) fn fill_source(root: &Path) {
     fs::write(root.join("base/large"), noise(9 << 20, 1)).unwrap();
     fs::write(root.join("base/zeros"), vec![0; 3 << 20]).unwrap();
     fs::write(root.join("base/none"), "").unwrap();
-    fs::write(root.join("base.conf"), "a name that sorts beside its directory").unwrap();
+    fs::write(
+        root.join("base.conf"),
+        "a name that sorts beside its directory",
+    )
+    .unwrap();
     fs::write(root.join("odd \"name\"\n\\ é"), "odd").unwrap();
     {
         use std::os::unix::ffi::OsStrExt;
@@ -168,7 +172,11 @@ pub(crate) fn fill_source(root: &Path) {
         fs::write(root.join(name), "bytes").unwrap();
     }
     for number in 0..300 {
-        fs::write(root.join(format!("base/small-{number}")), format!("{number}")).unwrap();
+        fs::write(
+            root.join(format!("base/small-{number}")),
+            format!("{number}"),
+        )
+        .unwrap();
     }
     fs::hard_link(root.join("base.conf"), root.join("hard")).unwrap();
     symlink("base/large", root.join("link")).unwrap();
@@ -204,10 +212,17 @@ pub(crate) fn look(root: &Path) -> BTreeMap<PathBuf, Seen> {
             continue;
         }
         let content = if kind.is_dir() {
-            paths.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            paths.extend(
+                fs::read_dir(&path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
             Vec::new()
         } else if kind.is_symlink() {
-            fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes()
+            fs::read_link(&path)
+                .unwrap()
+                .into_os_string()
+                .into_encoded_bytes()
         } else {
             fs::read(&path).unwrap()
         };

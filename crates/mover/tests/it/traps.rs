@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use refloat_mover::{
-    CancelFlag, Control, FileReader, MoverEngine, PartError, PartReference, ReadData,
-    SourceReader,
+    CancelFlag, Control, FileReader, MoverEngine, PartError, PartReference, ReadData, SourceReader,
 };
 
 use crate::support::{Place, assert_same, engine_over, fill_source, noise, reference, request};
@@ -216,12 +215,16 @@ fn a_missing_or_cut_pack_is_found_without_reading_the_data() {
     for pack in place.objects("data") {
         let good = fs::read(&pack).unwrap();
         fs::write(&pack, &good[..good.len() - 1]).unwrap();
-        let error = place
-            .engine()
-            .verify(&reference(&saved), ReadData::Metadata, &Control::default());
+        let error =
+            place
+                .engine()
+                .verify(&reference(&saved), ReadData::Metadata, &Control::default());
         let data_pack = good.len() > 1 << 20;
         if data_pack {
-            assert!(matches!(error, Err(PartError::PackSize { .. })), "{error:?}");
+            assert!(
+                matches!(error, Err(PartError::PackSize { .. })),
+                "{error:?}"
+            );
         }
         fs::remove_file(&pack).unwrap();
         for error in all_ways_back(&place, &reference(&saved)) {
@@ -265,7 +268,10 @@ fn a_missing_snapshot_or_index_and_another_tree_are_found() {
         fs::remove_file(snapshot).unwrap();
     }
     for error in all_ways_back(&place, &reference(&first)) {
-        assert!(matches!(error, PartError::SnapshotMissing { .. }), "{error}");
+        assert!(
+            matches!(error, PartError::SnapshotMissing { .. }),
+            "{error}"
+        );
     }
 }
 

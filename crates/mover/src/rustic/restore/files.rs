@@ -106,7 +106,8 @@ impl Deliver<Destination> for FileWriter<'_> {
                 })?;
             self.watch.meter.add_bytes(content.len() as u64);
             let skipped = file.release(self.watch)?;
-            self.attributes_skipped.fetch_add(skipped, Ordering::Relaxed);
+            self.attributes_skipped
+                .fetch_add(skipped, Ordering::Relaxed);
         }
         Ok(())
     }

@@ -92,11 +92,7 @@ struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    fn new(
-        blobs: &'a Blobs,
-        fetcher: &'a Fetcher<'a, Destination>,
-        target: &'a Target,
-    ) -> Self {
+    fn new(blobs: &'a Blobs, fetcher: &'a Fetcher<'a, Destination>, target: &'a Target) -> Self {
         Self {
             blobs,
             fetcher,

@@ -45,7 +45,8 @@ impl Target {
             .filter(|name| *name != MARKER && *name != LOST_AND_FOUND);
         if restarted {
             for name in others {
-                wipe(&path.join(name)).map_err(failed("wipe what an unfinished restore left in"))?;
+                wipe(&path.join(name))
+                    .map_err(failed("wipe what an unfinished restore left in"))?;
             }
         } else if let Some(found) = others.into_iter().next() {
             return Err(PartError::TargetNotEmpty {
@@ -126,11 +127,8 @@ pub(super) fn make_directory(above: BorrowedFd<'_>, name: &OsStr) -> io::Result<
 }
 
 pub(super) fn make_file(above: BorrowedFd<'_>, name: &OsStr) -> io::Result<File> {
-    let flags = OFlag::O_WRONLY
-        | OFlag::O_CREAT
-        | OFlag::O_EXCL
-        | OFlag::O_NOFOLLOW
-        | OFlag::O_CLOEXEC;
+    let flags =
+        OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let mode = Mode::S_IRUSR | Mode::S_IWUSR;
     Ok(File::from(openat(above, name, flags, mode)?))
 }
