@@ -1,0 +1,145 @@
+//! A run's journal: create-only objects in a chain. Whoever loses the race for a number stops: that is the fence between
+//! two engines.
+
+use jiff::Timestamp;
+use refloat_core::drive::{Journal, JournalError};
+use refloat_core::names::RunId;
+use refloat_core::run::{Record, RunPlan};
+
+use super::vault::Vault;
+use crate::error::VaultError;
+use crate::format::{self, Entry};
+
+/// A run's journal, read to its end.
+pub struct RunJournal {
+    vault: Vault,
+    run: RunId,
+    writer: String,
+    sequence: u64,
+    previous: Option<String>,
+    records: Vec<Record>,
+    last_writer: Option<String>,
+}
+
+fn path(run: &RunId, sequence: u64) -> String {
+    format!("runs/{run}/journal/{sequence:010}")
+}
+
+impl Vault {
+    /// Runs that have a journal.
+    pub async fn runs(&self) -> Result<Vec<RunId>, VaultError> {
+        let names = self.names("runs").await?;
+        Ok(names
+            .into_iter()
+            .filter_map(|name| RunId::new(name).ok())
+            .collect())
+    }
+}
+
+impl RunJournal {
+    /// Reads the journal of a run, also one that has none yet. `writer` says who writes, should this process write.
+    pub async fn open(vault: &Vault, run: &RunId, writer: &str) -> Result<Self, VaultError> {
+        let mut journal = Self {
+            vault: vault.clone(),
+            run: run.clone(),
+            writer: writer.to_owned(),
+            sequence: 0,
+            previous: None,
+            records: Vec::new(),
+            last_writer: None,
+        };
+        while journal.read_next().await? {}
+        Ok(journal)
+    }
+
+    async fn read_next(&mut self) -> Result<bool, VaultError> {
+        let path = path(&self.run, self.sequence + 1);
+        let bytes = match self.vault.read(&path).await {
+            Ok(bytes) => bytes,
+            Err(VaultError::NotFound { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let entry =
+            Entry::read(&bytes, self.sequence + 1, self.previous.as_deref()).map_err(|error| {
+                match error {
+                    format::EntryError::Newer(format) => VaultError::Newer {
+                        path: path.clone(),
+                        format,
+                    },
+                    format::EntryError::Malformed(_) | format::EntryError::Chain => {
+                        VaultError::Unreadable {
+                            path: path.clone(),
+                            why: error.to_string(),
+                        }
+                    }
+                }
+            })?;
+        self.sequence += 1;
+        self.previous = Some(format::digest(&bytes));
+        self.last_writer = Some(entry.writer);
+        self.records.extend(entry.records);
+        Ok(true)
+    }
+
+    /// Everything that was written.
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// Who wrote last.
+    pub fn last_writer(&self) -> Option<&str> {
+        self.last_writer.as_deref()
+    }
+
+    /// The plan that the run was started with.
+    pub fn plan(&self) -> Option<&RunPlan> {
+        self.records.iter().find_map(|record| match record {
+            Record::Started { plan, .. } => Some(plan.as_ref()),
+            Record::Resumed { .. }
+            | Record::Began { .. }
+            | Record::Intent { .. }
+            | Record::Done { .. }
+            | Record::Stuck { .. }
+            | Record::Failing { .. }
+            | Record::Ended { .. } => None,
+        })
+    }
+
+    /// Appends an entry, or says who was faster. A reply that was lost is told from a race by the bytes.
+    pub async fn append_records(&mut self, records: &[Record]) -> Result<(), VaultError> {
+        let sequence = self.sequence + 1;
+        let now = Timestamp::now();
+        let entry = Entry::new(sequence, self.previous.clone(), &self.writer, now, records);
+        let bytes = entry.write();
+        let digest = format::digest(&bytes);
+        let path = path(&self.run, sequence);
+        match self.vault.create(&path, bytes).await {
+            Ok(()) => {}
+            Err(VaultError::Taken { .. }) => {
+                let there = self.vault.read(&path).await?;
+                if format::digest(&there) != digest {
+                    let who = Entry::read(&there, sequence, self.previous.as_deref())
+                        .map_or_else(|_| "somebody".to_owned(), |entry| entry.writer);
+                    return Err(VaultError::Taken { path: who });
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        self.sequence = sequence;
+        self.previous = Some(digest);
+        self.last_writer = Some(self.writer.clone());
+        self.records.extend(records.iter().cloned());
+        Ok(())
+    }
+}
+
+impl Journal for RunJournal {
+    async fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
+        self.append_records(records)
+            .await
+            .map_err(|error| match error {
+                VaultError::Taken { path } => JournalError::TakenOver(path),
+                other => JournalError::Unwritable(other.problem()),
+            })
+    }
+}

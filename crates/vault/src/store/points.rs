@@ -1,0 +1,278 @@
+//! Points: sealed with the next number, read with their signature and their chain, verified by sites.
+
+use jiff::Timestamp;
+use refloat_core::backup::PointContent;
+use refloat_core::names::{ProtectionName, SiteName};
+
+use super::vault::Vault;
+use crate::error::VaultError;
+use crate::format::{
+    self, Envelope, EnvelopeError, Heartbeat, Kind, POINT_FORMAT, PointDocument, PointId, SiteKey,
+    Verification,
+};
+
+/// A point whose signature was checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SealedPoint {
+    /// The site that signed it.
+    pub signer: SiteName,
+    /// Digest of its envelope.
+    pub envelope: String,
+    /// What it says.
+    pub document: PointDocument,
+}
+
+/// One point of a listing.
+#[derive(Debug)]
+pub struct Listed {
+    /// Which point.
+    pub id: PointId,
+    /// The point, or why it cannot be used.
+    pub point: Result<SealedPoint, VaultError>,
+    /// Sites' verifications of exactly this point.
+    pub verified: Vec<Verification>,
+}
+
+/// All points of a protection, oldest first, and what is wrong with their chain.
+#[derive(Debug)]
+pub struct Chain {
+    /// Points.
+    pub points: Vec<Listed>,
+    /// Gaps and breaks: points deleted or replaced by somebody.
+    pub warnings: Vec<String>,
+}
+
+fn untrusted(path: &str, error: EnvelopeError) -> VaultError {
+    let path = path.to_owned();
+    match error {
+        EnvelopeError::Newer(format) => VaultError::Newer { path, format },
+        EnvelopeError::Malformed(why) => VaultError::Unreadable { path, why },
+        EnvelopeError::OtherKind(_) | EnvelopeError::Signature(_) | EnvelopeError::Signer(_) => {
+            VaultError::Untrusted {
+                path,
+                why: error.to_string(),
+            }
+        }
+    }
+}
+
+fn payload<T: serde::de::DeserializeOwned>(
+    path: &str,
+    bytes: &[u8],
+    format: u32,
+) -> Result<T, VaultError> {
+    let unreadable = |why: String| VaultError::Unreadable {
+        path: path.to_owned(),
+        why,
+    };
+    let value: serde_json::Value =
+        serde_json::from_slice(bytes).map_err(|error| unreadable(error.to_string()))?;
+    match value.get("format").and_then(serde_json::Value::as_u64) {
+        Some(found) if found == u64::from(format) => {}
+        Some(found) => {
+            return Err(VaultError::Newer {
+                path: path.to_owned(),
+                format: found.to_string(),
+            });
+        }
+        None => return Err(unreadable("it has no format".to_owned())),
+    }
+    serde_json::from_value(value).map_err(|error| unreadable(error.to_string()))
+}
+
+impl Vault {
+    /// Protections that have points.
+    pub async fn protections(&self) -> Result<Vec<ProtectionName>, VaultError> {
+        let names = self.names("points").await?;
+        Ok(names
+            .into_iter()
+            .filter_map(|name| ProtectionName::new(name).ok())
+            .collect())
+    }
+
+    async fn sequences(&self, protection: &ProtectionName) -> Result<Vec<u64>, VaultError> {
+        let names = self.names(&format!("points/{protection}")).await?;
+        let mut found: Vec<u64> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// Reads a point and checks its signature.
+    pub async fn point(&self, id: &PointId) -> Result<SealedPoint, VaultError> {
+        let path = id.path();
+        let bytes = self.read(&path).await?;
+        let keys = self.keys();
+        let (signer, inner) = Envelope::open(&bytes, self.id(), Kind::RecoveryPoint, &path, &keys)
+            .map_err(|error| untrusted(&path, error))?;
+        let document: PointDocument = payload(&path, &inner, POINT_FORMAT)?;
+        if document.id != *id || document.content.site != signer {
+            return Err(VaultError::Untrusted {
+                path,
+                why: "it names another point or another site than it should".to_owned(),
+            });
+        }
+        Ok(SealedPoint {
+            signer,
+            envelope: format::digest(&bytes),
+            document,
+        })
+    }
+
+    /// All points of a protection with their chain checked.
+    pub async fn chain(&self, protection: &ProtectionName) -> Result<Chain, VaultError> {
+        let sequences = self.sequences(protection).await?;
+        let mut chain = Chain {
+            points: Vec::new(),
+            warnings: Vec::new(),
+        };
+        let mut expected = 1;
+        let mut previous: Option<String> = None;
+        for sequence in sequences {
+            let id = PointId {
+                protection: protection.clone(),
+                sequence,
+            };
+            let gap = sequence != expected;
+            if gap {
+                chain.warnings.push(format!(
+                    "points {protection}/{expected} to {protection}/{} are gone: deleted by somebody",
+                    sequence - 1
+                ));
+            }
+            let point = self.point(&id).await;
+            if let Ok(point) = &point {
+                if !gap && point.document.previous != previous {
+                    chain.warnings.push(format!(
+                        "{id} does not follow the point before it: one of the two was replaced"
+                    ));
+                }
+                previous = Some(point.envelope.clone());
+            } else {
+                let bytes = self.read(&id.path()).await;
+                previous = bytes.ok().map(|bytes| format::digest(&bytes));
+            }
+            let verified = match &point {
+                Ok(point) => self.verifications(&id, &point.envelope).await?,
+                Err(_) => Vec::new(),
+            };
+            expected = sequence + 1;
+            chain.points.push(Listed {
+                id,
+                point,
+                verified,
+            });
+        }
+        Ok(chain)
+    }
+
+    /// Signs a point with the next number. Two writers never get the same: the later one answers `Taken`.
+    pub async fn seal(
+        &self,
+        key: &SiteKey,
+        content: PointContent,
+        refloat_version: &str,
+        now: Timestamp,
+    ) -> Result<SealedPoint, VaultError> {
+        let protection = content.protection.clone();
+        let newest = self.sequences(&protection).await?.last().copied();
+        let previous = match newest {
+            Some(sequence) => {
+                let before = PointId {
+                    protection: protection.clone(),
+                    sequence,
+                };
+                Some(format::digest(&self.read(&before.path()).await?))
+            }
+            None => None,
+        };
+        let id = PointId {
+            protection,
+            sequence: newest.unwrap_or(0) + 1,
+        };
+        let document = PointDocument {
+            format: POINT_FORMAT,
+            id: id.clone(),
+            previous,
+            sealed: now,
+            refloat_version: refloat_version.to_owned(),
+            content,
+        };
+        let inner = serde_json::to_vec(&document).expect("a point is plain data with text keys");
+        let bytes = Envelope::seal(key, Kind::RecoveryPoint, &id.path(), &inner);
+        let envelope = format::digest(&bytes);
+        self.create(&id.path(), bytes).await?;
+        Ok(SealedPoint {
+            signer: key.site.clone(),
+            envelope,
+            document,
+        })
+    }
+
+    /// Writes a site's verification.
+    pub async fn write_verification(
+        &self,
+        key: &SiteKey,
+        verification: &Verification,
+    ) -> Result<(), VaultError> {
+        let path = verification.point.verification_path(&key.site);
+        let inner = serde_json::to_vec(verification).expect("a verification is plain data");
+        let bytes = Envelope::seal(key, Kind::Verification, &path, &inner);
+        self.put(&path, bytes).await
+    }
+
+    /// Sites' verifications of a point with this envelope. One that is not signed by its site does not count.
+    async fn verifications(
+        &self,
+        id: &PointId,
+        envelope: &str,
+    ) -> Result<Vec<Verification>, VaultError> {
+        let mut found = Vec::new();
+        for (site, _) in self.keys() {
+            let path = id.verification_path(&site);
+            let bytes = match self.read(&path).await {
+                Ok(bytes) => bytes,
+                Err(VaultError::NotFound { .. }) => continue,
+                Err(error) => return Err(error),
+            };
+            let opened = Envelope::open(&bytes, self.id(), Kind::Verification, &path, &self.keys());
+            let Ok((signer, inner)) = opened else {
+                tracing::warn!(%path, "a verification is not signed by its site and does not count");
+                continue;
+            };
+            let Ok(verification) = payload::<Verification>(&path, &inner, 1) else {
+                continue;
+            };
+            if signer == site && verification.site == site && verification.envelope == envelope {
+                found.push(verification);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Writes a site's sign of life.
+    pub async fn write_heartbeat(
+        &self,
+        key: &SiteKey,
+        heartbeat: &Heartbeat,
+    ) -> Result<(), VaultError> {
+        let path = format!("sites/{}", key.site);
+        let inner = serde_json::to_vec(heartbeat).expect("a heartbeat is plain data");
+        let bytes = Envelope::seal(key, Kind::Heartbeat, &path, &inner);
+        self.put(&path, bytes).await
+    }
+
+    /// A site's newest sign of life, if it has given one that is signed by it.
+    pub async fn heartbeat(&self, site: &SiteName) -> Result<Option<Heartbeat>, VaultError> {
+        let path = format!("sites/{site}");
+        let bytes = match self.read(&path).await {
+            Ok(bytes) => bytes,
+            Err(VaultError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let (signer, inner) =
+            Envelope::open(&bytes, self.id(), Kind::Heartbeat, &path, &self.keys())
+                .map_err(|error| untrusted(&path, error))?;
+        let heartbeat: Heartbeat = payload(&path, &inner, 1)?;
+        Ok((signer == *site && heartbeat.site == *site).then_some(heartbeat))
+    }
+}
