@@ -6,8 +6,14 @@ use std::sync::Arc;
 use object_store::memory::InMemory;
 use object_store::path::Path as ObjectPath;
 use rustic_core::repofile::{Metadata, Node, NodeType};
-use rustic_core::{BackupOptions, ReadSource, ReadSourceEntry, RusticResult, SnapshotOptions};
+use rustic_core::{
+    BackupOptions, FileType, Id, ReadSource, ReadSourceEntry, RusticResult, SnapshotOptions,
+    WriteBackend,
+};
 
+use sha2::{Digest, Sha256};
+
+use super::cipher::Cipher;
 use super::tree::name_problem;
 use super::watch::Watch;
 use super::{RusticEngine, guarded};
@@ -245,4 +251,59 @@ fn ordinary_names_are_allowed() {
     for name in ["a", "..a", "a..", " ", "é", "-", "\\", "\n"] {
         assert_eq!(name_problem(name.as_ref()), None, "{name:?}");
     }
+}
+
+/// An index that sends one piece's name to another piece: all seals fit, only the hash does not.
+#[test]
+fn a_piece_under_another_name_is_found() {
+    let place = Place::new();
+    let part = place.store(&[("/volume/f", node("f", NodeType::File))]);
+    let watch = Arc::new(Watch::new(&Control::default()));
+    let repository = place.engine.open(&watch).unwrap();
+    let backend = place.engine.backend(&watch);
+    let mut packs = Vec::new();
+    for (id, index) in repository
+        .stream_files::<rustic_core::repofile::IndexFile>()
+        .unwrap()
+        .map(Result::unwrap)
+    {
+        packs.extend(index.packs);
+        backend.remove(FileType::Index, &id, false).unwrap();
+    }
+    let mut text = serde_json::json!({ "packs": packs });
+    let real = hex::encode(Sha256::digest(b"pwned"));
+    let forged = text.to_string();
+    assert!(forged.contains(&real));
+    // The file's tree wants this name; the piece that lies there is a tree.
+    let packs = text["packs"].as_array_mut().unwrap();
+    let tree_place = packs
+        .iter()
+        .find(|pack| pack["blobs"][0]["type"] == "tree")
+        .unwrap()
+        .clone();
+    for pack in packs
+        .iter_mut()
+        .filter(|pack| pack["blobs"][0]["type"] == "data")
+    {
+        *pack = tree_place.clone();
+        let blobs = pack["blobs"].as_array_mut().unwrap();
+        blobs.truncate(1);
+        blobs[0]["id"] = real.clone().into();
+        blobs[0]["type"] = "data".into();
+    }
+    let cipher = Cipher::new(&place.engine.key);
+    let sealed = cipher.seal(text.to_string().as_bytes()).unwrap();
+    let id = Id::new(Sha256::digest(&sealed).into());
+    backend
+        .write_bytes(FileType::Index, &id, false, sealed.into())
+        .unwrap();
+    let mut blobs = place.engine.open_part(&part, &watch).unwrap().0;
+    blobs.part = "data".to_owned();
+    let id: rustic_core::DataId = real.parse().unwrap();
+    let found = blobs.locate(&id, Path::new("f")).unwrap();
+    let error = blobs.read_one(&found).unwrap_err();
+    let PartError::BlobDamaged { reason, .. } = &error else {
+        panic!("{error}");
+    };
+    assert!(reason.contains("hash"), "{error}");
 }
