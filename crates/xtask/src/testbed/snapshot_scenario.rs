@@ -50,15 +50,14 @@ pub(crate) fn run(testbed: &Testbed, site: Site) -> Result<()> {
         "DNS in a pod does not know the services: {resolved}"
     );
 
-    let start = Instant::now();
-    scenario.apply(&snapshot(&snapshots))?;
-    let deadline = start + TIME_MAX;
-    let (handle, created) = site::wait(deadline, "the snapshot's cut", || scenario.cut())?;
-    say(format_args!(
-        "  snapshot {handle} cut at {created}, seen after {:.2} s",
-        start.elapsed().as_secs_f64()
-    ));
-    site::wait(deadline, "the snapshot's readiness", || scenario.is_ready())
+    scenario.take("cut", &snapshots)
+}
+
+/// Snapshot the volume of the database that `run` left, under another name.
+pub(crate) fn snapshot_again(testbed: &Testbed, site: Site, name: &str) -> Result<()> {
+    let scenario = Scenario { testbed, site };
+    let class = scenario.class("volumesnapshotclass", "driver")?;
+    scenario.take(name, &class)
 }
 
 struct Scenario<'a> {
@@ -125,8 +124,20 @@ impl Scenario<'_> {
         ])
     }
 
+    fn take(&self, name: &str, class: &str) -> Result<()> {
+        let start = Instant::now();
+        self.apply(&snapshot(name, class))?;
+        let deadline = start + TIME_MAX;
+        let (handle, created) = site::wait(deadline, "the snapshot's cut", || self.cut(name))?;
+        say(format_args!(
+            "  snapshot {handle} cut at {created}, seen after {:.2} s",
+            start.elapsed().as_secs_f64()
+        ));
+        site::wait(deadline, "the snapshot's readiness", || self.is_ready(name))
+    }
+
     /// Handle and time of the cut, once the snapshot's content tells both.
-    fn cut(&self) -> Result<Option<(String, String)>> {
+    fn cut(&self, name: &str) -> Result<Option<(String, String)>> {
         let contents = self.get(&["volumesnapshotcontent"])?;
         let ours = contents["items"]
             .as_array()
@@ -134,7 +145,7 @@ impl Scenario<'_> {
             .flatten()
             .find(|content| {
                 let reference = &content["spec"]["volumeSnapshotRef"];
-                reference["namespace"] == NAMESPACE && reference["name"] == "cut"
+                reference["namespace"] == NAMESPACE && reference["name"] == name
             });
         let Some(status) = ours.map(|content| &content["status"]) else {
             return Ok(None);
@@ -146,17 +157,17 @@ impl Scenario<'_> {
             .map(|(handle, created)| (handle.to_owned(), created.to_string())))
     }
 
-    fn is_ready(&self) -> Result<Option<()>> {
-        let snapshot = self.get(&["-n", NAMESPACE, "volumesnapshot/cut"])?;
+    fn is_ready(&self, name: &str) -> Result<Option<()>> {
+        let snapshot = self.get(&["-n", NAMESPACE, "volumesnapshot", name])?;
         Ok((snapshot["status"]["readyToUse"] == true).then_some(()))
     }
 }
 
-fn snapshot(class: &str) -> Value {
+fn snapshot(name: &str, class: &str) -> Value {
     json!({
         "apiVersion": "snapshot.storage.k8s.io/v1",
         "kind": "VolumeSnapshot",
-        "metadata": { "name": "cut", "namespace": NAMESPACE },
+        "metadata": { "name": name, "namespace": NAMESPACE },
         "spec": {
             "volumeSnapshotClassName": class,
             "source": { "persistentVolumeClaimName": "data-database-0" },
