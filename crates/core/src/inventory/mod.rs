@@ -3,11 +3,15 @@
 //! One type for a live cluster and for a recovery point. Holds no judgement: order belongs to `plan`, readiness to
 //! `readiness`.
 
+mod scope;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use scope::{LeftOut, Scope, grants, inside_scope, scope, writers};
 
 /// What the API server calls a kind, enough to make a call.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -250,11 +254,7 @@ impl Inventory {
     }
 
     /// All things of a kind, ordered by identity.
-    pub fn of_kind<'a>(
-        &'a self,
-        group: &'a str,
-        kind: &'a str,
-    ) -> impl Iterator<Item = &'a Thing> {
+    pub fn of_kind<'a>(&'a self, group: &'a str, kind: &'a str) -> impl Iterator<Item = &'a Thing> {
         self.iter()
             .filter(move |thing| thing.resource.group == group && thing.resource.kind == kind)
     }
