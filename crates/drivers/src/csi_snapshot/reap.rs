@@ -11,7 +11,18 @@ use serde_json::{Value, json};
 use super::backup::content;
 use super::types::{self, text};
 
+/// A recovery leaves a job and, when it was given up, a filled claim; it never made a snapshot.
+fn of_recovery(task: &Task<'_>) -> bool {
+    task.input("direction") == Some("restore")
+}
+
 pub(super) fn look(task: &Task<'_>) -> Vec<Query> {
+    if of_recovery(task) {
+        return vec![
+            Query::Object(types::mover_job(task)),
+            Query::Object(types::mover_claim(task)),
+        ];
+    }
     vec![
         Query::Object(types::mover_job(task)),
         Query::Object(types::mover_claim(task)),
@@ -31,12 +42,11 @@ fn delete(object: ObjectRef, live: &Value) -> Verdict {
 
 /// Deletes in turn; `Wait` while something is going away.
 pub(super) fn decide(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
-    let in_order = [
-        types::mover_job(task),
-        types::mover_claim(task),
-        types::exposed_snapshot(task),
-        types::exposed_content(task),
-    ];
+    let mut in_order = vec![types::mover_job(task), types::mover_claim(task)];
+    if !of_recovery(task) {
+        in_order.push(types::exposed_snapshot(task));
+        in_order.push(types::exposed_content(task));
+    }
     for object in in_order {
         let Some(live) = seen.object(&object)? else {
             continue;
@@ -52,6 +62,9 @@ pub(super) fn decide(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
             return Ok(going(&object));
         }
         return Ok(delete(object, live));
+    }
+    if of_recovery(task) {
+        return Ok(Verdict::Done(Outcome::default()));
     }
     let snapshot_object = types::snapshot(task);
     let snapshot = seen.object(&snapshot_object)?;

@@ -1,0 +1,31 @@
+//! Where a thing sits.
+
+use super::context::Context;
+use crate::inventory::Thing;
+use crate::run::Phase;
+
+pub(super) fn phase(context: &Context<'_>, thing: &Thing) -> Phase {
+    let id = thing.id();
+    if context.engines().any(|member| member.thing == id) {
+        return Phase::Databases;
+    }
+    if context.is_operator(&id) {
+        return Phase::Operators;
+    }
+    match (id.group.as_str(), id.kind.as_str()) {
+        (
+            "",
+            "Namespace" | "ServiceAccount" | "Secret" | "ConfigMap" | "ResourceQuota"
+            | "LimitRange",
+        )
+        | ("rbac.authorization.k8s.io", _)
+        | ("networking.k8s.io", "NetworkPolicy")
+        | ("policy", _) => Phase::Namespaces,
+        ("", "Service") if thing.text("/spec/type") == Some("LoadBalancer") => Phase::Traffic,
+        ("", "Service") => Phase::Namespaces,
+        ("apiextensions.k8s.io", _) => Phase::Crds,
+        ("apiregistration.k8s.io" | "admissionregistration.k8s.io", _) => Phase::Operators,
+        ("networking.k8s.io", "Ingress") | ("gateway.networking.k8s.io", _) => Phase::Traffic,
+        _ => Phase::Applications,
+    }
+}

@@ -1,0 +1,21 @@
+//! Everything waits for phase 0.
+
+use super::super::context::{Context, write_step};
+use super::{Drawn, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    name: "GUARD_BEFORE_ALL",
+    reason: "nothing is written before evidence and access are there",
+    draw,
+};
+
+fn draw(context: &Context<'_>) -> Vec<Drawn> {
+    context
+        .things
+        .keys()
+        .map(|id| {
+            let guard = "vault-access".to_owned();
+            Drawn::new(write_step(id), guard, "phase 0")
+        })
+        .collect()
+}

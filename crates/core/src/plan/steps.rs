@@ -1,0 +1,259 @@
+//! The steps of a recovery before any rule has drawn an edge, and the edges that are part of a step's own make.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::clean::clean;
+use super::context::{self, Context, hand_over_step, ready_step, write_step};
+use super::{Goal, phases};
+use crate::backup::{Member, Part, PointContent};
+use crate::driver::{Claim, Op, Problem, Role};
+use crate::inventory::{Resource, Thing, ThingId};
+use crate::recovery::{Direction, Filling, Writing, owner_of};
+use crate::run::{Edge, Phase, Step, Work};
+
+/// How long a written object may take to be ready.
+const READY_SECONDS: u32 = 600;
+/// Slowest rate at which a volume is expected to fill.
+const FILL_BYTES_PER_SECOND: u64 = 5 * 1024 * 1024;
+
+/// Made in every namespace by the cluster itself.
+pub(super) fn is_made_by_cluster(id: &ThingId) -> bool {
+    (id.is("", "ServiceAccount") && id.name == "default")
+        || (id.is("", "ConfigMap")
+            && matches!(
+                id.name.as_str(),
+                "kube-root-ca.crt" | "openshift-service-ca.crt"
+            ))
+}
+
+pub(super) fn steps(
+    context: &Context<'_>,
+    point: &PointContent,
+    goal: &Goal,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, Step> {
+    let mut steps = vec![
+        step(
+            "system-namespace",
+            Phase::Guard,
+            "make sure that Refloat's namespace exists",
+            Work::SystemNamespace,
+        ),
+        needing(
+            step(
+                "vault-access",
+                Phase::Guard,
+                "give movers access to the vault",
+                Work::VaultAccess,
+            ),
+            &[("system-namespace".to_owned(), "SYSTEM_NAMESPACE_FIRST")],
+        ),
+    ];
+    for thing in context.things.values() {
+        steps.push(write(context, thing, goal));
+    }
+    for part in &point.parts {
+        match storage(part, goal) {
+            Some(three) => steps.extend(three),
+            None => problems.push(Problem::stuck(
+                "part-unusable",
+                format!("part {} does not say which claim it was", part.id),
+                "run `refloat vault check`, then take another point",
+            )),
+        }
+    }
+    for member in &point.members {
+        if context::role(member) != Role::Volume {
+            steps.push(ready(member));
+        }
+    }
+    let end = step(
+        "vault-access-end",
+        Phase::Clean,
+        "take the movers' access to the vault away",
+        Work::VaultAccessEnd,
+    );
+    let reaped: Vec<(String, &str)> = point
+        .parts
+        .iter()
+        .map(|part| (format!("reap {}", part.id), "MOVERS_GONE_FIRST"))
+        .chain([("vault-access".to_owned(), "MOVERS_GONE_FIRST")])
+        .collect();
+    steps.push(cleanup(needing(end, &reaped)));
+    steps
+        .into_iter()
+        .map(|step| (step.id.clone(), step))
+        .collect()
+}
+
+fn step(id: &str, phase: Phase, title: &str, work: Work) -> Step {
+    Step {
+        id: id.to_owned(),
+        phase,
+        title: title.to_owned(),
+        needs: BTreeSet::new(),
+        work,
+        limit_seconds: READY_SECONDS,
+        cleanup: false,
+    }
+}
+
+fn needing(mut step: Step, on: &[(String, &str)]) -> Step {
+    for (on, rule) in on {
+        step.needs
+            .insert(Edge::new(on, rule, "order of the step's own make"));
+    }
+    step
+}
+
+fn cleanup(step: Step) -> Step {
+    Step {
+        cleanup: true,
+        ..step
+    }
+}
+
+/// The resource as the target serves it: versions may differ between sites.
+fn resource(context: &Context<'_>, thing: &Thing) -> Resource {
+    context
+        .target
+        .serves(&thing.resource.group, &thing.resource.kind)
+        .filter(|served| served.version != thing.resource.version)
+        .filter(|_| {
+            let same = context.target.served.contains(&thing.resource);
+            !same
+        })
+        .unwrap_or(&thing.resource)
+        .clone()
+}
+
+fn write(context: &Context<'_>, thing: &Thing, goal: &Goal) -> Step {
+    let id = thing.id();
+    let resource = resource(context, thing);
+    let mut object = clean(&thing.object);
+    object["apiVersion"] = json!(resource.api_version());
+    let phase = phases::phase(context, thing);
+    let verb = if is_made_by_cluster(&id) {
+        "await"
+    } else {
+        "write"
+    };
+    step(
+        &write_step(&id),
+        phase,
+        &format!("{verb} {id}"),
+        Work::Write(Writing {
+            resource,
+            object,
+            owner: owner_of(thing),
+            existing: goal.existing,
+            adopt: is_made_by_cluster(&id),
+        }),
+    )
+}
+
+/// Fill, hand over, reap.
+fn storage(part: &Part, goal: &Goal) -> Option<[Step; 3]> {
+    let (namespace, name) = part.id.split_once('/')?;
+    let thing = ThingId::namespaced("", "PersistentVolumeClaim", namespace, name);
+    let class = goal
+        .storage_classes
+        .get(&part.storage_class)
+        .unwrap_or(&part.storage_class);
+    let mut claim = clean(&part.claim);
+    let spec = claim.get_mut("spec")?;
+    spec["storageClassName"] = json!(class);
+    if !part.capacity.is_empty() {
+        spec["resources"]["requests"]["storage"] = json!(part.capacity);
+    }
+    let filling = Filling {
+        direction: Direction::Restore,
+        part: part.id.clone(),
+        claim_spec: Some(json!({
+            "accessModes": ["ReadWriteOnce"],
+            "storageClassName": class,
+            "resources": spec["resources"],
+        })),
+        snapshot: Some(part.snapshot.clone()),
+        tree: Some(part.tree.clone()),
+        bytes: Some(part.bytes),
+    };
+    let limit = u64::from(READY_SECONDS) + part.bytes / FILL_BYTES_PER_SECOND;
+    let mut fill = step(
+        &format!("fill {}", part.id),
+        Phase::Storage,
+        &format!("fill a volume with {}", part.id),
+        Work::Fill(filling),
+    );
+    fill.limit_seconds = u32::try_from(limit).unwrap_or(u32::MAX);
+    let fill = needing(
+        fill,
+        &[
+            ("system-namespace".to_owned(), "SYSTEM_NAMESPACE_FIRST"),
+            ("vault-access".to_owned(), "VAULT_BEFORE_MOVER"),
+        ],
+    );
+    let volume = Claim {
+        driver: "csi-snapshot".to_owned(),
+        role: Role::Volume,
+        thing,
+        volumes: Vec::new(),
+        settings: BTreeMap::new(),
+        notes: Vec::new(),
+    };
+    let hand_over = step(
+        &hand_over_step(&part.id),
+        Phase::Storage,
+        &format!("hand the volume over as {}", part.id),
+        Work::Driver {
+            op: Op::Restore,
+            claim: volume.clone(),
+            inputs: BTreeMap::from([("claim".to_owned(), claim)]),
+        },
+    );
+    let hand_over = needing(hand_over, &[(fill.id.clone(), "FILL_BEFORE_HAND_OVER")]);
+    let reap = step(
+        &format!("reap {}", part.id),
+        Phase::Clean,
+        &format!("remove the mover of {}", part.id),
+        Work::Driver {
+            op: Op::Reap,
+            claim: volume,
+            inputs: BTreeMap::from([("direction".to_owned(), json!("restore"))]),
+        },
+    );
+    let reap = cleanup(needing(
+        reap,
+        &[(hand_over.id.clone(), "REAP_AFTER_HAND_OVER")],
+    ));
+    Some([fill, hand_over, reap])
+}
+
+/// The engine's own word that it is ready.
+fn ready(member: &Member) -> Step {
+    let claim = Claim {
+        driver: member.driver.clone(),
+        role: Role::Database,
+        thing: member.thing.clone(),
+        volumes: Vec::new(),
+        settings: member.settings.clone(),
+        notes: Vec::new(),
+    };
+    let engine: Value = json!(member.engine);
+    let step = step(
+        &ready_step(&member.name),
+        Phase::Databases,
+        &format!("wait until {} {} takes writes", member.driver, member.name),
+        Work::Driver {
+            op: Op::Ready,
+            claim,
+            inputs: BTreeMap::from([("engine".to_owned(), engine)]),
+        },
+    );
+    needing(
+        step,
+        &[(write_step(&member.thing), "DATABASE_WRITTEN_BEFORE_ASKED")],
+    )
+}
