@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use super::lock;
+use super::{files, lock};
 use crate::printer::say;
 
 /// The directory of artifacts.
@@ -81,9 +81,7 @@ impl Cache {
         }
         let start = std::time::Instant::now();
         let unfinished = directory.join("unfinished");
-        if unfinished.exists() {
-            fs::remove_file(&unfinished)?;
-        }
+        files::remove(&unfinished)?;
         make(&unfinished)?;
         let made =
             File::open(&unfinished).with_context(|| format!("making {name} left no file"))?;

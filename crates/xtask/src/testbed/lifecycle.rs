@@ -21,7 +21,8 @@ use super::site::{self, SiteUp};
 use super::tools::{self, Tools};
 use super::unit::Need;
 use super::{
-    files, leftovers, lock, mounts, packages, processes, readiness, requirements, supervisor, units,
+    files, image_store, leftovers, lock, mounts, packages, processes, readiness, requirements,
+    supervisor, units,
 };
 use crate::printer::say;
 
@@ -66,7 +67,8 @@ impl Testbed {
             record,
             commands,
         };
-        testbed.bring_up(&tools, &images)?;
+        let store = image_store::ensure(&cache, &images, &testbed.state, &testbed.commands)?;
+        testbed.bring_up(&tools, &images, &store)?;
         say(format_args!(
             "testbed {name} is ready after {:.1} s",
             start.elapsed().as_secs_f64()
@@ -74,7 +76,7 @@ impl Testbed {
         Ok(testbed)
     }
 
-    fn bring_up(&self, tools: &Tools, images: &Images) -> Result<()> {
+    fn bring_up(&self, tools: &Tools, images: &Images, image_store: &Path) -> Result<()> {
         self.wait_for_orphans()?;
         network::ensure_hub(&self.state, self.record.addresses, &self.commands)?;
         if !supervisor::is_running(&self.state)? {
@@ -92,6 +94,7 @@ impl Testbed {
             record: &self.record,
             tools,
             images,
+            image_store,
             manifests: &manifests,
             commands: &self.commands,
         };
@@ -240,8 +243,14 @@ impl Testbed {
     /// Load an image file into the containerd of both sites.
     pub(crate) fn load_image(&self, image: &Path) -> Result<()> {
         for site in Site::ALL.into_iter().filter(|&site| !self.is_killed(site)) {
-            site::load_image(&self.state.site(site), image, &self.commands)
-                .with_context(|| format!("cannot load {} into {site}", image.display()))?;
+            let directory = self.state.site(site);
+            site::load_image(
+                &directory.containerd_socket(),
+                &directory.containerd_root(),
+                image,
+                &self.commands,
+            )
+            .with_context(|| format!("cannot load {} into {site}", image.display()))?;
         }
         Ok(())
     }

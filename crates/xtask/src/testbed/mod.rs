@@ -10,6 +10,7 @@ mod command;
 mod configuration;
 mod control_groups;
 mod files;
+mod image_store;
 mod images;
 mod leftovers;
 mod lifecycle;

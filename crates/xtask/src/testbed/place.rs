@@ -275,6 +275,11 @@ impl SiteDirectory {
         self.path.join("containerd")
     }
 
+    /// Where containerd keeps images and containers.
+    pub(crate) fn containerd_root(&self) -> PathBuf {
+        self.containerd().join("root")
+    }
+
     /// containerd's socket.
     pub(crate) fn containerd_socket(&self) -> PathBuf {
         self.path.join("containerd.sock")

@@ -4,7 +4,7 @@
 //! sites at once.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,8 @@ use super::tools::Tools;
 use super::unit::{self, Need, Unit};
 use super::units::{API_MILESTONE, SNAPSHOT_KINDS_MILESTONE};
 use super::{
-    certificates, control_groups, files, leftovers, lock, mounts, network, readiness, units,
+    certificates, control_groups, files, image_store, leftovers, lock, mounts, network, readiness,
+    units,
 };
 
 /// A site comes up in half a minute when warm; on a machine that is busy with other work it may take this long.
@@ -37,6 +38,8 @@ pub(crate) struct SiteUp<'a> {
     pub(crate) tools: &'a Tools,
     /// The images every site has.
     pub(crate) images: &'a Images,
+    /// containerd's root with these images.
+    pub(crate) image_store: &'a Path,
     /// The manifests every site has.
     pub(crate) manifests: &'a Path,
     /// How to run programs.
@@ -58,6 +61,7 @@ impl SiteUp<'_> {
             pause_image: images::PAUSE_NAME,
         })?;
         self.ensure_directories(&directory)?;
+        image_store::link(self.image_store, &directory, self.commands)?;
         self.ensure_pool(&directory)?;
         control_groups::ensure(&format!("{}/{site}", self.state.cgroup()))?;
         let units = units::of_site(self.state, site, self.record.addresses, self.tools);
@@ -136,12 +140,13 @@ impl SiteUp<'_> {
     fn load_images(&self, directory: &SiteDirectory, deadline: Instant) -> Result<()> {
         let socket = Need::Socket(directory.containerd_socket());
         wait(deadline, "containerd", || Ok(socket.is_met().then_some(())))?;
-        for image in [
-            &self.images.pause,
-            &self.images.client,
-            &self.images.postgres,
-        ] {
-            load_image(directory, image, self.commands)?;
+        for image in image_store::all(self.images) {
+            load_image(
+                &directory.containerd_socket(),
+                &directory.containerd_root(),
+                image,
+                self.commands,
+            )?;
         }
         Ok(())
     }
@@ -239,20 +244,20 @@ pub(crate) fn replace_units(state: &StateDirectory, place: Place, units: &[Unit]
     unit::replace(state, place, units)
 }
 
-/// Load an image file into a site's containerd, unless it is there.
+/// Load an image file into the containerd with this socket and root, unless it is there.
 pub(crate) fn load_image(
-    directory: &SiteDirectory,
+    socket: &Path,
+    root: &Path,
     image: &Path,
     commands: &Commands,
 ) -> Result<()> {
-    let note = loaded_note(directory, image)?;
+    let note = root.join("loaded").join(image_identity(image)?);
     if note.exists() {
         return Ok(());
     }
-    let socket = directory.containerd_socket();
     let arguments = [
         Path::new("--address"),
-        &socket,
+        socket,
         Path::new("--namespace"),
         Path::new("k8s.io"),
         Path::new("images"),
@@ -260,22 +265,22 @@ pub(crate) fn load_image(
         image,
     ];
     commands.run("ctr", &arguments)?;
+    // Lost with containerd's root.
     files::write(&note, "")
 }
 
-/// The note that an image was loaded: lost with containerd's root, another one when the file is another.
-fn loaded_note(directory: &SiteDirectory, image: &Path) -> Result<PathBuf> {
+/// Another one when the file is another.
+pub(crate) fn image_identity(image: &Path) -> Result<String> {
     use std::os::unix::fs::MetadataExt;
     let metadata =
         fs::metadata(image).with_context(|| format!("cannot read {}", image.display()))?;
     let name = image.file_name().unwrap_or_default().to_string_lossy();
-    let identity = format!(
+    Ok(format!(
         "{name}-{}-{}-{}",
         metadata.ino(),
         metadata.size(),
         metadata.mtime_nsec()
-    );
-    Ok(directory.containerd().join("root/loaded").join(identity))
+    ))
 }
 
 /// Look again and again until something is there.
