@@ -1,1 +1,9 @@
-//! See Cargo.toml.
+//! Refloat's API: the kinds that a user can write, as the CustomResourceDefinition, the file and the CLI know them.
+//!
+//! Holds types and their schema only; reading files and talking to clusters is done by the binaries.
+
+mod protection;
+
+pub use protection::{
+    EngineSettings, Exclude, Mode, Protection, ProtectionSpec, Snapshot, definition,
+};

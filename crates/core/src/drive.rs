@@ -17,6 +17,14 @@ const STEPS_PER_TURN_MAX: usize = 64;
 /// Pause between two turns in which nothing was done.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// Codes of failures after which nothing can have happened at the other end.
+const NEVER_STARTED: &[&str] = &[
+    "throttled",
+    "unreachable",
+    "pod-not-running",
+    "command-not-started",
+];
+
 /// Where records go before anything is done.
 #[allow(
     async_fn_in_trait,
@@ -376,6 +384,7 @@ fn fatal(effect: &Effect, problem: Problem) -> Option<Problem> {
     );
     match problem.class {
         Class::Stuck | Class::Bug => Some(problem),
+        Class::Wait | Class::Retry if NEVER_STARTED.contains(&problem.code.as_str()) => None,
         Class::Wait | Class::Retry if never_again => Some(Problem::stuck(
             "reply-lost",
             format!("{}: {}", effect.describe(), problem.message),

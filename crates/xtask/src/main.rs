@@ -2,6 +2,7 @@
 //!
 //! Holds the list of verbs and nothing else; each verb is one module beside this file with `Arguments` and `run`.
 
+mod demo;
 mod printer;
 mod testbed;
 
@@ -19,12 +20,15 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// The main job for real: a live application, its cluster destroyed, back at another site
+    Demo(demo::Arguments),
     /// Two real Kubernetes sites and an S3 server on this machine
     Testbed(testbed::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
+        Verb::Demo(arguments) => demo::run(&arguments),
         Verb::Testbed(arguments) => testbed::run(arguments),
     };
     match outcome {

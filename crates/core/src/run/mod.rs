@@ -5,6 +5,7 @@
 mod advance;
 mod progress;
 mod record;
+mod report;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use serde_json::Value;
 pub use advance::{Decision, Workers, advance, eligible, first_queries};
 pub use progress::{Progress, StepState};
 pub use record::{End, Record};
+pub use report::{PhaseTime, Report, StepTime};
 
 use crate::driver::{Claim, Op};
 use crate::names::{ProtectionName, RunId, SiteName};

@@ -21,6 +21,8 @@ pub enum StepState {
     Done {
         /// When its edges were open.
         began: Timestamp,
+        /// When it was last acted on.
+        since: Timestamp,
         /// When it was done.
         at: Timestamp,
     },
@@ -83,8 +85,12 @@ impl Progress {
             }
             Record::Done { at, step, outcome } => {
                 self.last = Some(*at);
-                let began = self.began(step).unwrap_or(*at);
-                let state = StepState::Done { began, at: *at };
+                let (began, since) = self.began_and_since(step).unwrap_or((*at, *at));
+                let state = StepState::Done {
+                    began,
+                    since,
+                    at: *at,
+                };
                 self.steps.insert(step.clone(), state);
                 self.outcomes.insert(step.clone(), outcome.clone());
             }
@@ -137,10 +143,15 @@ impl Progress {
     }
 
     fn began(&self, step: &str) -> Option<Timestamp> {
+        Some(self.began_and_since(step)?.0)
+    }
+
+    fn began_and_since(&self, step: &str) -> Option<(Timestamp, Timestamp)> {
         match self.steps.get(step)? {
-            StepState::Running { began, .. }
-            | StepState::Done { began, .. }
-            | StepState::Stuck { began, .. } => Some(*began),
+            StepState::Running { began, since } | StepState::Done { began, since, .. } => {
+                Some((*began, *since))
+            }
+            StepState::Stuck { began, .. } => Some((*began, *began)),
         }
     }
 

@@ -1,18 +1,28 @@
 //! One entry of a run's journal: records, and the digest of the entry before. Create-only objects make the chain.
+//!
+//! An entry is sealed with the vault's journal key (XChaCha20-Poly1305, RFC draft-irtf-cfrg-xchacha): a plan carries
+//! Secrets, and whoever can only write to the bucket must not be able to tell an engine what to do. The object is the
+//! line `refloat.journal/1`, 24 bytes of nonce and the ciphertext; the run and the number are bound to it.
 
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use jiff::Timestamp;
+use refloat_core::names::RunId;
 use refloat_core::run::Record;
 use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
-const FORMAT: &str = "refloat.journal/1";
+use super::keys::RecoveryKey;
+
+const HEADER: &[u8] = b"refloat.journal/1\n";
+const HEADER_START: &[u8] = b"refloat.journal/";
+const NONCE_BYTES: usize = 24;
 /// Largest entry that is read: a plan of many thousand steps fits.
 const BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
-    /// `refloat.journal/1`.
-    pub format: String,
     /// From 1, without holes.
     pub sequence: u64,
     /// Digest of the entry before, `None` for the first.
@@ -34,9 +44,38 @@ pub enum EntryError {
     /// Written by a newer Refloat.
     #[error("its format is `{0}`")]
     Newer(String),
+    /// It was not sealed with this vault's key, for this run and this number.
+    #[error("it was not sealed by a holder of this vault's keys, or was changed since")]
+    Sealed,
+    /// No random numbers were to be had.
+    #[error("the system gives no random numbers: {0}")]
+    Random(String),
     /// It does not follow the entry before.
     #[error("it does not follow the entry before it")]
     Chain,
+}
+
+/// Seals journal entries; derived from the recovery key, so that nothing more has to be kept.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct JournalKey([u8; 32]);
+
+fn bound(run: &RunId, sequence: u64) -> Vec<u8> {
+    let mut bound = HEADER.to_vec();
+    bound.extend_from_slice(run.as_str().as_bytes());
+    bound.push(b'/');
+    bound.extend_from_slice(&sequence.to_be_bytes());
+    bound
+}
+
+impl JournalKey {
+    /// The key of a vault.
+    pub fn of(recovery: &RecoveryKey) -> Self {
+        Self(recovery.derive(b"refloat journal key v1"))
+    }
+
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        XChaCha20Poly1305::new(&self.0.into())
+    }
 }
 
 impl Entry {
@@ -49,7 +88,6 @@ impl Entry {
         records: &[Record],
     ) -> Self {
         Self {
-            format: FORMAT.to_owned(),
             sequence,
             previous,
             writer: writer.to_owned(),
@@ -58,24 +96,54 @@ impl Entry {
         }
     }
 
-    /// The bytes of the object.
-    pub fn write(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("a journal entry is plain data with text keys")
+    /// The bytes of the object, different each time.
+    pub fn write(&self, key: &JournalKey, run: &RunId) -> Result<Vec<u8>, EntryError> {
+        let plain = serde_json::to_vec(self).expect("a journal entry is plain data");
+        let mut nonce = [0; NONCE_BYTES];
+        getrandom::fill(&mut nonce).map_err(|error| EntryError::Random(error.to_string()))?;
+        let payload = Payload {
+            msg: &plain,
+            aad: &bound(run, self.sequence),
+        };
+        let sealed = key
+            .cipher()
+            .encrypt(&XNonce::from(nonce), payload)
+            .map_err(|_| EntryError::Sealed)?;
+        Ok([HEADER, &nonce, &sealed].concat())
     }
 
     /// Reads an entry that must have this number and follow the entry with this digest.
-    pub fn read(bytes: &[u8], sequence: u64, previous: Option<&str>) -> Result<Self, EntryError> {
+    pub fn read(
+        key: &JournalKey,
+        run: &RunId,
+        bytes: &[u8],
+        sequence: u64,
+        previous: Option<&str>,
+    ) -> Result<Self, EntryError> {
+        let malformed = |why: &str| EntryError::Malformed(why.to_owned());
         if bytes.len() > BYTES_MAX {
             return Err(EntryError::Malformed(format!("{} bytes", bytes.len())));
         }
-        let value: serde_json::Value = serde_json::from_slice(bytes)
-            .map_err(|error| EntryError::Malformed(error.to_string()))?;
-        match value.get("format").and_then(serde_json::Value::as_str) {
-            Some(FORMAT) => {}
-            Some(other) => return Err(EntryError::Newer(other.chars().take(60).collect())),
-            None => return Err(EntryError::Malformed("it has no format".to_owned())),
-        }
-        let entry: Self = serde_json::from_value(value)
+        let Some(rest) = bytes.strip_prefix(HEADER) else {
+            if bytes.starts_with(HEADER_START) {
+                let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+                let line = &line[..line.len().min(60)];
+                return Err(EntryError::Newer(String::from_utf8_lossy(line).into_owned()));
+            }
+            return Err(malformed("it has no format"));
+        };
+        let (nonce, sealed) = rest
+            .split_first_chunk::<NONCE_BYTES>()
+            .ok_or_else(|| malformed("it is too short"))?;
+        let payload = Payload {
+            msg: sealed,
+            aad: &bound(run, sequence),
+        };
+        let plain = key
+            .cipher()
+            .decrypt(&XNonce::from(*nonce), payload)
+            .map_err(|_| EntryError::Sealed)?;
+        let entry: Self = serde_json::from_slice(&plain)
             .map_err(|error| EntryError::Malformed(error.to_string()))?;
         if entry.sequence != sequence || entry.previous.as_deref() != previous {
             return Err(EntryError::Chain);

@@ -129,6 +129,17 @@ pub struct RecoveryKey {
 }
 
 impl RecoveryKey {
+    /// Another secret of this vault, by its purpose.
+    pub(super) fn derive(&self, purpose: &[u8]) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(purpose);
+        hash.update([0]);
+        hash.update(self.vault.as_bytes());
+        hash.update([0]);
+        hash.update(self.repository.0);
+        hash.finalize().into()
+    }
+
     /// The text of the key file.
     pub fn write(&self) -> Zeroizing<String> {
         let mut payload = Payload::of(&self.vault);

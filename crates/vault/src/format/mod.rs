@@ -10,7 +10,7 @@ mod root;
 
 pub use armor::KeyFileError;
 pub use envelope::{Envelope, EnvelopeError, Kind};
-pub use journal::{Entry, EntryError};
+pub use journal::{Entry, EntryError, JournalKey};
 pub use keys::{RecoveryKey, RepositorySecret, RootKey, SiteKey};
 pub use point::POINT_FORMAT;
 pub use point::{Heartbeat, PointDocument, PointId, Verification};

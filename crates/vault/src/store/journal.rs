@@ -8,7 +8,7 @@ use refloat_core::run::{Record, RunPlan};
 
 use super::vault::Vault;
 use crate::error::VaultError;
-use crate::format::{self, Entry};
+use crate::format::{self, Entry, EntryError};
 
 /// A run's journal, read to its end.
 pub struct RunJournal {
@@ -19,6 +19,21 @@ pub struct RunJournal {
     previous: Option<String>,
     records: Vec<Record>,
     last_writer: Option<String>,
+}
+
+fn entry_error(path: &str, error: EntryError) -> VaultError {
+    let path = path.to_owned();
+    match error {
+        EntryError::Newer(format) => VaultError::Newer { path, format },
+        EntryError::Sealed | EntryError::Chain => VaultError::Untrusted {
+            path,
+            why: error.to_string(),
+        },
+        EntryError::Malformed(_) | EntryError::Random(_) => VaultError::Unreadable {
+            path,
+            why: error.to_string(),
+        },
+    }
 }
 
 fn path(run: &RunId, sequence: u64) -> String {
@@ -59,26 +74,19 @@ impl RunJournal {
             Err(VaultError::NotFound { .. }) => return Ok(false),
             Err(error) => return Err(error),
         };
-        let entry =
-            Entry::read(&bytes, self.sequence + 1, self.previous.as_deref()).map_err(|error| {
-                match error {
-                    format::EntryError::Newer(format) => VaultError::Newer {
-                        path: path.clone(),
-                        format,
-                    },
-                    format::EntryError::Malformed(_) | format::EntryError::Chain => {
-                        VaultError::Unreadable {
-                            path: path.clone(),
-                            why: error.to_string(),
-                        }
-                    }
-                }
-            })?;
+        let entry = self
+            .read_entry(&bytes, self.sequence + 1)
+            .map_err(|error| entry_error(&path, error))?;
         self.sequence += 1;
         self.previous = Some(format::digest(&bytes));
         self.last_writer = Some(entry.writer);
         self.records.extend(entry.records);
         Ok(true)
+    }
+
+    fn read_entry(&self, bytes: &[u8], sequence: u64) -> Result<Entry, EntryError> {
+        let key = self.vault.journal_key();
+        Entry::read(key, &self.run, bytes, sequence, self.previous.as_deref())
     }
 
     /// Everything that was written.
@@ -110,15 +118,18 @@ impl RunJournal {
         let sequence = self.sequence + 1;
         let now = Timestamp::now();
         let entry = Entry::new(sequence, self.previous.clone(), &self.writer, now, records);
-        let bytes = entry.write();
-        let digest = format::digest(&bytes);
         let path = path(&self.run, sequence);
+        let bytes = entry
+            .write(self.vault.journal_key(), &self.run)
+            .map_err(|error| entry_error(&path, error))?;
+        let digest = format::digest(&bytes);
         match self.vault.create(&path, bytes).await {
             Ok(()) => {}
             Err(VaultError::Taken { .. }) => {
                 let there = self.vault.read(&path).await?;
                 if format::digest(&there) != digest {
-                    let who = Entry::read(&there, sequence, self.previous.as_deref())
+                    let who = self
+                        .read_entry(&there, sequence)
                         .map_or_else(|_| "somebody".to_owned(), |entry| entry.writer);
                     return Err(VaultError::Taken { path: who });
                 }

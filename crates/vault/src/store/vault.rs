@@ -11,7 +11,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
 use refloat_core::names::SiteName;
 
 use crate::error::VaultError;
-use crate::format::{RecoveryKey, RepositorySecret, RootDocument, RootKey, SiteEntry, SiteKey};
+use crate::format::{JournalKey, RecoveryKey, RepositorySecret, RootDocument, RootKey, SiteEntry, SiteKey};
 
 /// Largest object that is read whole.
 const OBJECT_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -25,6 +25,7 @@ pub struct Vault {
     store: Arc<dyn ObjectStore>,
     prefix: Path,
     root: VerifyingKey,
+    journal: JournalKey,
     document: RootDocument,
 }
 
@@ -116,6 +117,7 @@ impl Vault {
             store,
             prefix,
             root: created.recovery.root,
+            journal: JournalKey::of(&created.recovery),
             document,
         })
     }
@@ -137,6 +139,7 @@ impl Vault {
             store,
             prefix,
             root: anchor.root,
+            journal: JournalKey::of(anchor),
             document,
         })
     }
@@ -225,6 +228,11 @@ impl Vault {
     /// The vault's prefix in the store.
     pub fn prefix(&self) -> &Path {
         &self.prefix
+    }
+
+    /// Seals and opens journals.
+    pub(super) fn journal_key(&self) -> &JournalKey {
+        &self.journal
     }
 
     /// Reads a whole object.

@@ -255,6 +255,17 @@ impl Testbed {
         Ok(())
     }
 
+    /// Make the image that movers run from this binary, and load it into both sites.
+    pub(crate) fn load_refloat(&self, binary: &Path) -> Result<()> {
+        let cache = Cache::open()?;
+        self.load_image(&images::refloat(&cache, binary)?)
+    }
+
+    /// A directory for a scenario's own files; it goes with the testbed.
+    pub(crate) fn scratch(&self) -> PathBuf {
+        self.state.path().join("scratch")
+    }
+
     /// A command in a site's network, with its kubeconfig and containerd in the environment.
     pub(crate) fn command_in(&self, site: Site, program: impl AsRef<OsStr>) -> Result<Command> {
         let namespace = self.state.network_namespace(site.name());

@@ -43,6 +43,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 
+pub(crate) use command::output;
 pub(crate) use lifecycle::Testbed;
 pub(crate) use place::Site;
 

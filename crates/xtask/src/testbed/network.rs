@@ -99,13 +99,20 @@ pub(crate) fn connect(
     )?;
     commands.run_in(&hub, "ip", &["link", "set", port, "master", "bridge", "up"])?;
     let inside = format!(
-        "ip link set lo up && ip address add {}/24 dev eth0 && ip link set eth0 up && ip route add default via {} \
+        "ip link set lo up && ip link set eth0 address {} && ip address add {}/24 dev eth0 && ip link set eth0 up && ip route add default via {} \
          && echo 1 > /proc/sys/net/ipv4/ip_forward",
+        hardware_address(addresses.of(place)),
         addresses.of(place),
         addresses.host()
     );
     commands.run_in(&namespace, "sh", &["-c", &inside])?;
     Ok(())
+}
+
+/// The same for the same address, so that neighbours find a place that was destroyed and made anew at once.
+fn hardware_address(address: Ipv4Addr) -> String {
+    let [a, b, c, d] = address.octets();
+    format!("02:72:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
 }
 
 /// Take a place off the network: its namespace goes with the last process in it.

@@ -1,0 +1,124 @@
+//! `Protection`: what is protected and how.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{CustomResource, CustomResourceExt};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How consistent a copy must be at least.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Like after a power cut, nothing more is known.
+    Crash,
+    /// One volume, a CSI driver known to cut atomically, an engine with crash recovery and its safety settings on.
+    #[default]
+    AtomicVolume,
+}
+
+/// What is protected and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, CustomResource)]
+#[kube(
+    group = "refloat.io",
+    version = "v1alpha1",
+    kind = "Protection",
+    namespaced,
+    doc = "What is protected and how."
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProtectionSpec {
+    /// Namespaces that belong together: they are copied, and come back, as one.
+    #[schemars(length(min = 1, max = 100))]
+    pub namespaces: Vec<String>,
+    /// Weakest consistency that is good enough; a backup that cannot reach it fails.
+    #[serde(default)]
+    pub minimum_mode: Mode,
+    /// What is left out on purpose.
+    #[serde(default)]
+    pub exclude: Exclude,
+    /// Settings for database engines where the ones that Refloat finds out do not fit.
+    #[serde(default)]
+    pub engines: Vec<EngineSettings>,
+    /// How volumes are cut.
+    #[serde(default)]
+    pub snapshot: Snapshot,
+    /// Longest time in seconds for moving one volume's bytes.
+    #[serde(default = "move_seconds_max")]
+    #[schemars(range(min = 1))]
+    pub move_seconds_max: u32,
+}
+
+/// What is left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Exclude {
+    /// PersistentVolumeClaims whose data is not copied, as `NAMESPACE/NAME`.
+    #[serde(default)]
+    pub volumes: Vec<String>,
+}
+
+/// Settings for one database engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EngineSettings {
+    /// Kind of its workload: `StatefulSet`, `Deployment`.
+    pub kind: String,
+    /// Name of its workload.
+    pub name: String,
+    /// Namespace of its workload; any protected one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// The settings: `container`, `user`, `database`.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// How volumes are cut.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Snapshot {
+    /// VolumeSnapshotClass; the default one of each volume's CSI driver when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// Longest wait in seconds for a cut; past it the backup is given up and cleaned up.
+    #[serde(default = "cut_seconds_max")]
+    #[schemars(range(min = 1))]
+    pub cut_seconds_max: u32,
+}
+
+impl Default for Snapshot {
+    fn default() -> Self {
+        Self {
+            class: None,
+            cut_seconds_max: cut_seconds_max(),
+        }
+    }
+}
+
+fn cut_seconds_max() -> u32 {
+    120
+}
+
+fn move_seconds_max() -> u32 {
+    86_400
+}
+
+impl ProtectionSpec {
+    /// The protection of these namespaces with defaults for everything else.
+    pub fn of(namespaces: Vec<String>) -> Self {
+        Self {
+            namespaces,
+            minimum_mode: Mode::default(),
+            exclude: Exclude::default(),
+            engines: Vec::new(),
+            snapshot: Snapshot::default(),
+            move_seconds_max: move_seconds_max(),
+        }
+    }
+}
+
+/// The CustomResourceDefinition, as `deploy/crds` holds it.
+pub fn definition() -> CustomResourceDefinition {
+    Protection::crd()
+}

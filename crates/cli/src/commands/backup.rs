@@ -1,0 +1,355 @@
+//! `refloat backup`.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use refloat_api::{Mode as ApiMode, Protection, ProtectionSpec};
+use refloat_core::backup::{self, BackupGoal, EngineOverride, Mode, PointContent};
+use refloat_core::drive::{Drive, Engine};
+use refloat_core::inventory::scope;
+use refloat_core::names::ProtectionName;
+use refloat_core::run::{End, Progress, Record, RunKind, RunPlan, Workers};
+use refloat_drivers::CATALOGUE;
+use refloat_vault::format::{Heartbeat, PointId};
+use refloat_vault::store::RunJournal;
+use refloat_world::{Cluster, InventoryScope};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::printer::{Printer, bytes, duration, moment};
+use crate::progress::Narrator;
+use crate::seat::{
+    Access, Seat, check_permissions, clean_up_dead_run, connect, new_run_id, open_vault,
+    vault_failure, writer_name,
+};
+
+/// Arguments of `refloat backup`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The protection, as a file (a `Protection` of refloat.io/v1alpha1)
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["namespace", "minimum_mode", "exclude_volume", "snapshot_class"])]
+    file: Option<PathBuf>,
+    /// Name of the protection
+    #[arg(long, value_name = "NAME", required_unless_present = "file")]
+    protection: Option<ProtectionName>,
+    /// A protected namespace; once for each
+    #[arg(long, short, value_name = "NAME", required_unless_present = "file")]
+    namespace: Vec<String>,
+    /// Weakest consistency that is good enough
+    #[arg(long, value_enum)]
+    minimum_mode: Option<MinimumMode>,
+    /// A volume whose data is left out on purpose; once for each
+    #[arg(long, value_name = "NAMESPACE/CLAIM")]
+    exclude_volume: Vec<String>,
+    /// VolumeSnapshotClass, when a driver has no default one or several
+    #[arg(long, value_name = "NAME")]
+    snapshot_class: Option<String>,
+    /// Container image of Refloat, for the pods that move data
+    #[arg(long, env = "REFLOAT_MOVER_IMAGE", value_name = "IMAGE")]
+    mover_image: String,
+}
+
+/// Values of `--minimum-mode`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum MinimumMode {
+    /// Like after a power cut
+    Crash,
+    /// One volume, cut atomically, under an engine with crash recovery
+    AtomicVolume,
+}
+
+/// What a backup made.
+#[derive(Debug, Serialize)]
+struct Made {
+    point: String,
+    run: String,
+    mode: Option<Mode>,
+    earliest_cut: Option<Timestamp>,
+    seconds: f64,
+    bytes: u64,
+    bytes_added: u64,
+    objects: u64,
+    members: Value,
+    findings: Value,
+}
+
+/// Name and content of the protection that is meant.
+fn protection(arguments: &Arguments) -> Result<(ProtectionName, ProtectionSpec), Failure> {
+    if let Some(path) = &arguments.file {
+        let (name, spec) = read_protection(path)?;
+        if let Some(asked) = &arguments.protection
+            && *asked != name
+        {
+            return Err(Failure::refuse(
+                "protection-name",
+                format!("{} is of protection `{name}`, not `{asked}`", path.display()),
+                "leave `--protection` away, or name the right file",
+            ));
+        }
+        return Ok((name, spec));
+    }
+    let mut spec = ProtectionSpec::of(arguments.namespace.clone());
+    match arguments.minimum_mode {
+        Some(MinimumMode::Crash) => spec.minimum_mode = ApiMode::Crash,
+        Some(MinimumMode::AtomicVolume) => spec.minimum_mode = ApiMode::AtomicVolume,
+        None => {}
+    }
+    spec.exclude.volumes.clone_from(&arguments.exclude_volume);
+    spec.snapshot.class.clone_from(&arguments.snapshot_class);
+    let name = arguments.protection.clone().ok_or_else(|| {
+        Failure::refuse("protection-name", "no protection was named", "give `--protection NAME`")
+    })?;
+    Ok((name, spec))
+}
+
+/// Reads a protection's file.
+fn read_protection(path: &Path) -> Result<(ProtectionName, ProtectionSpec), Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
+    let wrong = |why: String| {
+        Failure::refuse(
+            "protection-file",
+            format!("{}: {why}", path.display()),
+            "write a `Protection` of refloat.io/v1alpha1, as docs/reference/protection.md shows it",
+        )
+    };
+    let read: Protection =
+        serde_saphyr::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    // The kind's own reader takes any apiVersion and kind.
+    let head: Value = serde_saphyr::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    let is = |key: &str, value: &str| head.get(key).and_then(Value::as_str) == Some(value);
+    if !is("apiVersion", "refloat.io/v1alpha1") || !is("kind", "Protection") {
+        return Err(wrong(
+            "it is not `apiVersion: refloat.io/v1alpha1`, `kind: Protection`".to_owned(),
+        ));
+    }
+    if read.spec.namespaces.is_empty() {
+        return Err(wrong("spec.namespaces is empty".to_owned()));
+    }
+    let name = read.metadata.name.unwrap_or_default();
+    let name = ProtectionName::new(name).map_err(|error| wrong(error.to_string()))?;
+    Ok((name, read.spec))
+}
+
+pub(super) async fn run(
+    arguments: Arguments,
+    config: &Config,
+    printer: Printer,
+) -> Result<(), Failure> {
+    let (name, spec) = protection(&arguments)?;
+    let access = open_vault(config).await?;
+    let site = access.site_key()?.site.clone();
+    let cluster = connect(config).await?;
+    check_permissions(&cluster, RunKind::Backup, &spec.namespaces).await?;
+    end_dead_runs(&cluster, &access, &name, printer).await?;
+    let inventory = cluster
+        .inventory(&InventoryScope {
+            namespaces: spec.namespaces.clone(),
+        })
+        .await?;
+    let reach = scope(&inventory, &spec.namespaces);
+    let began = Timestamp::now();
+    let run = new_run_id("backup", began)?;
+    let goal = goal(&arguments, &spec, name.clone(), site, &cluster, began)
+        .await
+        .map(|goal| BackupGoal {
+            run: run.clone(),
+            required: reach.required,
+            owned: reach.owned.clone(),
+            ..goal
+        })?;
+    let planned = backup::plan(&inventory, &goal, CATALOGUE)?;
+    for finding in &planned.draft.findings {
+        printer.note(&format!("note: {}: {}", finding.thing, finding.message));
+    }
+    printer.note(&format!(
+        "backup {run} of protection {name}: {} volumes, {} databases or plain volumes",
+        planned.draft.parts.len(),
+        planned.draft.members.len()
+    ));
+    let seat = Seat {
+        namespaces: spec.namespaces.clone(),
+        owned: reach.owned,
+        ..Seat::new(&cluster, &access, &planned.plan)
+    };
+    let progress = drive(&seat, &planned.plan, began, printer).await?;
+    let sealed = progress.outcomes().get("seal").and_then(|outcome| outcome.text("point"));
+    let point: PointId = sealed.unwrap_or_default().parse().map_err(|error: String| {
+        Failure::bug("point-id", &error)
+    })?;
+    write_heartbeat(&access, &point).await?;
+    let document = access
+        .vault
+        .point(&point)
+        .await
+        .map_err(|error| vault_failure(&error))?
+        .document;
+    show(&document.content, &point, began, printer);
+    Ok(())
+}
+
+async fn goal(
+    arguments: &Arguments,
+    spec: &ProtectionSpec,
+    protection: ProtectionName,
+    site: refloat_core::names::SiteName,
+    cluster: &Cluster,
+    began: Timestamp,
+) -> Result<BackupGoal, Failure> {
+    Ok(BackupGoal {
+        protection,
+        site,
+        run: new_run_id("backup", began)?,
+        namespaces: spec.namespaces.clone(),
+        minimum_mode: match spec.minimum_mode {
+            ApiMode::Crash => Mode::Crash,
+            ApiMode::AtomicVolume => Mode::AtomicVolume,
+        },
+        overrides: spec
+            .engines
+            .iter()
+            .map(|engine| EngineOverride {
+                kind: engine.kind.clone(),
+                name: engine.name.clone(),
+                namespace: engine.namespace.clone(),
+                settings: engine.settings.clone(),
+            })
+            .collect(),
+        excluded_volumes: spec.exclude.volumes.iter().cloned().collect(),
+        snapshot_class: spec.snapshot.class.clone(),
+        cut_seconds_max: spec.snapshot.cut_seconds_max,
+        move_seconds_max: spec.move_seconds_max,
+        mover_image: arguments.mover_image.clone(),
+        spec: serde_json::to_value(spec).map_err(|error| Failure::bug("spec", &error))?,
+        began,
+        cluster_uid: cluster.cluster_uid().to_owned(),
+        required: Vec::new(),
+        owned: Vec::new(),
+    })
+}
+
+/// Earlier backups of this protection and site whose engine died are given up and cleaned up first.
+async fn end_dead_runs(
+    cluster: &Cluster,
+    access: &Access,
+    protection: &ProtectionName,
+    printer: Printer,
+) -> Result<(), Failure> {
+    for dead in crate::seat::unfinished_runs(access).await? {
+        let ours = dead.plan.kind == RunKind::Backup
+            && dead.plan.protection == *protection
+            && Some(&dead.plan.site) == access.site();
+        if ours {
+            printer.note(&format!(
+                "backup {} was not finished (last written {} by {}): giving it up and cleaning up",
+                dead.plan.run,
+                dead.last.map_or_else(String::new, moment),
+                dead.writer
+            ));
+            clean_up_dead_run(cluster, access, dead.journal, printer).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn drive(
+    seat: &Seat<'_>,
+    plan: &RunPlan,
+    began: Timestamp,
+    printer: Printer,
+) -> Result<Progress, Failure> {
+    let mut journal = RunJournal::open(&seat.access.vault, &plan.run, &writer_name())
+        .await
+        .map_err(|error| vault_failure(&error))?;
+    let started = Record::Started {
+        at: began,
+        plan: Box::new(plan.clone()),
+    };
+    journal
+        .append_records(&[started])
+        .await
+        .map_err(|error| vault_failure(&error))?;
+    let mut progress = Progress::of(journal.records());
+    let narrator = Narrator::new(printer, plan);
+    let mut engine = Engine {
+        world: seat,
+        journal: &mut journal,
+        observer: &narrator,
+        workers: Workers { drivers: CATALOGUE },
+    };
+    let ended = engine.drive(plan, &mut progress).await;
+    narrator.finish();
+    match ended? {
+        Drive::Ended(End::Completed) => Ok(progress),
+        Drive::Ended(End::Failed) => Err(progress.failing().cloned().map_or_else(
+            || Failure::bug("failed-without-reason", &plan.run),
+            Failure::from,
+        )),
+        Drive::Stuck(problem) => Err(problem.into()),
+    }
+}
+
+pub(super) async fn write_heartbeat(access: &Access, point: &PointId) -> Result<(), Failure> {
+    let key = access.site_key()?;
+    let heartbeat = Heartbeat {
+        format: 1,
+        site: key.site.clone(),
+        at: Timestamp::now(),
+        refloat_version: env!("CARGO_PKG_VERSION").to_owned(),
+        readable: vec![point.clone()],
+    };
+    access
+        .vault
+        .write_heartbeat(key, &heartbeat)
+        .await
+        .map_err(|error| vault_failure(&error))
+}
+
+fn show(content: &PointContent, point: &PointId, began: Timestamp, printer: Printer) {
+    let took = Timestamp::now().duration_since(began);
+    let made = Made {
+        point: point.to_string(),
+        run: content.run.to_string(),
+        mode: content.weakest_mode(),
+        earliest_cut: content.earliest_cut(),
+        seconds: took.as_secs_f64(),
+        bytes: content.parts.iter().map(|part| part.bytes).sum(),
+        bytes_added: content.parts.iter().map(|part| part.bytes_added).sum(),
+        objects: content.objects.as_ref().map_or(0, |objects| objects.count),
+        members: json!(content.members),
+        findings: json!(content.findings),
+    };
+    printer.result(&made, || {
+        let mut text = format!("point {} is sealed\n", made.point);
+        for member in &content.members {
+            text.push_str(&format!(
+                "  {} ({}): {}{}\n",
+                member.name,
+                member.driver,
+                member.mode.as_str(),
+                if member.mode.is_application_consistent() {
+                    ", application-consistent by crash recovery"
+                } else {
+                    ", crash-consistent only"
+                }
+            ));
+        }
+        if let Some(cut) = made.earliest_cut {
+            text.push_str(&format!("  cut: {}\n", moment(cut)));
+        }
+        text.push_str(&format!(
+            "  {} objects, {} in volumes, {} new in the vault, in {}\n",
+            made.objects,
+            bytes(made.bytes),
+            bytes(made.bytes_added),
+            duration(took)
+        ));
+        text.push_str(&format!(
+            "next: `refloat verify --protection {}` with the key of the site that must be able to recover it\n",
+            point.protection
+        ));
+        text
+    });
+}

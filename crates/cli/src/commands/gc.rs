@@ -1,0 +1,70 @@
+//! `refloat gc`: what dead runs left in this cluster, and its removal.
+
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::printer::{Printer, Table, duration};
+use crate::seat::{clean_up_dead_run, connect, open_vault, our_objects, unfinished_runs};
+
+/// Arguments of `refloat gc`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Give these runs up and remove what they left; without it they are only listed
+    #[arg(long, short)]
+    yes: bool,
+    /// Leave runs alone whose journal was written in the last so many seconds: their engine may live
+    #[arg(long, default_value_t = 900, value_name = "SECONDS")]
+    older_than: u32,
+}
+
+pub(super) async fn run(
+    arguments: Arguments,
+    config: &Config,
+    printer: Printer,
+) -> Result<(), Failure> {
+    let access = open_vault(config).await?;
+    let site = access.site_key()?.site.clone();
+    let cluster = connect(config).await?;
+    let now = Timestamp::now();
+    let limit = SignedDuration::from_secs(i64::from(arguments.older_than));
+    let mut table = Table::new(&["RUN", "PROTECTION", "IDLE FOR", "OBJECTS LEFT", "WHAT NOW"]);
+    let mut rows = Vec::new();
+    for one in unfinished_runs(&access).await? {
+        if one.plan.site != site {
+            continue;
+        }
+        let idle = one.last.map_or(limit, |last| now.duration_since(last));
+        let objects = our_objects(&cluster, &one.plan.run).await?;
+        let action = match (idle >= limit, arguments.yes) {
+            (false, _) => "left alone: its engine may live",
+            (true, false) => "`--yes` gives it up",
+            (true, true) => "given up and cleaned up",
+        };
+        if idle >= limit && arguments.yes {
+            clean_up_dead_run(&cluster, &access, one.journal, printer).await?;
+        }
+        table.row(vec![
+            one.plan.run.to_string(),
+            one.plan.protection.to_string(),
+            duration(idle),
+            objects.len().to_string(),
+            action.to_owned(),
+        ]);
+        rows.push(json!({
+            "run": one.plan.run, "protection": one.plan.protection,
+            "idle_seconds": idle.as_secs_f64(), "objects": objects, "action": action,
+        }));
+    }
+    let empty = rows.is_empty();
+    printer.result(&json!({ "runs": rows }), || {
+        if empty {
+            "no unfinished runs of this site\n".to_owned()
+        } else {
+            table.render()
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! `refloat status`: what would be lost now, and which runs are not finished.
+
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+use refloat_core::names::{ProtectionName, SiteName};
+use refloat_core::run::Progress;
+use refloat_vault::store::Chain;
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::printer::{Printer, Table, duration, moment};
+use crate::seat::{open_vault, unfinished_runs, vault_failure};
+
+/// Arguments of `refloat status`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Only this protection
+    #[arg(long, value_name = "NAME")]
+    protection: Option<ProtectionName>,
+}
+
+#[derive(Debug, Serialize)]
+struct Status {
+    at: Timestamp,
+    protections: Vec<Row>,
+    unfinished_runs: Vec<Unfinished>,
+}
+
+/// One protection as seen by one site that could recover it.
+#[derive(Debug, Serialize)]
+struct Row {
+    protection: String,
+    recovery_site: Option<String>,
+    /// Newest point that this site has verified.
+    verified_point: Option<String>,
+    /// Age of its earliest cut in seconds: what would be lost now.
+    loss_seconds: Option<f64>,
+    /// Newest sealed point, verified or not.
+    sealed_point: Option<String>,
+    sealed_loss_seconds: Option<f64>,
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Unfinished {
+    run: String,
+    kind: String,
+    protection: String,
+    site: String,
+    last: Option<Timestamp>,
+    writer: String,
+    stuck: Vec<String>,
+}
+
+fn age(now: Timestamp, cut: Option<Timestamp>) -> Option<f64> {
+    cut.map(|cut| now.duration_since(cut).as_secs_f64())
+}
+
+/// One row for every site but the one that made the newest point; one without a site when nobody has verified.
+fn rows(protection: &ProtectionName, chain: &Chain, sites: &[SiteName], now: Timestamp) -> Vec<Row> {
+    let newest = chain.points.iter().rev().find_map(|listed| {
+        let point = listed.point.as_ref().ok()?;
+        Some((listed.id.to_string(), point))
+    });
+    let source = newest.as_ref().map(|(_, point)| point.signer.clone());
+    let sealed_loss = newest
+        .as_ref()
+        .and_then(|(_, point)| age(now, point.document.content.earliest_cut()));
+    let row = |site: Option<&SiteName>| {
+        let verified = chain.points.iter().rev().find(|listed| {
+            listed.point.is_ok() && site.is_some_and(|site| listed.verified.iter().any(|one| one.site == *site))
+        });
+        let cut = verified
+            .and_then(|listed| listed.point.as_ref().ok())
+            .and_then(|point| point.document.content.earliest_cut());
+        Row {
+            protection: protection.to_string(),
+            recovery_site: site.map(ToString::to_string),
+            verified_point: verified.map(|listed| listed.id.to_string()),
+            loss_seconds: age(now, cut),
+            sealed_point: newest.as_ref().map(|(id, _)| id.clone()),
+            sealed_loss_seconds: sealed_loss,
+            warnings: chain.warnings.clone(),
+        }
+    };
+    let others: Vec<Row> = sites
+        .iter()
+        .filter(|site| Some(*site) != source.as_ref())
+        .map(|site| row(Some(site)))
+        .collect();
+    if others.is_empty() { vec![row(None)] } else { others }
+}
+
+fn loss(seconds: Option<f64>, nothing: &str) -> String {
+    seconds.map_or_else(
+        || nothing.to_owned(),
+        |seconds| duration(SignedDuration::from_millis((seconds * 1000.0) as i64)),
+    )
+}
+
+fn table(status: &Status) -> String {
+    if status.protections.is_empty() {
+        return "nothing is protected: everything would be lost; start with `refloat backup`\n".to_owned();
+    }
+    let mut table = Table::new(&[
+        "PROTECTION", "RECOVERY SITE", "LOSS NOW", "FROM POINT", "SEALED ONLY", "LOSS IF IT IS GOOD",
+    ]);
+    for row in &status.protections {
+        table.row(vec![
+            row.protection.clone(),
+            row.recovery_site.clone().unwrap_or_else(|| "NONE".to_owned()),
+            loss(row.loss_seconds, "EVERYTHING"),
+            row.verified_point.clone().unwrap_or_else(|| "none verified".to_owned()),
+            row.sealed_point.clone().unwrap_or_else(|| "-".to_owned()),
+            loss(row.sealed_loss_seconds, "-"),
+        ]);
+    }
+    let mut text = table.render();
+    for row in &status.protections {
+        for warning in &row.warnings {
+            text.push_str(&format!("WARNING: {warning}\n"));
+        }
+        if row.verified_point.is_none() {
+            text.push_str(&format!(
+                "{}: no other site has proven that it can read a point: run `refloat verify --protection {}` there\n",
+                row.protection, row.protection
+            ));
+        }
+    }
+    for run in &status.unfinished_runs {
+        text.push_str(&format!(
+            "unfinished {} {} of {} at {}, last written {}{}\n",
+            run.kind,
+            run.run,
+            run.protection,
+            run.site,
+            run.last.map_or_else(|| "never".to_owned(), moment),
+            if run.stuck.is_empty() {
+                String::new()
+            } else {
+                format!("; stuck: {}", run.stuck.join("; "))
+            }
+        ));
+    }
+    text
+}
+
+pub(super) async fn run(
+    arguments: Arguments,
+    config: &Config,
+    printer: Printer,
+) -> Result<(), Failure> {
+    let access = open_vault(config).await?;
+    let now = Timestamp::now();
+    let sites: Vec<SiteName> = access
+        .vault
+        .sites()
+        .into_iter()
+        .filter(|(_, trusted)| *trusted)
+        .map(|(entry, _)| entry.site)
+        .collect();
+    let protections = match arguments.protection {
+        Some(one) => vec![one],
+        None => access
+            .vault
+            .protections()
+            .await
+            .map_err(|error| vault_failure(&error))?,
+    };
+    let mut status = Status {
+        at: now,
+        protections: Vec::new(),
+        unfinished_runs: Vec::new(),
+    };
+    for protection in protections {
+        let chain = access
+            .vault
+            .chain(&protection)
+            .await
+            .map_err(|error| vault_failure(&error))?;
+        status.protections.extend(rows(&protection, &chain, &sites, now));
+    }
+    for one in unfinished_runs(&access).await? {
+        let progress = Progress::of(one.journal.records());
+        status.unfinished_runs.push(Unfinished {
+            run: one.plan.run.to_string(),
+            kind: format!("{:?}", one.plan.kind).to_lowercase(),
+            protection: one.plan.protection.to_string(),
+            site: one.plan.site.to_string(),
+            last: one.last,
+            writer: one.writer,
+            stuck: progress.stuck().map(|(_, problem)| problem.message.clone()).collect(),
+        });
+    }
+    printer.result(&status, || table(&status));
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! Runs: their ids, who writes their journals, and giving up one whose engine died.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use refloat_core::drive::{Drive, Engine};
+use refloat_core::driver::{ListRequest, ObjectRef, Problem};
+use refloat_core::inventory::Resource;
+use refloat_core::names::{LABEL_RUN, RunId};
+use refloat_core::run::{Progress, Record, RunPlan, Workers};
+use refloat_drivers::CATALOGUE;
+use refloat_vault::store::RunJournal;
+use refloat_world::Cluster;
+use serde_json::Value;
+
+use super::access::Access;
+use super::world::Seat;
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::progress::Narrator;
+
+fn random_hex() -> String {
+    let mut bytes = [0; 3];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => hex::encode(bytes),
+        // Time alone still tells runs of one machine apart.
+        Err(_) => std::process::id().to_string(),
+    }
+}
+
+/// `backup-20261123-201500-1a2b3c`.
+pub(crate) fn new_run_id(kind: &str, now: Timestamp) -> Result<RunId, Failure> {
+    let time = now.strftime("%Y%m%d-%H%M%S");
+    Ok(RunId::new(format!("{kind}-{time}-{}", random_hex()))?)
+}
+
+/// Who writes a journal: host, process and a random number.
+pub(crate) fn writer_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{} process {} {}", host.trim(), std::process::id(), random_hex())
+}
+
+/// Takes over a run whose engine is believed dead, and runs its clean-up. The first record fences the old engine: should
+/// it live, its next record loses the race and it stops.
+pub(crate) async fn clean_up_dead_run(
+    cluster: &Cluster,
+    access: &Access,
+    mut journal: RunJournal,
+    printer: Printer,
+) -> Result<(), Failure> {
+    let Some(plan) = journal.plan().cloned() else {
+        return Ok(());
+    };
+    let at = Timestamp::now();
+    let mut records = vec![Record::Resumed {
+        at,
+        why: "clean-up".to_owned(),
+    }];
+    if Progress::of(journal.records()).failing().is_none() {
+        let problem = Problem::stuck("abandoned", "its engine died", "run it again");
+        records.push(Record::Failing { at, problem });
+    }
+    journal
+        .append_records(&records)
+        .await
+        .map_err(|error| super::vault_failure(&error))?;
+    let mut progress = Progress::of(journal.records());
+    let seat = Seat::new(cluster, access, &plan);
+    let narrator = Narrator::new(printer, &plan);
+    let mut engine = Engine {
+        world: &seat,
+        journal: &mut journal,
+        observer: &narrator,
+        workers: Workers { drivers: CATALOGUE },
+    };
+    let ended = engine.drive(&plan, &mut progress).await;
+    narrator.finish();
+    match ended? {
+        Drive::Ended(_) => Ok(()),
+        Drive::Stuck(problem) => Err(problem.into()),
+    }
+}
+
+/// A run whose journal has no end.
+pub(crate) struct UnfinishedRun {
+    pub(crate) plan: RunPlan,
+    pub(crate) journal: RunJournal,
+    pub(crate) last: Option<Timestamp>,
+    pub(crate) writer: String,
+}
+
+/// Every run in the vault that is not finished.
+pub(crate) async fn unfinished_runs(access: &Access) -> Result<Vec<UnfinishedRun>, Failure> {
+    let writer = writer_name();
+    let mut found = Vec::new();
+    let runs = access.vault.runs().await;
+    for run in runs.map_err(|error| super::vault_failure(&error))? {
+        let journal = RunJournal::open(&access.vault, &run, &writer)
+            .await
+            .map_err(|error| super::vault_failure(&error))?;
+        let progress = Progress::of(journal.records());
+        if let (None, Some(plan)) = (progress.ended(), journal.plan()) {
+            found.push(UnfinishedRun {
+                plan: plan.clone(),
+                last: progress.last(),
+                writer: journal.last_writer().unwrap_or("nobody").to_owned(),
+                journal,
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// What a run has in this cluster, by its label.
+pub(crate) async fn our_objects(cluster: &Cluster, run: &RunId) -> Result<Vec<String>, Failure> {
+    let kinds = [
+        Resource::namespaced("v1", "Secret", "secrets"),
+        Resource::namespaced("v1", "Pod", "pods"),
+        Resource::namespaced("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
+        Resource::namespaced("batch/v1", "Job", "jobs"),
+        Resource::namespaced("snapshot.storage.k8s.io/v1", "VolumeSnapshot", "volumesnapshots"),
+        Resource::cluster(
+            "snapshot.storage.k8s.io/v1",
+            "VolumeSnapshotContent",
+            "volumesnapshotcontents",
+        ),
+    ];
+    let mut found = Vec::new();
+    for resource in kinds {
+        let kind = resource.kind.clone();
+        let request = ListRequest {
+            resource,
+            namespace: None,
+            labels: BTreeMap::from([(LABEL_RUN.to_owned(), run.to_string())]),
+        };
+        for object in cluster.list(&request).await? {
+            let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+            let namespace = text("/metadata/namespace").map_or(String::new(), |one| format!("{one}/"));
+            let name = text("/metadata/name").unwrap_or_default();
+            found.push(format!("{kind} {namespace}{name}"));
+        }
+    }
+    Ok(found)
+}
+
+/// Those of the namespaces that this cluster has.
+pub(crate) async fn existing_namespaces(
+    cluster: &Cluster,
+    wanted: &[String],
+) -> Result<Vec<String>, Failure> {
+    let mut found = Vec::new();
+    for namespace in wanted {
+        let resource = Resource::cluster("v1", "Namespace", "namespaces");
+        let object = ObjectRef::cluster(resource, namespace);
+        if cluster.object(&object).await?.is_some() {
+            found.push(namespace.clone());
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,147 @@
+//! The World of a seat: the cluster's hands, and the three effects that need the vault.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use jiff::Timestamp;
+use refloat_core::backup::PointContent;
+use refloat_core::driver::{Effect, Effected, Outcome, Problem, Query, Seen};
+use refloat_core::inventory::ThingId;
+use refloat_core::run::RunPlan;
+use refloat_core::world::World;
+use refloat_world::Cluster;
+
+use super::access::Access;
+use super::{credentials, objects};
+
+/// Batches that are performed at once.
+const BATCHES_MAX: usize = 16;
+
+/// A seat: cluster and vault.
+pub(crate) struct Seat<'a> {
+    pub(crate) cluster: &'a Cluster,
+    pub(crate) access: &'a Access,
+    pub(crate) plan: &'a RunPlan,
+    /// Protected namespaces, for a backup.
+    pub(crate) namespaces: Vec<String>,
+    /// Cluster-scoped things that the point carries, for a backup.
+    pub(crate) owned: Vec<ThingId>,
+}
+
+impl<'a> Seat<'a> {
+    /// A seat for a recovery or a clean-up.
+    pub(crate) fn new(cluster: &'a Cluster, access: &'a Access, plan: &'a RunPlan) -> Self {
+        Self {
+            cluster,
+            access,
+            plan,
+            namespaces: Vec::new(),
+            owned: Vec::new(),
+        }
+    }
+
+    async fn perform(&self, effect: &Effect) -> Result<Effected, Problem> {
+        match effect {
+            Effect::GrantVault {
+                namespace,
+                name,
+                labels,
+            } => {
+                let create = credentials::secret(
+                    namespace,
+                    name,
+                    labels,
+                    &self.access.location,
+                    &self.access.recovery.repository,
+                );
+                self.cluster.perform(&create).await
+            }
+            Effect::StoreObjects => self.store_objects().await.map(Effected::Stored),
+            Effect::Seal(point) => self.seal(point).await.map(Effected::Sealed),
+            Effect::Create { .. }
+            | Effect::Patch { .. }
+            | Effect::Delete { .. }
+            | Effect::Exec { .. } => self.cluster.perform(effect).await,
+        }
+    }
+
+    async fn store_objects(&self) -> Result<Outcome, Problem> {
+        let labels = objects::labels(
+            self.plan.site.as_str(),
+            self.plan.protection.as_str(),
+            self.plan.run.as_str(),
+        );
+        objects::store(
+            self.cluster,
+            &self.access.vault,
+            &self.access.recovery.repository,
+            labels,
+            &self.namespaces,
+            &self.owned,
+        )
+        .await
+    }
+
+    async fn seal(&self, point: &serde_json::Value) -> Result<Outcome, Problem> {
+        let content: PointContent = serde_json::from_value(point.clone()).map_err(|error| {
+            Problem::of(
+                refloat_core::driver::Class::Bug,
+                "point-malformed",
+                error.to_string(),
+                "this is a defect of Refloat: please report it",
+            )
+        })?;
+        let key = self.access.site_key.as_ref().ok_or_else(|| {
+            Problem::stuck(
+                "site-key-missing",
+                "a point is signed by a site",
+                "give `--site-key FILE`",
+            )
+        })?;
+        let version = env!("CARGO_PKG_VERSION");
+        let sealed = self
+            .access
+            .vault
+            .seal(key, content, version, Timestamp::now())
+            .await
+            .map_err(|error| error.problem())?;
+        Ok(Outcome::default()
+            .with("point", sealed.document.id.to_string())
+            .with("envelope", sealed.envelope))
+    }
+
+    async fn batch(&self, effects: &[Effect]) -> Vec<Result<Effected, Problem>> {
+        let mut results = Vec::with_capacity(effects.len());
+        for effect in effects {
+            let result = self.perform(effect).await;
+            let failed = result.is_err();
+            results.push(result);
+            if failed {
+                break;
+            }
+        }
+        results
+    }
+}
+
+impl World for Seat<'_> {
+    async fn see(&self, queries: &[Query]) -> Seen {
+        self.cluster.see(queries).await
+    }
+
+    async fn act(&self, batches: &[Vec<Effect>]) -> Vec<Vec<Result<Effected, Problem>>> {
+        futures::stream::iter(batches)
+            .map(|effects| self.batch(effects))
+            .buffered(BATCHES_MAX)
+            .collect()
+            .await
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    async fn pause(&self, at_most: Duration) {
+        tokio::time::sleep(at_most).await;
+    }
+}

@@ -1,0 +1,164 @@
+//! What must be true after the recovery, looked at from outside Refloat.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::shop;
+use super::writer::Order;
+use crate::printer::say;
+use crate::testbed::{Site, Testbed, output};
+
+fn object(testbed: &Testbed, site: Site, arguments: &[&str]) -> Result<Value> {
+    let mut command = testbed.kubectl(site);
+    command.args(["-n", "shop", "get", "-o", "json"]).args(arguments);
+    serde_json::from_str(&output(command)?).context("kubectl printed no JSON")
+}
+
+fn text<'a>(object: &'a Value, pointer: &str) -> Result<&'a str> {
+    object
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .with_context(|| format!("no {pointer} in {object}"))
+}
+
+/// Asks the web application through its Service until it answers well.
+pub(super) fn web_answers(testbed: &Testbed, site: Site, limit: Duration) -> Result<String> {
+    let service = object(testbed, site, &["service", "web"])?;
+    let address = text(&service, "/spec/clusterIP")?.to_owned();
+    let script = format!(
+        "exec 3<>/dev/tcp/{address}/80 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && timeout 10 cat <&3"
+    );
+    let deadline = Instant::now() + limit;
+    loop {
+        let mut command = testbed.command_in(site, "bash")?;
+        command.args(["-c", &script]);
+        let answer = output(command).unwrap_or_default();
+        if answer.starts_with("HTTP/1.0 200") {
+            return Ok(answer.lines().last().unwrap_or_default().to_owned());
+        }
+        if Instant::now() > deadline {
+            bail!("the web application does not answer through its Service: {answer}");
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// Every check; each says what it found.
+pub(super) fn all(testbed: &Testbed, site: Site, orders: &[Order], cut: Timestamp) -> Result<()> {
+    acknowledged(testbed, site, orders, cut)?;
+    invariant(testbed, site)?;
+    amcheck(testbed, site)?;
+    operator(testbed, site)?;
+    order(testbed, site)
+}
+
+/// Every order acknowledged before the cut is there, and the sequence has no hole.
+fn acknowledged(testbed: &Testbed, site: Site, orders: &[Order], cut: Timestamp) -> Result<()> {
+    let promised = orders
+        .iter()
+        .filter(|order| order.acknowledged < cut)
+        .map(|order| order.sequence)
+        .max()
+        .unwrap_or(0);
+    ensure!(promised > 0, "no order was acknowledged before the cut: nothing would be proven");
+    let found = shop::query(testbed, site, "SELECT count(*) || ' ' || max(seq) FROM orders")?;
+    let (count, newest) = found.split_once(' ').context("no orders came back")?;
+    let (count, newest): (u64, u64) = (count.parse()?, newest.parse()?);
+    ensure!(count == newest, "the sequence has holes: {count} orders up to {newest}");
+    ensure!(
+        newest >= promised,
+        "order {promised} was acknowledged before the cut and is lost: the newest is {newest}"
+    );
+    let all = orders.last().map_or(0, |order| order.sequence);
+    say(format_args!(
+        "  every order acknowledged before the cut is there: {promised} promised, {newest} found, {all} written until the disaster"
+    ));
+    Ok(())
+}
+
+fn invariant(testbed: &Testbed, site: Site) -> Result<()> {
+    let sums = shop::query(
+        testbed,
+        site,
+        "SELECT count(*) * 1000 = sum(balance), count(*), sum(balance) FROM accounts",
+    )?;
+    ensure!(sums.starts_with("t|"), "money appeared or vanished: {sums}");
+    say(format_args!("  the invariant holds: accounts and their sum are {}", &sums[2..]));
+    Ok(())
+}
+
+fn amcheck(testbed: &Testbed, site: Site) -> Result<()> {
+    let mut command = testbed.kubectl(site);
+    command.args([
+        "-n", "shop", "exec", "db-0", "--", "pg_amcheck", "--install-missing", "--heapallindexed",
+        "--username", "shop", "--database", "shop",
+    ]);
+    let said = output(command)?;
+    ensure!(said.trim().is_empty(), "pg_amcheck found: {said}");
+    say("  pg_amcheck is clean");
+    Ok(())
+}
+
+/// The operator works again: it reconciles its resource at the new site.
+fn operator(testbed: &Testbed, site: Site) -> Result<()> {
+    let mut command = testbed.kubectl(site);
+    command.args([
+        "-n", "shop", "patch", "campaigns.shop.example.com", "summer", "--type=merge", "-p",
+        r#"{"spec":{"discount":40}}"#,
+    ]);
+    output(command)?;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let map = object(testbed, site, &["configmap", "campaign-summer"])?;
+        if text(&map, "/data/discount").is_ok_and(|discount| discount == "40") {
+            say("  the operator reconciles its resource");
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "the operator does not reconcile: {map}");
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
+fn created(testbed: &Testbed, site: Site, arguments: &[&str]) -> Result<Timestamp> {
+    let object = object(testbed, site, arguments)?;
+    Ok(text(&object, "/metadata/creationTimestamp")?.parse()?)
+}
+
+fn condition(object: &Value, wanted: &str) -> Result<Timestamp> {
+    let conditions = object
+        .pointer("/status/conditions")
+        .and_then(Value::as_array)
+        .context("the object has no conditions")?;
+    let found = conditions
+        .iter()
+        .find(|one| one.get("type").and_then(Value::as_str) == Some(wanted))
+        .with_context(|| format!("no condition {wanted}"))?;
+    Ok(text(found, "/lastTransitionTime")?.parse()?)
+}
+
+/// Nothing was created before what it needs was ready, by the cluster's own timestamps (whole seconds).
+fn order(testbed: &Testbed, site: Site) -> Result<()> {
+    let database = condition(&object(testbed, site, &["pod", "db-0"])?, "Ready")?;
+    let definition = object(testbed, site, &["crd", "campaigns.shop.example.com"])?;
+    let established = condition(&definition, "Established")?;
+    let operator = object(testbed, site, &["deployment", "campaign-operator"])?;
+    let available = condition(&operator, "Available")?;
+    let claim = created(testbed, site, &["persistentvolumeclaim", "data-db-0"])?;
+    let pairs = [
+        ("the web application", created(testbed, site, &["deployment", "web"])?, "the database was ready", database),
+        ("the database", created(testbed, site, &["statefulset", "db"])?, "its volume was there", claim),
+        ("the campaign", created(testbed, site, &["campaigns.shop.example.com", "summer"])?, "its definition was established", established),
+        ("the campaign", created(testbed, site, &["campaigns.shop.example.com", "summer"])?, "its operator was available", available),
+        ("the ingress", created(testbed, site, &["ingress", "web"])?, "the web application was available",
+            condition(&object(testbed, site, &["deployment", "web"])?, "Available")?),
+    ];
+    for (what, when, gate, opened) in pairs {
+        ensure!(when >= opened, "{what} was created at {when}, before {gate} at {opened}");
+    }
+    say(format_args!("  nothing was created before its gates were open ({} pairs by object timestamps)", pairs.len()));
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! Refloat as a user runs it: the binary, its keys in a directory, its words and its answers.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::printer::say;
+use crate::testbed::{Site, Testbed};
+
+/// Builds the binary; cargo says where it lies.
+pub(super) fn build() -> Result<PathBuf> {
+    say("building refloat");
+    let built = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
+        .args(["build", "--package", "refloat-cli", "--message-format=json-render-diagnostics"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot start cargo")?;
+    ensure!(built.status.success(), "refloat does not build");
+    String::from_utf8_lossy(&built.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
+        .find(|path| path.ends_with("refloat"))
+        .context("cargo named no executable `refloat`")
+}
+
+pub(super) struct Refloat<'a> {
+    testbed: &'a Testbed,
+    binary: PathBuf,
+    keys: PathBuf,
+}
+
+fn show(arguments: &[&str]) {
+    say(format_args!("  $ refloat {}", arguments.join(" ")));
+}
+
+impl<'a> Refloat<'a> {
+    /// Loads the image that movers run and makes a directory for the keys.
+    pub(super) fn prepare(testbed: &'a Testbed, binary: PathBuf) -> Result<Self> {
+        testbed.load_refloat(&binary)?;
+        let keys = testbed.scratch().join("keys");
+        if keys.exists() {
+            fs::remove_dir_all(&keys)?;
+        }
+        fs::create_dir_all(&keys)?;
+        Ok(Self {
+            testbed,
+            binary,
+            keys,
+        })
+    }
+
+    fn key(&self, name: &str) -> String {
+        self.keys.join(name).display().to_string()
+    }
+
+    fn command(&self, site: Option<Site>, arguments: &[&str]) -> Result<Command> {
+        let store = self.testbed.object_store()?;
+        let mut command = Command::new(&self.binary);
+        command
+            .args(arguments)
+            .env("REFLOAT_VAULT", format!("s3://{}/demo", store.bucket))
+            .env("REFLOAT_S3_ENDPOINT", &store.endpoint)
+            .env("AWS_REGION", &store.region)
+            .env("AWS_ACCESS_KEY_ID", &store.access_key)
+            .env("AWS_SECRET_ACCESS_KEY", &store.secret_key)
+            .env("REFLOAT_MOVER_IMAGE", "refloat.local/refloat:dev")
+            .env_remove("KUBECONFIG");
+        if let Some(site) = site {
+            let key = self.keys.join(format!("{}.sitekey", site.name()));
+            command
+                .env("KUBECONFIG", self.testbed.kubeconfig(site))
+                .env("REFLOAT_SITE_KEY", key);
+        }
+        Ok(command)
+    }
+
+    /// Runs it with its messages on our standard error; its result as JSON.
+    fn json(&self, site: Option<Site>, arguments: &[&str]) -> Result<Value> {
+        show(arguments);
+        let done = self
+            .command(site, arguments)?
+            .args(["--output", "json"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .output()
+            .context("cannot start refloat")?;
+        let said = String::from_utf8_lossy(&done.stdout);
+        ensure!(
+            done.status.success(),
+            "refloat {} failed ({}): {said}",
+            arguments.join(" "),
+            done.status
+        );
+        serde_json::from_str(&said).with_context(|| format!("refloat printed no JSON: {said}"))
+    }
+
+    fn text(&self, site: Option<Site>, arguments: &[&str]) -> Result<()> {
+        show(arguments);
+        let done = self
+            .command(site, arguments)?
+            .stdin(Stdio::null())
+            .status()
+            .context("cannot start refloat")?;
+        ensure!(done.success(), "refloat {} failed ({done})", arguments.join(" "));
+        Ok(())
+    }
+
+    /// Root key, recovery key, and a key for each site.
+    pub(super) fn make_vault(&self) -> Result<()> {
+        let (recovery, root) = (self.key("recovery.key"), self.key("root.key"));
+        self.text(
+            None,
+            &["vault", "init", "--recovery-key-file", &recovery, "--root-key-file", &root],
+        )?;
+        for site in Site::ALL {
+            let file = self.key(&format!("{}.sitekey", site.name()));
+            self.text(
+                None,
+                &[
+                    "vault", "join", "--site", site.name(), "--recovery-key", &recovery,
+                    "--root-key-file", &root, "--site-key-file", &file,
+                ],
+            )?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn backup(&self, site: Site) -> Result<Value> {
+        self.json(Some(site), &["backup", "--protection", "shop", "--namespace", "shop"])
+    }
+
+    pub(super) fn verify(&self, site: Site) -> Result<()> {
+        self.text(Some(site), &["verify", "--protection", "shop", "--read-data"])
+    }
+
+    /// The newest point as `refloat points` shows it.
+    pub(super) fn newest_point(&self) -> Result<Value> {
+        let points = self.json(Some(Site::Recovery), &["points", "--protection", "shop"])?;
+        points
+            .pointer("/points")
+            .and_then(Value::as_array)
+            .and_then(|all| all.last())
+            .cloned()
+            .context("there is no point")
+    }
+
+    pub(super) fn show_plan(&self, site: Site) -> Result<()> {
+        self.text(Some(site), &["plan", "--protection", "shop", "--source-dead", "the disaster of the demo"])
+    }
+
+    pub(super) fn recover(&self, site: Site) -> Result<Value> {
+        self.json(
+            Some(site),
+            &["recover", "--protection", "shop", "--source-dead", "the disaster of the demo", "--yes"],
+        )
+    }
+
+    /// Where the binary lies.
+    #[expect(dead_code, reason = "scenarios that kill the engine start it themselves")]
+    pub(super) fn binary(&self) -> &Path {
+        &self.binary
+    }
+}
+
+/// Time per phase and the critical path, from the recovery's report.
+pub(super) fn tell_times(recovery: &Value) {
+    let seconds = |value: &Value| value.as_f64().unwrap_or_default();
+    for phase in recovery
+        .get("phases")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        say(format_args!(
+            "  {:<28} {:>6.1} s",
+            phase.get("phase").and_then(Value::as_str).unwrap_or_default(),
+            phase.get("seconds").map_or(0.0, seconds)
+        ));
+    }
+    let path: Vec<String> = recovery
+        .get("critical_path")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .map(|step| {
+            format!(
+                "{} ({:.1} s)",
+                step.get("step").and_then(Value::as_str).unwrap_or_default(),
+                step.get("seconds").map_or(0.0, seconds)
+            )
+        })
+        .collect();
+    say(format_args!("  critical path: {}", path.join(" → ")));
+}

@@ -1,0 +1,108 @@
+//! The shop: its manifests applied, its database filled.
+
+use std::io::Write;
+use std::process::Stdio;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::printer::say;
+use crate::testbed::{Site, Testbed, output};
+
+const MANIFESTS: &str = include_str!("../../../../testbed/scenarios/shop/shop.yaml");
+const SCHEMA: &str = include_str!("../../../../testbed/scenarios/shop/schema.sql");
+/// Bytes that one account takes, row and index together, about.
+const ACCOUNT_BYTES: u32 = 560;
+
+pub(super) struct Shop<'a> {
+    testbed: &'a Testbed,
+    site: Site,
+}
+
+impl<'a> Shop<'a> {
+    pub(super) fn new(testbed: &'a Testbed, site: Site) -> Self {
+        Self { testbed, site }
+    }
+
+    fn kubectl(&self, arguments: &[&str], input: &str) -> Result<String> {
+        let mut command = self.testbed.kubectl(self.site);
+        let mut child = command
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot start kubectl")?;
+        let mut stdin = child.stdin.take().context("kubectl has no input")?;
+        stdin.write_all(input.as_bytes())?;
+        drop(stdin);
+        let done = child.wait_with_output()?;
+        ensure!(
+            done.status.success(),
+            "kubectl {}: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&done.stderr)
+        );
+        Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+    }
+
+    /// Brings the shop up and fills its database with about this many MiB.
+    pub(super) fn open(&self, mebibytes: u32) -> Result<()> {
+        let start = Instant::now();
+        // The custom resource comes with its definition: the first apply may be too early for it.
+        let apply = ["apply", "--server-side", "-f", "-"];
+        if self.kubectl(&apply, MANIFESTS).is_err() {
+            self.kubectl(
+                &[
+                    "wait",
+                    "--for=condition=Established",
+                    "--timeout=30s",
+                    "crd/campaigns.shop.example.com",
+                ],
+                "",
+            )?;
+            self.kubectl(&apply, MANIFESTS)?;
+        }
+        self.rolled_out("statefulset/db")?;
+        let accounts = mebibytes.saturating_mul(1024 * 1024) / ACCOUNT_BYTES;
+        self.sql(SCHEMA)?;
+        self.sql(&format!(
+            "INSERT INTO accounts SELECT n, 1000, repeat(md5(n::text), 15) FROM generate_series(1, {accounts}) AS n; ANALYZE;"
+        ))?;
+        self.rolled_out("deployment/web")?;
+        self.rolled_out("deployment/campaign-operator")?;
+        let size = self.sql("SELECT pg_size_pretty(pg_database_size('shop'))")?;
+        say(format_args!(
+            "  open after {:.1} s: {accounts} accounts, {} of data",
+            start.elapsed().as_secs_f64(),
+            size.trim()
+        ));
+        Ok(())
+    }
+
+    fn rolled_out(&self, what: &str) -> Result<()> {
+        self.kubectl(
+            &["-n", "shop", "rollout", "status", what, "--timeout=180s"],
+            "",
+        )?;
+        Ok(())
+    }
+
+    fn sql(&self, sql: &str) -> Result<String> {
+        let psql = [
+            "-n", "shop", "exec", "-i", "db-0", "--", "psql", "-XqAt", "-v", "ON_ERROR_STOP=1",
+            "-U", "shop", "-d", "shop",
+        ];
+        self.kubectl(&psql, sql)
+    }
+}
+
+/// A statement in a site's shop; the answer.
+pub(super) fn query(testbed: &Testbed, site: Site, sql: &str) -> Result<String> {
+    let mut command = testbed.kubectl(site);
+    command.args([
+        "-n", "shop", "exec", "db-0", "--", "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-U", "shop",
+        "-d", "shop", "-c", sql,
+    ]);
+    Ok(output(command)?.trim().to_owned())
+}
