@@ -56,3 +56,13 @@ fn start_logging() {
         tracing::debug!("logging was started before");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 
 /// Evidence that the source is dead.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct SourceEvidence {
     /// The source is dead, and why: your word, recorded with the recovery
     #[arg(long, value_name = "REASON", conflicts_with_all = ["isolated", "source_kubeconfig"])]
     source_dead: Option<String>,
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn judge(
-    arguments: &Arguments,
+    arguments: &SourceEvidence,
     point: &PointContent,
 ) -> Result<Option<Evidence>, Failure> {
     if let Some(reason) = &arguments.source_dead {

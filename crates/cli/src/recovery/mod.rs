@@ -37,7 +37,7 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) pick: Pick,
     #[command(flatten)]
-    evidence: evidence::Arguments,
+    evidence: evidence::SourceEvidence,
     /// What to do with objects that are at the target already
     #[arg(long, value_enum, default_value = "fail")]
     existing: ExistingOption,

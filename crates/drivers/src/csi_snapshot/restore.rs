@@ -1,7 +1,8 @@
 //! Handing a filled volume over from Refloat's namespace to its own: each step from what exists, so that a kill between any
 //! two loses nothing.
 //!
-//! Retain (re-read to confirm) → delete the filled claim → point the volume at its new claim → create that claim → wait
+//! Retain (re-read to confirm) → delete the mover's job (a pod protects its claim even when it has ended: seen on 1.34) →
+//! delete the filled claim → point the volume at its new claim → create that claim → wait
 //! until bound → put the reclaim policy back. The binder may sleep 15 s on a lost race; touching the claim wakes it.
 
 use jiff::{SignedDuration, Timestamp};
@@ -35,6 +36,7 @@ fn volume_name<'a>(task: &'a Task<'_>) -> Result<&'a str, Problem> {
 
 pub(super) fn look(task: &Task<'_>) -> Vec<Query> {
     let mut queries = vec![
+        Query::Object(types::mover_job(task)),
         Query::Object(types::mover_claim(task)),
         Query::Object(types::claim(task)),
     ];
@@ -63,6 +65,18 @@ pub(super) fn decide(task: &Task<'_>, seen: &Seen, now: Timestamp) -> Result<Ver
     }
     if text(volume, "/spec/persistentVolumeReclaimPolicy") != Some("Retain") {
         return Ok(retain(object, volume));
+    }
+    if let Some(job) = seen.object(&types::mover_job(task))? {
+        if job.pointer("/metadata/deletionTimestamp").is_some() {
+            return Ok(Verdict::Wait(Why::new(
+                "mover-going",
+                format!("{}: the mover is being removed", types::part(task)),
+            )));
+        }
+        return Ok(Verdict::Act(vec![Effect::Delete {
+            object: types::mover_job(task),
+            precondition: Precondition::same_uid(job),
+        }]));
     }
     if let Some(filled) = seen.object(&types::mover_claim(task))? {
         if filled.pointer("/metadata/deletionTimestamp").is_some() {

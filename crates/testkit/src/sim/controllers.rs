@@ -70,6 +70,9 @@ pub(super) fn reconcile(store: &mut Store, now: Timestamp) {
 fn let_go(store: &mut Store, reference: &ObjectRef, object: &Value) {
     match reference.resource.kind.as_str() {
         "PersistentVolumeClaim" => {
+            if is_mounted(store, reference) {
+                return;
+            }
             if let Some(volume) = text(object, "/spec/volumeName") {
                 let volume = ObjectRef::cluster(volumes(), volume);
                 let policy = store
@@ -115,6 +118,22 @@ fn let_go(store: &mut Store, reference: &ObjectRef, object: &Value) {
         _ => {}
     }
     store.remove(reference);
+}
+
+/// Whether a pod mounts the claim; one that has ended protects it, too.
+fn is_mounted(store: &Store, claim: &ObjectRef) -> bool {
+    store.of_kind("Pod").iter().any(|pod| {
+        pod.namespace == claim.namespace
+            && store
+                .get(pod)
+                .and_then(|live| live.pointer("/spec/volumes"))
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .any(|volume| {
+                    text(volume, "/persistentVolumeClaim/claimName") == Some(&claim.name)
+                })
+    })
 }
 
 /// Binds a claim to the volume that it names, or to a fresh one.
@@ -257,6 +276,7 @@ fn job(store: &mut Store, reference: &ObjectRef, object: &Value, now: Timestamp)
             "name": format!("{}-x", reference.name), "namespace": reference.namespace,
             "labels": { "batch.kubernetes.io/job-name": reference.name },
         },
+        "spec": object.pointer("/spec/template/spec"),
         "status": {
             "phase": "Succeeded",
             "containerStatuses": [{
