@@ -89,6 +89,8 @@ fn chapter(number: u32, title: &str) {
 pub(crate) fn tell(name: &str, size: u32, seed: u64) -> Result<Story> {
     let refloat_binary = refloat::build()?;
     chapter(1, "Two clusters and a vault at a third place");
+    // One that an earlier demo kept has its vault and its shop already.
+    Testbed::down(name)?;
     let testbed = Testbed::up(name)?;
     let refloat = Refloat::prepare(&testbed, refloat_binary)?;
     let shop = Shop::new(&testbed, Site::Primary);

@@ -10,10 +10,22 @@ use serde_json::Value;
 use crate::printer::say;
 use crate::testbed::{Site, Testbed};
 
+/// Cargo as the user starts it: what it tells its own children would make it build some crates anew each time.
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+    let of_xtask = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_", "CARGO_PRIMARY_"];
+    for (name, _) in std::env::vars() {
+        if of_xtask.iter().any(|start| name.starts_with(start)) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 /// Builds the binary; cargo says where it lies.
 pub(super) fn build() -> Result<PathBuf> {
     say("building refloat");
-    let built = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
+    let built = cargo()
         .args(["build", "--package", "refloat-cli", "--message-format=json-render-diagnostics"])
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
