@@ -36,16 +36,33 @@ pub(crate) struct Config {
 #[derive(Debug, Args)]
 pub(crate) struct VaultConfig {
     /// The vault: `s3://BUCKET/PREFIX`.
-    #[arg(long = "vault", global = true, env = "REFLOAT_VAULT", value_name = "URL")]
+    #[arg(
+        long = "vault",
+        global = true,
+        env = "REFLOAT_VAULT",
+        value_name = "URL"
+    )]
     pub(crate) url: Option<String>,
     /// URL of the S3 server, when it is not Amazon's.
     #[arg(long, global = true, env = "REFLOAT_S3_ENDPOINT", value_name = "URL")]
     pub(crate) s3_endpoint: Option<String>,
     /// Region of the bucket.
-    #[arg(long, global = true, env = "AWS_REGION", default_value = "us-east-1", value_name = "NAME")]
+    #[arg(
+        long,
+        global = true,
+        env = "AWS_REGION",
+        default_value = "us-east-1",
+        value_name = "NAME"
+    )]
     pub(crate) s3_region: String,
     /// Access key id of the S3 server.
-    #[arg(long, global = true, env = "AWS_ACCESS_KEY_ID", value_name = "ID", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "AWS_ACCESS_KEY_ID",
+        value_name = "ID",
+        hide_env_values = true
+    )]
     pub(crate) s3_access_key_id: Option<String>,
     /// Secret access key of the S3 server.
     #[arg(skip = std::env::var("AWS_SECRET_ACCESS_KEY").ok())]

@@ -21,7 +21,12 @@ use crate::printer::Printer;
 /// Refloat takes copies of databases and volumes that the application can be recovered from, gets them to another site,
 /// and brings them back in order, each step waiting until what it needs is ready.
 #[derive(Debug, Parser)]
-#[command(name = "refloat", version, propagate_version = true, max_term_width = 110)]
+#[command(
+    name = "refloat",
+    version,
+    propagate_version = true,
+    max_term_width = 110
+)]
 struct Cli {
     #[command(flatten)]
     config: Config,
@@ -34,7 +39,10 @@ fn main() -> ExitCode {
     let printer = Printer::new(cli.config.output);
     refloat_world::install_tls_provider();
     start_logging();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return printer.failure(&failure::Failure::bug("runtime", &error)),
     };

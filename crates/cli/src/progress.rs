@@ -136,11 +136,18 @@ impl Narrator {
         }
         let say = {
             let mut state = self.state.borrow_mut();
-            let started = state.starts.get(id).map_or(Duration::ZERO, Instant::elapsed);
+            let started = state
+                .starts
+                .get(id)
+                .map_or(Duration::ZERO, Instant::elapsed);
             let said = state.waits.get(id);
             let again = said.is_none_or(|(_, when)| when.elapsed() > REPEAT_AFTER);
             let quick = started < Duration::from_secs(2);
-            let say = !quick && (again || (self.bar.is_none() && bytes_line(why) && said.is_some_and(|(_, when)| when.elapsed() > Duration::from_secs(2))));
+            let say = !quick
+                && (again
+                    || (self.bar.is_none()
+                        && bytes_line(why)
+                        && said.is_some_and(|(_, when)| when.elapsed() > Duration::from_secs(2))));
             if say {
                 state
                     .waits

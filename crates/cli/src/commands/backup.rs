@@ -85,7 +85,10 @@ fn protection(arguments: &Arguments) -> Result<(ProtectionName, ProtectionSpec),
         {
             return Err(Failure::refuse(
                 "protection-name",
-                format!("{} is of protection `{name}`, not `{asked}`", path.display()),
+                format!(
+                    "{} is of protection `{name}`, not `{asked}`",
+                    path.display()
+                ),
                 "leave `--protection` away, or name the right file",
             ));
         }
@@ -100,7 +103,11 @@ fn protection(arguments: &Arguments) -> Result<(ProtectionName, ProtectionSpec),
     spec.exclude.volumes.clone_from(&arguments.exclude_volume);
     spec.snapshot.class.clone_from(&arguments.snapshot_class);
     let name = arguments.protection.clone().ok_or_else(|| {
-        Failure::refuse("protection-name", "no protection was named", "give `--protection NAME`")
+        Failure::refuse(
+            "protection-name",
+            "no protection was named",
+            "give `--protection NAME`",
+        )
     })?;
     Ok((name, spec))
 }
@@ -175,10 +182,14 @@ pub(super) async fn run(
         ..Seat::new(&cluster, &access, &planned.plan)
     };
     let progress = drive(&seat, &planned.plan, began, printer).await?;
-    let sealed = progress.outcomes().get("seal").and_then(|outcome| outcome.text("point"));
-    let point: PointId = sealed.unwrap_or_default().parse().map_err(|error: String| {
-        Failure::bug("point-id", &error)
-    })?;
+    let sealed = progress
+        .outcomes()
+        .get("seal")
+        .and_then(|outcome| outcome.text("point"));
+    let point: PointId = sealed
+        .unwrap_or_default()
+        .parse()
+        .map_err(|error: String| Failure::bug("point-id", &error))?;
     write_heartbeat(&access, &point).await?;
     let document = access
         .vault

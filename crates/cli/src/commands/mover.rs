@@ -34,8 +34,8 @@ pub(crate) enum Command {
 pub(super) async fn run(command: Command) -> Result<(), Failure> {
     let Command::Run { order } = command;
     let report = carry_out(&order).await;
-    let text = serde_json::to_string(&report)
-        .map_err(|error| Failure::bug("mover-report", &error))?;
+    let text =
+        serde_json::to_string(&report).map_err(|error| Failure::bug("mover-report", &error))?;
     let path = Path::new(TERMINATION_LOG);
     std::fs::write(path, &text).map_err(|error| Failure::file(path, &error))?;
     match report {
@@ -70,8 +70,7 @@ fn bug(message: &str) -> Problem {
 }
 
 fn read(order: &str) -> Result<(MoverOrder, JobRequest), Problem> {
-    let order: MoverOrder =
-        serde_json::from_str(order).map_err(|error| bug(&error.to_string()))?;
+    let order: MoverOrder = serde_json::from_str(order).map_err(|error| bug(&error.to_string()))?;
     let mount = Path::new(VAULT_MOUNT);
     let text = std::fs::read_to_string(mount.join(MOUNTED_LOCATION))
         .map_err(|error| bug(&format!("{MOUNTED_LOCATION}: {error}")))?;

@@ -39,7 +39,11 @@ fn step<'a>(planned: &'a Planned, words: &str) -> Result<&'a Step, Failure> {
         } else {
             format!("did you mean: {}", near.join(", "))
         };
-        Failure::refuse("step-unknown", format!("no step of the plan is `{words}`"), hint)
+        Failure::refuse(
+            "step-unknown",
+            format!("no step of the plan is `{words}`"),
+            hint,
+        )
     })
 }
 
@@ -70,11 +74,7 @@ pub(super) async fn run(
         "warnings": planned.warnings,
     });
     printer.result(&result, || {
-        format!(
-            "{}{}\n",
-            prepared.heading(),
-            planned.render()
-        )
+        format!("{}{}\n", prepared.heading(), planned.render())
     });
     Ok(())
 }

@@ -93,12 +93,26 @@ fn table(points: &Points) -> String {
     if points.points.is_empty() && points.warnings.is_empty() {
         return "no points yet; make one with `refloat backup`\n".to_owned();
     }
-    let mut table = Table::new(&["POINT", "CUT", "MODE", "SITE", "DATA", "OBJECTS", "VERIFIED BY"]);
+    let mut table = Table::new(&[
+        "POINT",
+        "CUT",
+        "MODE",
+        "SITE",
+        "DATA",
+        "OBJECTS",
+        "VERIFIED BY",
+    ]);
     for row in &points.points {
         let verified: Vec<String> = row
             .verified
             .iter()
-            .map(|by| format!("{}{}", by.site, if by.read_data { " (all data)" } else { "" }))
+            .map(|by| {
+                format!(
+                    "{}{}",
+                    by.site,
+                    if by.read_data { " (all data)" } else { "" }
+                )
+            })
             .collect();
         table.row(vec![
             row.point.clone(),

@@ -96,7 +96,11 @@ async fn begin(
     if arguments.yes {
         printer.note(prepared.heading().trim_end());
     } else {
-        printer.note(&format!("{}{}", prepared.heading(), prepared.planned.render()));
+        printer.note(&format!(
+            "{}{}",
+            prepared.heading(),
+            prepared.planned.render()
+        ));
         ask(printer)?;
     }
     let warnings = prepared.planned.warnings;
@@ -129,7 +133,11 @@ fn ask(printer: Printer) -> Result<(), Failure> {
     if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
         return Ok(());
     }
-    Err(Failure::refuse("not-confirmed", "nothing was changed", "answer `y` to recover"))
+    Err(Failure::refuse(
+        "not-confirmed",
+        "nothing was changed",
+        "answer `y` to recover",
+    ))
 }
 
 /// Takes over a recovery that was not finished.
@@ -216,7 +224,11 @@ fn table(achieved: &Achieved, point: &PointDocument) -> String {
         point.content.protection, achieved.point
     );
     for member in &point.content.members {
-        text.push_str(&format!("  {}: {} copy, recovered and ready\n", member.name, member.mode.as_str()));
+        text.push_str(&format!(
+            "  {}: {} copy, recovered and ready\n",
+            member.name,
+            member.mode.as_str()
+        ));
     }
     if let (Some(cut), Some(lost)) = (achieved.recovered_to, achieved.rpa_seconds_at_most) {
         text.push_str(&format!(

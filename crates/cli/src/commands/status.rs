@@ -58,7 +58,12 @@ fn age(now: Timestamp, cut: Option<Timestamp>) -> Option<f64> {
 }
 
 /// One row for every site but the one that made the newest point; one without a site when nobody has verified.
-fn rows(protection: &ProtectionName, chain: &Chain, sites: &[SiteName], now: Timestamp) -> Vec<Row> {
+fn rows(
+    protection: &ProtectionName,
+    chain: &Chain,
+    sites: &[SiteName],
+    now: Timestamp,
+) -> Vec<Row> {
     let newest = chain.points.iter().rev().find_map(|listed| {
         let point = listed.point.as_ref().ok()?;
         Some((listed.id.to_string(), point))
@@ -69,7 +74,8 @@ fn rows(protection: &ProtectionName, chain: &Chain, sites: &[SiteName], now: Tim
         .and_then(|(_, point)| age(now, point.document.content.earliest_cut()));
     let row = |site: Option<&SiteName>| {
         let verified = chain.points.iter().rev().find(|listed| {
-            listed.point.is_ok() && site.is_some_and(|site| listed.verified.iter().any(|one| one.site == *site))
+            listed.point.is_ok()
+                && site.is_some_and(|site| listed.verified.iter().any(|one| one.site == *site))
         });
         let cut = verified
             .and_then(|listed| listed.point.as_ref().ok())
@@ -89,7 +95,11 @@ fn rows(protection: &ProtectionName, chain: &Chain, sites: &[SiteName], now: Tim
         .filter(|site| Some(*site) != source.as_ref())
         .map(|site| row(Some(site)))
         .collect();
-    if others.is_empty() { vec![row(None)] } else { others }
+    if others.is_empty() {
+        vec![row(None)]
+    } else {
+        others
+    }
 }
 
 fn loss(seconds: Option<f64>, nothing: &str) -> String {
@@ -101,17 +111,27 @@ fn loss(seconds: Option<f64>, nothing: &str) -> String {
 
 fn table(status: &Status) -> String {
     if status.protections.is_empty() {
-        return "nothing is protected: everything would be lost; start with `refloat backup`\n".to_owned();
+        return "nothing is protected: everything would be lost; start with `refloat backup`\n"
+            .to_owned();
     }
     let mut table = Table::new(&[
-        "PROTECTION", "RECOVERY SITE", "LOSS NOW", "FROM POINT", "SEALED ONLY", "LOSS IF IT IS GOOD",
+        "PROTECTION",
+        "RECOVERY SITE",
+        "LOSS NOW",
+        "FROM POINT",
+        "SEALED ONLY",
+        "LOSS IF IT IS GOOD",
     ]);
     for row in &status.protections {
         table.row(vec![
             row.protection.clone(),
-            row.recovery_site.clone().unwrap_or_else(|| "NONE".to_owned()),
+            row.recovery_site
+                .clone()
+                .unwrap_or_else(|| "NONE".to_owned()),
             loss(row.loss_seconds, "EVERYTHING"),
-            row.verified_point.clone().unwrap_or_else(|| "none verified".to_owned()),
+            row.verified_point
+                .clone()
+                .unwrap_or_else(|| "none verified".to_owned()),
             row.sealed_point.clone().unwrap_or_else(|| "-".to_owned()),
             loss(row.sealed_loss_seconds, "-"),
         ]);
@@ -179,7 +199,9 @@ pub(super) async fn run(
             .chain(&protection)
             .await
             .map_err(|error| vault_failure(&error))?;
-        status.protections.extend(rows(&protection, &chain, &sites, now));
+        status
+            .protections
+            .extend(rows(&protection, &chain, &sites, now));
     }
     for one in unfinished_runs(&access).await? {
         let progress = Progress::of(one.journal.records());
@@ -190,7 +212,10 @@ pub(super) async fn run(
             site: one.plan.site.to_string(),
             last: one.last,
             writer: one.writer,
-            stuck: progress.stuck().map(|(_, problem)| problem.message.clone()).collect(),
+            stuck: progress
+                .stuck()
+                .map(|(_, problem)| problem.message.clone())
+                .collect(),
         });
     }
     printer.result(&status, || table(&status));

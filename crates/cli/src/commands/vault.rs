@@ -173,12 +173,17 @@ async fn list(config: &Config, printer: Printer) -> Result<(), Failure> {
             .heartbeat(&entry.site)
             .await
             .map_err(|error| vault_failure(&error))?;
-        let word = if trusted { "signed by the root" } else { "NOT TRUSTED" };
+        let word = if trusted {
+            "signed by the root"
+        } else {
+            "NOT TRUSTED"
+        };
         sites.row(vec![
             entry.site.to_string(),
             entry.joined.to_string(),
             word.to_owned(),
-            seen.as_ref().map_or("never".to_owned(), |seen| seen.at.to_string()),
+            seen.as_ref()
+                .map_or("never".to_owned(), |seen| seen.at.to_string()),
         ]);
         values.push(json!({
             "site": entry.site, "joined": entry.joined, "trusted": trusted,
@@ -196,8 +201,16 @@ async fn list(config: &Config, printer: Printer) -> Result<(), Failure> {
     });
     printer.result(&result, || {
         let names: Vec<String> = protections.iter().map(ToString::to_string).collect();
-        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        format!("vault {}\n{}protections: {names}\n", access.vault.id(), sites.render())
+        let names = if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        };
+        format!(
+            "vault {}\n{}protections: {names}\n",
+            access.vault.id(),
+            sites.render()
+        )
     });
     Ok(())
 }
@@ -207,7 +220,10 @@ async fn check(arguments: &Check, config: &Config, printer: Printer) -> Result<(
     let mut problems: Vec<String> = Vec::new();
     for (entry, trusted) in access.vault.sites() {
         if !trusted {
-            problems.push(format!("the key of site {} is not signed by the root", entry.site));
+            problems.push(format!(
+                "the key of site {} is not signed by the root",
+                entry.site
+            ));
         }
     }
     let mut checked = 0_u64;

@@ -13,7 +13,9 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::printer::{Printer, bytes, duration};
 use crate::recovery::{Pick, pick};
-use crate::seat::{Access, open_vault, part_problem, read_point_objects, repository_engine, vault_failure};
+use crate::seat::{
+    Access, open_vault, part_problem, read_point_objects, repository_engine, vault_failure,
+};
 
 /// Arguments of `refloat verify`.
 #[derive(Debug, Args)]
@@ -51,18 +53,33 @@ pub(super) async fn check_point(
         parts: 1,
         ..Checked::default()
     };
-    let expected = document.content.objects.as_ref().map_or(0, |stored| stored.count);
+    let expected = document
+        .content
+        .objects
+        .as_ref()
+        .map_or(0, |stored| stored.count);
     if checked.objects != expected {
         return Err(Problem::stuck(
             "objects-missing",
-            format!("the point says {expected} objects, {} are there", checked.objects),
+            format!(
+                "the point says {expected} objects, {} are there",
+                checked.objects
+            ),
             "take another point",
         )
         .into());
     }
-    let read = if read_data { ReadData::Full } else { ReadData::Metadata };
+    let read = if read_data {
+        ReadData::Full
+    } else {
+        ReadData::Metadata
+    };
     for part in &document.content.parts {
-        printer.note(&format!("checking part {} ({})", part.id, bytes(part.bytes)));
+        printer.note(&format!(
+            "checking part {} ({})",
+            part.id,
+            bytes(part.bytes)
+        ));
         let reference = PartReference {
             part: part.id.clone(),
             snapshot_id: part.snapshot.clone(),
@@ -94,7 +111,10 @@ fn check_complete(document: &PointDocument) -> Result<(), Failure> {
             if !content.parts.iter().any(|one| one.id == *part) {
                 return Err(Failure::refuse(
                     "part-missing",
-                    format!("{} names the part {part}, which the point does not hold", member.name),
+                    format!(
+                        "{} names the part {part}, which the point does not hold",
+                        member.name
+                    ),
                     "take another point",
                 ));
             }

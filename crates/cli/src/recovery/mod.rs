@@ -77,7 +77,11 @@ pub(crate) async fn pick(access: &Access, pick: &Pick) -> Result<SealedPoint, Fa
             .map_err(|error| vault_failure(&error));
     }
     let protection = pick.protection.as_ref().ok_or_else(|| {
-        Failure::refuse("point-unnamed", "which point?", "give `--protection NAME` or `--point POINT`")
+        Failure::refuse(
+            "point-unnamed",
+            "which point?",
+            "give `--protection NAME` or `--point POINT`",
+        )
     })?;
     let chain = access
         .vault
@@ -101,7 +105,10 @@ pub(crate) async fn pick(access: &Access, pick: &Pick) -> Result<SealedPoint, Fa
         let mut failure = vault_failure(&error);
         if let Some(problem) = failure.problems.first_mut() {
             problem.hint = match usable.last() {
-                Some(older) => format!("to recover the newest usable point all the same: `--point {older}`; {}", error.hint()),
+                Some(older) => format!(
+                    "to recover the newest usable point all the same: `--point {older}`; {}",
+                    error.hint()
+                ),
                 None => error.hint().to_owned(),
             };
         }
@@ -119,7 +126,9 @@ impl Prepared {
     /// What is recovered, in a few lines.
     pub(crate) fn heading(&self) -> String {
         let content = &self.document.content;
-        let cut = content.earliest_cut().map_or("no volumes".to_owned(), moment);
+        let cut = content
+            .earliest_cut()
+            .map_or("no volumes".to_owned(), moment);
         format!(
             "recovery {} of point {} (cut {cut}, site {}) to site {}: {} steps, {} volumes with {}\n",
             self.planned.plan.run,
@@ -192,7 +201,11 @@ pub(crate) async fn prepare(
             ExistingOption::Fail => Existing::Fail,
             ExistingOption::Skip => Existing::Skip,
         },
-        storage_classes: options.map_storage_class.iter().cloned().collect::<BTreeMap<_, _>>(),
+        storage_classes: options
+            .map_storage_class
+            .iter()
+            .cloned()
+            .collect::<BTreeMap<_, _>>(),
         mover_image: options.mover_image.clone(),
         cluster_uid: cluster.cluster_uid().to_owned(),
     };

@@ -73,12 +73,15 @@ pub(crate) fn store_location(config: &VaultConfig) -> Result<Location, Failure> 
     })?;
     let (bucket, prefix) = Location::parse(url).map_err(|error| vault_failure(&error))?;
     let credential = |value: &Option<String>, name: &str| {
-        value.clone().filter(|value| !value.is_empty()).ok_or_else(|| {
-            missing(
-                &format!("{name} is not set: the store cannot be asked"),
-                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-            )
-        })
+        value
+            .clone()
+            .filter(|value| !value.is_empty())
+            .ok_or_else(|| {
+                missing(
+                    &format!("{name} is not set: the store cannot be asked"),
+                    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+                )
+            })
     };
     Ok(Location {
         bucket,
@@ -133,10 +136,7 @@ pub(crate) async fn connect(config: &Config) -> Result<Cluster, Failure> {
 }
 
 /// The mover's engine over the vault's repository; blocking, for `spawn_blocking`.
-pub(crate) fn repository_engine(
-    vault: &Vault,
-    secret: &RepositorySecret,
-) -> Arc<RusticEngine> {
+pub(crate) fn repository_engine(vault: &Vault, secret: &RepositorySecret) -> Arc<RusticEngine> {
     let key = RepositoryKey::new(
         secret.encrypt(),
         secret.mac_k(),
@@ -144,5 +144,10 @@ pub(crate) fn repository_engine(
         Some(secret.password().to_string()),
     );
     let handle = tokio::runtime::Handle::current();
-    Arc::new(RusticEngine::new(vault.store(), vault.prefix(), key, handle))
+    Arc::new(RusticEngine::new(
+        vault.store(),
+        vault.prefix(),
+        key,
+        handle,
+    ))
 }

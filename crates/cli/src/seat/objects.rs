@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use refloat_core::backup::{self, ObjectFile, PointContent};
 use refloat_core::driver::{Class, Outcome, Problem};
 use refloat_core::inventory::{Inventory, ThingId};
-use refloat_mover::{Control, Labels, MoverEngine, ObjectLimits, PartError, PartReference, SaveRequest};
+use refloat_mover::{
+    Control, Labels, MoverEngine, ObjectLimits, PartError, PartReference, SaveRequest,
+};
 use refloat_vault::format::RepositorySecret;
 use refloat_vault::store::Vault;
 use refloat_world::{Cluster, InventoryScope};
@@ -56,7 +58,10 @@ pub(super) async fn store(
     if let Some(unread) = inventory.unread.first() {
         return Err(Problem::stuck(
             "inventory-incomplete",
-            format!("{} could not be read: {}", unread.resource.plural, unread.message),
+            format!(
+                "{} could not be read: {}",
+                unread.resource.plural, unread.message
+            ),
             "grant `get` and `list`, or repair the API",
         ));
     }

@@ -31,8 +31,16 @@ pub(crate) async fn check_permissions(
         need("", "pods/log", &["get"], system),
         need("batch", "jobs", &["get", "create", "delete"], system),
     ];
-    for permission in CATALOGUE.iter().flat_map(|driver| driver.facts().permissions) {
-        needs.push(need(permission.group, permission.resource, permission.verbs, None));
+    for permission in CATALOGUE
+        .iter()
+        .flat_map(|driver| driver.facts().permissions)
+    {
+        needs.push(need(
+            permission.group,
+            permission.resource,
+            permission.verbs,
+            None,
+        ));
     }
     for namespace in namespaces {
         let verbs: &[&str] = match kind {

@@ -37,7 +37,12 @@ pub(crate) fn new_run_id(kind: &str, now: Timestamp) -> Result<RunId, Failure> {
 /// Who writes a journal: host, process and a random number.
 pub(crate) fn writer_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    format!("{} process {} {}", host.trim(), std::process::id(), random_hex())
+    format!(
+        "{} process {} {}",
+        host.trim(),
+        std::process::id(),
+        random_hex()
+    )
 }
 
 /// Takes over a run whose engine is believed dead, and runs its clean-up. The first record fences the old engine: should
@@ -118,7 +123,11 @@ pub(crate) async fn our_objects(cluster: &Cluster, run: &RunId) -> Result<Vec<St
         Resource::namespaced("v1", "Pod", "pods"),
         Resource::namespaced("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
         Resource::namespaced("batch/v1", "Job", "jobs"),
-        Resource::namespaced("snapshot.storage.k8s.io/v1", "VolumeSnapshot", "volumesnapshots"),
+        Resource::namespaced(
+            "snapshot.storage.k8s.io/v1",
+            "VolumeSnapshot",
+            "volumesnapshots",
+        ),
         Resource::cluster(
             "snapshot.storage.k8s.io/v1",
             "VolumeSnapshotContent",
@@ -135,7 +144,8 @@ pub(crate) async fn our_objects(cluster: &Cluster, run: &RunId) -> Result<Vec<St
         };
         for object in cluster.list(&request).await? {
             let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
-            let namespace = text("/metadata/namespace").map_or(String::new(), |one| format!("{one}/"));
+            let namespace =
+                text("/metadata/namespace").map_or(String::new(), |one| format!("{one}/"));
             let name = text("/metadata/name").unwrap_or_default();
             found.push(format!("{kind} {namespace}{name}"));
         }

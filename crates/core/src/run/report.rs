@@ -116,7 +116,11 @@ fn step_time(progress: &Progress, step: &Step) -> Option<StepTime> {
 /// From the step that was done last, always to the one of its needs that was done last.
 fn critical_path(plan: &RunPlan, progress: &Progress) -> Vec<StepTime> {
     let done = |step: &&Step| times(progress, step).map(|(_, _, at)| at);
-    let mut at = plan.steps.iter().filter(|step| done(step).is_some()).max_by_key(done);
+    let mut at = plan
+        .steps
+        .iter()
+        .filter(|step| done(step).is_some())
+        .max_by_key(done);
     let mut path = Vec::new();
     while let Some(step) = at {
         path.extend(step_time(progress, step));

@@ -130,9 +130,7 @@ fn is_mounted(store: &Store, claim: &ObjectRef) -> bool {
                 .and_then(Value::as_array)
                 .into_iter()
                 .flatten()
-                .any(|volume| {
-                    text(volume, "/persistentVolumeClaim/claimName") == Some(&claim.name)
-                })
+                .any(|volume| text(volume, "/persistentVolumeClaim/claimName") == Some(&claim.name))
     })
 }
 

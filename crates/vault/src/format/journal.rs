@@ -126,9 +126,14 @@ impl Entry {
         }
         let Some(rest) = bytes.strip_prefix(HEADER) else {
             if bytes.starts_with(HEADER_START) {
-                let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+                let line = bytes
+                    .split(|byte| *byte == b'\n')
+                    .next()
+                    .unwrap_or_default();
                 let line = &line[..line.len().min(60)];
-                return Err(EntryError::Newer(String::from_utf8_lossy(line).into_owned()));
+                return Err(EntryError::Newer(
+                    String::from_utf8_lossy(line).into_owned(),
+                ));
             }
             return Err(malformed("it has no format"));
         };

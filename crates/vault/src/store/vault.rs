@@ -11,7 +11,9 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
 use refloat_core::names::SiteName;
 
 use crate::error::VaultError;
-use crate::format::{JournalKey, RecoveryKey, RepositorySecret, RootDocument, RootKey, SiteEntry, SiteKey};
+use crate::format::{
+    JournalKey, RecoveryKey, RepositorySecret, RootDocument, RootKey, SiteEntry, SiteKey,
+};
 
 /// Largest object that is read whole.
 const OBJECT_BYTES_MAX: u64 = 256 * 1024 * 1024;

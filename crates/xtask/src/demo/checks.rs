@@ -14,7 +14,9 @@ use crate::testbed::{Site, Testbed, output};
 
 fn object(testbed: &Testbed, site: Site, arguments: &[&str]) -> Result<Value> {
     let mut command = testbed.kubectl(site);
-    command.args(["-n", "shop", "get", "-o", "json"]).args(arguments);
+    command
+        .args(["-n", "shop", "get", "-o", "json"])
+        .args(arguments);
     serde_json::from_str(&output(command)?).context("kubectl printed no JSON")
 }
 
@@ -64,11 +66,21 @@ fn acknowledged(testbed: &Testbed, site: Site, orders: &[Order], cut: Timestamp)
         .map(|order| order.sequence)
         .max()
         .unwrap_or(0);
-    ensure!(promised > 0, "no order was acknowledged before the cut: nothing would be proven");
-    let found = shop::query(testbed, site, "SELECT count(*) || ' ' || max(seq) FROM orders")?;
+    ensure!(
+        promised > 0,
+        "no order was acknowledged before the cut: nothing would be proven"
+    );
+    let found = shop::query(
+        testbed,
+        site,
+        "SELECT count(*) || ' ' || max(seq) FROM orders",
+    )?;
     let (count, newest) = found.split_once(' ').context("no orders came back")?;
     let (count, newest): (u64, u64) = (count.parse()?, newest.parse()?);
-    ensure!(count == newest, "the sequence has holes: {count} orders up to {newest}");
+    ensure!(
+        count == newest,
+        "the sequence has holes: {count} orders up to {newest}"
+    );
     ensure!(
         newest >= promised,
         "order {promised} was acknowledged before the cut and is lost: the newest is {newest}"
@@ -87,15 +99,28 @@ fn invariant(testbed: &Testbed, site: Site) -> Result<()> {
         "SELECT count(*) * 1000 = sum(balance), count(*), sum(balance) FROM accounts",
     )?;
     ensure!(sums.starts_with("t|"), "money appeared or vanished: {sums}");
-    say(format_args!("  the invariant holds: accounts and their sum are {}", &sums[2..]));
+    say(format_args!(
+        "  the invariant holds: accounts and their sum are {}",
+        &sums[2..]
+    ));
     Ok(())
 }
 
 fn amcheck(testbed: &Testbed, site: Site) -> Result<()> {
     let mut command = testbed.kubectl(site);
     command.args([
-        "-n", "shop", "exec", "db-0", "--", "pg_amcheck", "--install-missing", "--heapallindexed",
-        "--username", "shop", "--database", "shop",
+        "-n",
+        "shop",
+        "exec",
+        "db-0",
+        "--",
+        "pg_amcheck",
+        "--install-missing",
+        "--heapallindexed",
+        "--username",
+        "shop",
+        "--database",
+        "shop",
     ]);
     let said = output(command)?;
     ensure!(said.trim().is_empty(), "pg_amcheck found: {said}");
@@ -107,7 +132,13 @@ fn amcheck(testbed: &Testbed, site: Site) -> Result<()> {
 fn operator(testbed: &Testbed, site: Site) -> Result<()> {
     let mut command = testbed.kubectl(site);
     command.args([
-        "-n", "shop", "patch", "campaigns.shop.example.com", "summer", "--type=merge", "-p",
+        "-n",
+        "shop",
+        "patch",
+        "campaigns.shop.example.com",
+        "summer",
+        "--type=merge",
+        "-p",
         r#"{"spec":{"discount":40}}"#,
     ]);
     output(command)?;
@@ -118,7 +149,10 @@ fn operator(testbed: &Testbed, site: Site) -> Result<()> {
             say("  the operator reconciles its resource");
             return Ok(());
         }
-        ensure!(Instant::now() < deadline, "the operator does not reconcile: {map}");
+        ensure!(
+            Instant::now() < deadline,
+            "the operator does not reconcile: {map}"
+        );
         thread::sleep(Duration::from_millis(200));
     }
 }
@@ -149,16 +183,46 @@ fn order(testbed: &Testbed, site: Site) -> Result<()> {
     let available = condition(&operator, "Available")?;
     let claim = created(testbed, site, &["persistentvolumeclaim", "data-db-0"])?;
     let pairs = [
-        ("the web application", created(testbed, site, &["deployment", "web"])?, "the database was ready", database),
-        ("the database", created(testbed, site, &["statefulset", "db"])?, "its volume was there", claim),
-        ("the campaign", created(testbed, site, &["campaigns.shop.example.com", "summer"])?, "its definition was established", established),
-        ("the campaign", created(testbed, site, &["campaigns.shop.example.com", "summer"])?, "its operator was available", available),
-        ("the ingress", created(testbed, site, &["ingress", "web"])?, "the web application was available",
-            condition(&object(testbed, site, &["deployment", "web"])?, "Available")?),
+        (
+            "the web application",
+            created(testbed, site, &["deployment", "web"])?,
+            "the database was ready",
+            database,
+        ),
+        (
+            "the database",
+            created(testbed, site, &["statefulset", "db"])?,
+            "its volume was there",
+            claim,
+        ),
+        (
+            "the campaign",
+            created(testbed, site, &["campaigns.shop.example.com", "summer"])?,
+            "its definition was established",
+            established,
+        ),
+        (
+            "the campaign",
+            created(testbed, site, &["campaigns.shop.example.com", "summer"])?,
+            "its operator was available",
+            available,
+        ),
+        (
+            "the ingress",
+            created(testbed, site, &["ingress", "web"])?,
+            "the web application was available",
+            condition(&object(testbed, site, &["deployment", "web"])?, "Available")?,
+        ),
     ];
     for (what, when, gate, opened) in pairs {
-        ensure!(when >= opened, "{what} was created at {when}, before {gate} at {opened}");
+        ensure!(
+            when >= opened,
+            "{what} was created at {when}, before {gate} at {opened}"
+        );
     }
-    say(format_args!("  nothing was created before its gates were open ({} pairs by object timestamps)", pairs.len()));
+    say(format_args!(
+        "  nothing was created before its gates were open ({} pairs by object timestamps)",
+        pairs.len()
+    ));
     Ok(())
 }

@@ -148,5 +148,10 @@ pub(crate) fn tell(name: &str, size: u32, seed: u64) -> Result<Story> {
 
 fn one_line(value: &Value) -> String {
     let text = |key: &str| value.get(key).map(ToString::to_string).unwrap_or_default();
-    format!("point {}, mode {}, cut {}", text("point"), text("mode"), text("earliest_cut"))
+    format!(
+        "point {}, mode {}, cut {}",
+        text("point"),
+        text("mode"),
+        text("earliest_cut")
+    )
 }

@@ -13,7 +13,13 @@ use crate::testbed::{Site, Testbed};
 /// Cargo as the user starts it: what it tells its own children would make it build some crates anew each time.
 fn cargo() -> Command {
     let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
-    let of_xtask = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_", "CARGO_PRIMARY_"];
+    let of_xtask = [
+        "CARGO_PKG_",
+        "CARGO_MANIFEST_",
+        "CARGO_CRATE_",
+        "CARGO_BIN_",
+        "CARGO_PRIMARY_",
+    ];
     for (name, _) in std::env::vars() {
         if of_xtask.iter().any(|start| name.starts_with(start)) {
             command.env_remove(name);
@@ -26,7 +32,12 @@ fn cargo() -> Command {
 pub(super) fn build() -> Result<PathBuf> {
     say("building refloat");
     let built = cargo()
-        .args(["build", "--package", "refloat-cli", "--message-format=json-render-diagnostics"])
+        .args([
+            "build",
+            "--package",
+            "refloat-cli",
+            "--message-format=json-render-diagnostics",
+        ])
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
         .output()
@@ -118,7 +129,11 @@ impl<'a> Refloat<'a> {
             .stdin(Stdio::null())
             .status()
             .context("cannot start refloat")?;
-        ensure!(done.success(), "refloat {} failed ({done})", arguments.join(" "));
+        ensure!(
+            done.success(),
+            "refloat {} failed ({done})",
+            arguments.join(" ")
+        );
         Ok(())
     }
 
@@ -127,15 +142,30 @@ impl<'a> Refloat<'a> {
         let (recovery, root) = (self.key("recovery.key"), self.key("root.key"));
         self.text(
             None,
-            &["vault", "init", "--recovery-key-file", &recovery, "--root-key-file", &root],
+            &[
+                "vault",
+                "init",
+                "--recovery-key-file",
+                &recovery,
+                "--root-key-file",
+                &root,
+            ],
         )?;
         for site in Site::ALL {
             let file = self.key(&format!("{}.sitekey", site.name()));
             self.text(
                 None,
                 &[
-                    "vault", "join", "--site", site.name(), "--recovery-key", &recovery,
-                    "--root-key-file", &root, "--site-key-file", &file,
+                    "vault",
+                    "join",
+                    "--site",
+                    site.name(),
+                    "--recovery-key",
+                    &recovery,
+                    "--root-key-file",
+                    &root,
+                    "--site-key-file",
+                    &file,
                 ],
             )?;
         }
@@ -143,11 +173,17 @@ impl<'a> Refloat<'a> {
     }
 
     pub(super) fn backup(&self, site: Site) -> Result<Value> {
-        self.json(Some(site), &["backup", "--protection", "shop", "--namespace", "shop"])
+        self.json(
+            Some(site),
+            &["backup", "--protection", "shop", "--namespace", "shop"],
+        )
     }
 
     pub(super) fn verify(&self, site: Site) -> Result<()> {
-        self.text(Some(site), &["verify", "--protection", "shop", "--read-data"])
+        self.text(
+            Some(site),
+            &["verify", "--protection", "shop", "--read-data"],
+        )
     }
 
     /// The newest point as `refloat points` shows it.
@@ -162,18 +198,37 @@ impl<'a> Refloat<'a> {
     }
 
     pub(super) fn show_plan(&self, site: Site) -> Result<()> {
-        self.text(Some(site), &["plan", "--protection", "shop", "--source-dead", "the disaster of the demo"])
+        self.text(
+            Some(site),
+            &[
+                "plan",
+                "--protection",
+                "shop",
+                "--source-dead",
+                "the disaster of the demo",
+            ],
+        )
     }
 
     pub(super) fn recover(&self, site: Site) -> Result<Value> {
         self.json(
             Some(site),
-            &["recover", "--protection", "shop", "--source-dead", "the disaster of the demo", "--yes"],
+            &[
+                "recover",
+                "--protection",
+                "shop",
+                "--source-dead",
+                "the disaster of the demo",
+                "--yes",
+            ],
         )
     }
 
     /// Where the binary lies.
-    #[expect(dead_code, reason = "scenarios that kill the engine start it themselves")]
+    #[expect(
+        dead_code,
+        reason = "scenarios that kill the engine start it themselves"
+    )]
     pub(super) fn binary(&self) -> &Path {
         &self.binary
     }
@@ -190,7 +245,10 @@ pub(super) fn tell_times(recovery: &Value) {
     {
         say(format_args!(
             "  {:<28} {:>6.1} s",
-            phase.get("phase").and_then(Value::as_str).unwrap_or_default(),
+            phase
+                .get("phase")
+                .and_then(Value::as_str)
+                .unwrap_or_default(),
             phase.get("seconds").map_or(0.0, seconds)
         ));
     }

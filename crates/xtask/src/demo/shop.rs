@@ -90,8 +90,20 @@ impl<'a> Shop<'a> {
 
     fn sql(&self, sql: &str) -> Result<String> {
         let psql = [
-            "-n", "shop", "exec", "-i", "db-0", "--", "psql", "-XqAt", "-v", "ON_ERROR_STOP=1",
-            "-U", "shop", "-d", "shop",
+            "-n",
+            "shop",
+            "exec",
+            "-i",
+            "db-0",
+            "--",
+            "psql",
+            "-XqAt",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-U",
+            "shop",
+            "-d",
+            "shop",
         ];
         self.kubectl(&psql, sql)
     }
@@ -101,8 +113,21 @@ impl<'a> Shop<'a> {
 pub(super) fn query(testbed: &Testbed, site: Site, sql: &str) -> Result<String> {
     let mut command = testbed.kubectl(site);
     command.args([
-        "-n", "shop", "exec", "db-0", "--", "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-U", "shop",
-        "-d", "shop", "-c", sql,
+        "-n",
+        "shop",
+        "exec",
+        "db-0",
+        "--",
+        "psql",
+        "-XqAt",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-U",
+        "shop",
+        "-d",
+        "shop",
+        "-c",
+        sql,
     ]);
     Ok(output(command)?.trim().to_owned())
 }

@@ -3,8 +3,8 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -45,8 +45,20 @@ impl Writer {
         let mut child = testbed
             .kubectl(Site::Primary)
             .args([
-                "-n", "shop", "exec", "-i", "db-0", "--", "psql", "-XqAt", "-v", "ON_ERROR_STOP=1",
-                "-U", "shop", "-d", "shop",
+                "-n",
+                "shop",
+                "exec",
+                "-i",
+                "db-0",
+                "--",
+                "psql",
+                "-XqAt",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-U",
+                "shop",
+                "-d",
+                "shop",
             ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -80,7 +92,10 @@ impl Writer {
         let deadline = Instant::now() + Duration::from_secs(60);
         while self.acknowledged() < count {
             if Instant::now() > deadline {
-                bail!("the writer got {} orders acknowledged, {count} were expected", self.acknowledged());
+                bail!(
+                    "the writer got {} orders acknowledged, {count} were expected",
+                    self.acknowledged()
+                );
             }
             thread::sleep(Duration::from_millis(20));
         }
@@ -90,7 +105,10 @@ impl Writer {
     /// Ends it and tells what was acknowledged.
     pub(super) fn stop(&mut self) -> Result<Vec<Order>> {
         self.stop.store(true, Ordering::SeqCst);
-        let thread = self.thread.take().context("the writer was stopped before")?;
+        let thread = self
+            .thread
+            .take()
+            .context("the writer was stopped before")?;
         thread.join().map_err(|_| anyhow!("the writer panicked"))
     }
 }
@@ -123,7 +141,11 @@ fn write(
              INSERT INTO orders VALUES ({sequence}, {debit}, {credit}, {amount}, repeat('x', 200)); \
              COMMIT;\n\\echo {sequence}\n"
         );
-        if input.write_all(sql.as_bytes()).and_then(|()| input.flush()).is_err() {
+        if input
+            .write_all(sql.as_bytes())
+            .and_then(|()| input.flush())
+            .is_err()
+        {
             break;
         }
         let mut line = String::new();
