@@ -73,9 +73,10 @@ impl Printer {
     pub(crate) fn result(self, value: &impl Serialize, table: impl FnOnce() -> String) {
         let text = match self.output {
             Output::Table => table(),
-            Output::Json => serde_json::to_string_pretty(value)
-                .map(|text| text + "\n")
-                .unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}\n")),
+            Output::Json => serde_json::to_string_pretty(value).map_or_else(
+                |error| format!("{{\"error\": \"{error}\"}}\n"),
+                |text| text + "\n",
+            ),
             Output::Yaml => serde_saphyr::to_string(value)
                 .unwrap_or_else(|error| format!("error: \"{error}\"\n")),
         };
@@ -127,6 +128,11 @@ pub(crate) fn bytes(count: u64) -> String {
 /// `2026-11-23 20:15:00 UTC`.
 pub(crate) fn moment(at: jiff::Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// The same from a number of seconds.
+pub(crate) fn seconds(count: f64) -> String {
+    jiff::SignedDuration::try_from_secs_f64(count).map_or_else(|_| "-".to_owned(), duration)
 }
 
 /// `3 d 4 h`, `12 min`, `8 s`, `0.4 s`.

@@ -8,7 +8,7 @@ use refloat_api::{Mode as ApiMode, Protection, ProtectionSpec};
 use refloat_core::backup::{self, BackupGoal, EngineOverride, Mode, PointContent};
 use refloat_core::drive::{Drive, Engine};
 use refloat_core::inventory::scope;
-use refloat_core::names::ProtectionName;
+use refloat_core::names::{ProtectionName, RunId};
 use refloat_core::run::{End, Progress, Record, RunKind, RunPlan, Workers};
 use refloat_drivers::CATALOGUE;
 use refloat_vault::format::{Heartbeat, PointId};
@@ -159,14 +159,11 @@ pub(super) async fn run(
     let reach = scope(&inventory, &spec.namespaces);
     let began = Timestamp::now();
     let run = new_run_id("backup", began)?;
-    let goal = goal(&arguments, &spec, name.clone(), site, &cluster, began)
-        .await
-        .map(|goal| BackupGoal {
-            run: run.clone(),
-            required: reach.required,
-            owned: reach.owned.clone(),
-            ..goal
-        })?;
+    let goal = BackupGoal {
+        required: reach.required,
+        owned: reach.owned.clone(),
+        ..goal(&arguments, &spec, name.clone(), site, &cluster, &run, began)?
+    };
     let planned = backup::plan(&inventory, &goal, CATALOGUE)?;
     for finding in &planned.draft.findings {
         printer.note(&format!("note: {}: {}", finding.thing, finding.message));
@@ -201,18 +198,19 @@ pub(super) async fn run(
     Ok(())
 }
 
-async fn goal(
+fn goal(
     arguments: &Arguments,
     spec: &ProtectionSpec,
     protection: ProtectionName,
     site: refloat_core::names::SiteName,
     cluster: &Cluster,
+    run: &RunId,
     began: Timestamp,
 ) -> Result<BackupGoal, Failure> {
     Ok(BackupGoal {
         protection,
         site,
-        run: new_run_id("backup", began)?,
+        run: run.clone(),
         namespaces: spec.namespaces.clone(),
         minimum_mode: match spec.minimum_mode {
             ApiMode::Crash => Mode::Crash,

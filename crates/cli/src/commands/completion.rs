@@ -3,7 +3,6 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use crate::failure::Failure;
 use crate::printer::Printer;
 
 /// Arguments of `refloat completion`.
@@ -13,10 +12,9 @@ pub(crate) struct Arguments {
     shell: Shell,
 }
 
-pub(super) fn run(arguments: &Arguments, printer: Printer) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments, printer: Printer) {
     let mut command = crate::Cli::command();
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "refloat", &mut script);
     printer.document(&String::from_utf8_lossy(&script));
-    Ok(())
 }

@@ -59,7 +59,10 @@ pub(crate) async fn run(
         Command::Recover(arguments) => recover::run(arguments, config, *printer).await,
         Command::Status(arguments) => status::run(arguments, config, *printer).await,
         Command::Gc(arguments) => gc::run(arguments, config, *printer).await,
-        Command::Completion(arguments) => completion::run(&arguments, *printer),
+        Command::Completion(arguments) => {
+            completion::run(&arguments, *printer);
+            Ok(())
+        }
         Command::Mover(command) => mover::run(command).await,
     }
 }

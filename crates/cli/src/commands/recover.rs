@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::printer::{Printer, duration, moment};
+use crate::printer::{Printer, moment, seconds};
 use crate::progress::Narrator;
 use crate::recovery::{Options, pick, prepare, run_of};
 use crate::seat::{Access, Seat, check_permissions, connect, open_vault, vault_failure};
@@ -212,10 +212,6 @@ async fn keep(access: &Access, achieved: &Achieved) -> Result<(), Failure> {
         .write_report(&achieved.run, "report.json", bytes)
         .await
         .map_err(|error| vault_failure(&error))
-}
-
-fn seconds(seconds: f64) -> String {
-    duration(jiff::SignedDuration::from_millis((seconds * 1000.0) as i64))
 }
 
 fn table(achieved: &Achieved, point: &PointDocument) -> String {

@@ -1,7 +1,7 @@
 //! `refloat status`: what would be lost now, and which runs are not finished.
 
 use clap::Args;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use refloat_core::names::{ProtectionName, SiteName};
 use refloat_core::run::Progress;
 use refloat_vault::store::Chain;
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::printer::{Printer, Table, duration, moment};
+use crate::printer::{Printer, Table, moment, seconds};
 use crate::seat::{open_vault, unfinished_runs, vault_failure};
 
 /// Arguments of `refloat status`.
@@ -102,11 +102,8 @@ fn rows(
     }
 }
 
-fn loss(seconds: Option<f64>, nothing: &str) -> String {
-    seconds.map_or_else(
-        || nothing.to_owned(),
-        |seconds| duration(SignedDuration::from_millis((seconds * 1000.0) as i64)),
-    )
+fn loss(count: Option<f64>, nothing: &str) -> String {
+    count.map_or_else(|| nothing.to_owned(), seconds)
 }
 
 fn table(status: &Status) -> String {

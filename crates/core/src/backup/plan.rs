@@ -483,6 +483,7 @@ fn draft_part(volume: &Claim, inventory: &Inventory, goal: &BackupGoal) -> Part 
     let setting = |key: &str| volume.settings.get(key).cloned().unwrap_or_default();
     Part {
         id: part_id(&volume.thing),
+        driver: volume.driver.clone(),
         claim: claim.map_or(Value::Null, |claim| claim.object.clone()),
         storage_class: text("/spec/storageClassName"),
         csi_driver: setting("csi_driver"),

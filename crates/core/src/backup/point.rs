@@ -48,6 +48,8 @@ impl Mode {
 pub struct Part {
     /// `shop/data-db-0`: namespace and name of the PersistentVolumeClaim.
     pub id: String,
+    /// Refloat's driver that took it and hands it over: `csi-snapshot`.
+    pub driver: String,
     /// The PersistentVolumeClaim as read.
     pub claim: Value,
     /// Its StorageClass.

@@ -72,7 +72,7 @@ fn cycle(steps: &BTreeMap<String, Step>, left: &BTreeMap<String, usize>) -> Prob
                 "report this plan",
             );
         };
-        path.push((at, edge.rule.clone()));
+        path.push((std::mem::take(&mut at), edge.rule.clone()));
         at = edge.on.clone();
     }
 }

@@ -13,16 +13,14 @@ pub(super) fn phase(context: &Context<'_>, thing: &Thing) -> Phase {
         return Phase::Operators;
     }
     match (id.group.as_str(), id.kind.as_str()) {
+        ("", "Service") if thing.text("/spec/type") == Some("LoadBalancer") => Phase::Traffic,
         (
             "",
-            "Namespace" | "ServiceAccount" | "Secret" | "ConfigMap" | "ResourceQuota"
+            "Namespace" | "Service" | "ServiceAccount" | "Secret" | "ConfigMap" | "ResourceQuota"
             | "LimitRange",
         )
-        | ("rbac.authorization.k8s.io", _)
-        | ("networking.k8s.io", "NetworkPolicy")
-        | ("policy", _) => Phase::Namespaces,
-        ("", "Service") if thing.text("/spec/type") == Some("LoadBalancer") => Phase::Traffic,
-        ("", "Service") => Phase::Namespaces,
+        | ("rbac.authorization.k8s.io" | "policy", _)
+        | ("networking.k8s.io", "NetworkPolicy") => Phase::Namespaces,
         ("apiextensions.k8s.io", _) => Phase::Crds,
         ("apiregistration.k8s.io" | "admissionregistration.k8s.io", _) => Phase::Operators,
         ("networking.k8s.io", "Ingress") | ("gateway.networking.k8s.io", _) => Phase::Traffic,

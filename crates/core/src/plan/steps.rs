@@ -154,6 +154,24 @@ fn write(context: &Context<'_>, thing: &Thing, goal: &Goal) -> Step {
     )
 }
 
+fn fill(part: &Part, filling: Filling) -> Step {
+    let limit = u64::from(READY_SECONDS) + part.bytes / FILL_BYTES_PER_SECOND;
+    let mut fill = step(
+        &format!("fill {}", part.id),
+        Phase::Storage,
+        &format!("fill a volume with {}", part.id),
+        Work::Fill(filling),
+    );
+    fill.limit_seconds = u32::try_from(limit).unwrap_or(u32::MAX);
+    needing(
+        fill,
+        &[
+            ("system-namespace".to_owned(), "SYSTEM_NAMESPACE_FIRST"),
+            ("vault-access".to_owned(), "VAULT_BEFORE_MOVER"),
+        ],
+    )
+}
+
 /// Fill, hand over, reap.
 fn storage(part: &Part, goal: &Goal) -> Option<[Step; 3]> {
     let (namespace, name) = part.id.split_once('/')?;
@@ -172,7 +190,7 @@ fn storage(part: &Part, goal: &Goal) -> Option<[Step; 3]> {
         direction: Direction::Restore,
         part: part.id.clone(),
         claim_spec: Some(json!({
-            "accessModes": ["ReadWriteOnce"],
+            "accessModes": spec["accessModes"],
             "storageClassName": class,
             "resources": spec["resources"],
         })),
@@ -180,23 +198,9 @@ fn storage(part: &Part, goal: &Goal) -> Option<[Step; 3]> {
         tree: Some(part.tree.clone()),
         bytes: Some(part.bytes),
     };
-    let limit = u64::from(READY_SECONDS) + part.bytes / FILL_BYTES_PER_SECOND;
-    let mut fill = step(
-        &format!("fill {}", part.id),
-        Phase::Storage,
-        &format!("fill a volume with {}", part.id),
-        Work::Fill(filling),
-    );
-    fill.limit_seconds = u32::try_from(limit).unwrap_or(u32::MAX);
-    let fill = needing(
-        fill,
-        &[
-            ("system-namespace".to_owned(), "SYSTEM_NAMESPACE_FIRST"),
-            ("vault-access".to_owned(), "VAULT_BEFORE_MOVER"),
-        ],
-    );
+    let fill = fill(part, filling);
     let volume = Claim {
-        driver: "csi-snapshot".to_owned(),
+        driver: part.driver.clone(),
         role: Role::Volume,
         thing,
         volumes: Vec::new(),

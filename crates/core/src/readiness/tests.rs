@@ -26,11 +26,13 @@ fn conditions(pairs: &[(&str, &str)]) -> Value {
     json!({ "metadata": { "name": "x" }, "status": { "conditions": all } })
 }
 
+type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+
 #[test]
 fn conditions_decide_definitions_jobs_and_custom_resources() {
     let seen = Seen::default();
     let crd = "apiextensions.k8s.io/v1";
-    let cases: &[(&str, &str, &[(&str, &str)], &str)] = &[
+    let cases: &[Case<'_>] = &[
         (crd, "CustomResourceDefinition", &[], "closed"),
         (
             crd,

@@ -120,6 +120,32 @@ fn claim_resource() -> Resource {
     Resource::namespaced("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 }
 
+/// The mover's container. It reads and writes files of every owner, so it is root; it has no other privilege.
+fn container(image: &str, order: &str, read_only: bool) -> Value {
+    json!({
+        "name": "mover",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["/usr/bin/refloat", "mover", "run"],
+        "env": [{ "name": ORDER_VARIABLE, "value": order }],
+        "securityContext": {
+            "runAsUser": 0,
+            "runAsGroup": 0,
+            "allowPrivilegeEscalation": false,
+            "readOnlyRootFilesystem": true,
+        },
+        "resources": {
+            "requests": { "cpu": "100m", "memory": "128Mi" },
+            "limits": { "memory": "512Mi" },
+        },
+        "volumeMounts": [
+            { "name": "volume", "mountPath": VOLUME_MOUNT, "readOnly": read_only },
+            { "name": "vault", "mountPath": VAULT_MOUNT, "readOnly": true },
+            { "name": "scratch", "mountPath": "/tmp" },
+        ],
+    })
+}
+
 impl Filling {
     /// Name of the mover's Job and of its claim.
     pub fn object_name(&self, run: &RunId) -> String {
@@ -345,28 +371,7 @@ impl Filling {
                         "automountServiceAccountToken": false,
                         "enableServiceLinks": false,
                         "terminationGracePeriodSeconds": 2,
-                        "containers": [{
-                            "name": "mover",
-                            "image": plan.mover_image,
-                            "imagePullPolicy": "IfNotPresent",
-                            "command": ["/usr/bin/refloat", "mover", "run"],
-                            "env": [{ "name": ORDER_VARIABLE, "value": order }],
-                            "securityContext": {
-                                "runAsUser": 0,
-                                "runAsGroup": 0,
-                                "allowPrivilegeEscalation": false,
-                                "readOnlyRootFilesystem": true,
-                            },
-                            "resources": {
-                                "requests": { "cpu": "100m", "memory": "128Mi" },
-                                "limits": { "memory": "512Mi" },
-                            },
-                            "volumeMounts": [
-                                { "name": "volume", "mountPath": VOLUME_MOUNT, "readOnly": read_only },
-                                { "name": "vault", "mountPath": VAULT_MOUNT, "readOnly": true },
-                                { "name": "scratch", "mountPath": "/tmp" },
-                            ],
-                        }],
+                        "containers": [container(&plan.mover_image, &order, read_only)],
                         "volumes": [
                             {
                                 "name": "volume",

@@ -91,9 +91,9 @@ pub(super) fn position(text: &str) -> Option<u64> {
     let (high, low) = text.split_once('/')?;
     let high = u64::from_str_radix(high, 16)
         .ok()
-        .filter(|&high| high <= u64::from(u32::MAX))?;
+        .filter(|&high| u32::try_from(high).is_ok())?;
     let low = u64::from_str_radix(low, 16)
         .ok()
-        .filter(|&low| low <= u64::from(u32::MAX))?;
+        .filter(|&low| u32::try_from(low).is_ok())?;
     Some(high << 32 | low)
 }

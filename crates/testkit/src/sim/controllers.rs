@@ -385,6 +385,10 @@ fn workload(store: &mut Store, reference: &ObjectRef, object: &Value, now: Times
         let created = store.create(&pods(), &pod, now);
         debug_assert!(created.is_ok(), "the namespace is there");
     }
+    rolled_out(store, reference, object, replicas);
+}
+
+fn rolled_out(store: &mut Store, reference: &ObjectRef, object: &Value, replicas: u64) {
     let generation = object.pointer("/metadata/generation").cloned();
     let status = json!({ "status": {
         "observedGeneration": generation,

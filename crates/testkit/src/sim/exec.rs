@@ -61,9 +61,11 @@ pub(super) fn answer(
     }
     let stdout = match request.command.first().map(String::as_str) {
         Some("psql") => format!("{}\n", facts(&database)),
-        Some("sh") => (0..=database.file_systems)
-            .map(|line| format!("{} place\n", line.min(database.file_systems - 1)))
-            .collect(),
+        Some("sh") => {
+            let lines = (0..=database.file_systems)
+                .map(|line| format!("{} place", line.min(database.file_systems - 1)));
+            lines.collect::<Vec<_>>().join("\n") + "\n"
+        }
         _ => String::new(),
     };
     Ok(ExecAnswer {

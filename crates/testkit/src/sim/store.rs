@@ -51,8 +51,8 @@ impl Store {
     }
 
     /// Puts an object in as a test's beginning, with uid and resourceVersion.
-    pub fn seed(&mut self, resource: Resource, object: Value) {
-        let reference = Self::reference(&resource, &object);
+    pub fn seed(&mut self, resource: &Resource, object: Value) {
+        let reference = Self::reference(resource, &object);
         let object = self.born(object, "2025-12-01T00:00:00Z");
         self.objects.insert(reference, object);
     }
@@ -223,7 +223,7 @@ impl Store {
         served.sort();
         served.dedup();
         inventory.served = served;
-        inventory.kubernetes_version = "v1.34.4".to_owned();
+        "v1.34.4".clone_into(&mut inventory.kubernetes_version);
         inventory
     }
 }

@@ -169,12 +169,12 @@ fn failure(world: &SimWorld, change: impl FnOnce(&mut backup::BackupGoal)) -> St
 #[test]
 fn bad_input_fails_with_its_own_code_and_leaves_nothing() {
     let missing = failure(&shop::world(), |goal| {
-        goal.namespaces = vec!["shoop".to_owned()]
+        goal.namespaces = vec!["shoop".to_owned()];
     });
     assert_eq!(missing, "namespace-missing");
 
     let world = shop::world();
-    world.with_store(|store| store.seed(shop::snapshot_classes(), shop::class("other", true)));
+    world.with_store(|store| store.seed(&shop::snapshot_classes(), shop::class("other", true)));
     assert_eq!(failure(&world, |_| ()), "snapshot-class-ambiguous");
 
     let world = shop::world();
@@ -182,7 +182,7 @@ fn bad_input_fails_with_its_own_code_and_leaves_nothing() {
     world.with_store(|store| store.remove(&class));
     assert_eq!(failure(&world, |_| ()), "snapshot-class-missing");
     let named = failure(&shop::world(), |goal| {
-        goal.snapshot_class = Some("nope".to_owned())
+        goal.snapshot_class = Some("nope".to_owned());
     });
     assert_eq!(named, "snapshot-class-missing");
 }

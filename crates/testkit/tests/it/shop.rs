@@ -36,19 +36,19 @@ pub(crate) fn class(name: &str, default: bool) -> Value {
 pub(crate) fn world() -> SimWorld {
     let mut store = Store::default();
     store.seed(
-        Resource::cluster("v1", "Namespace", "namespaces"),
+        &Resource::cluster("v1", "Namespace", "namespaces"),
         json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "shop" } }),
     );
     store.seed(
-        Resource::cluster("storage.k8s.io/v1", "StorageClass", "storageclasses"),
+        &Resource::cluster("storage.k8s.io/v1", "StorageClass", "storageclasses"),
         json!({
             "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
             "metadata": { "name": "btrfs" }, "provisioner": "btrfs.csi.refloat.io",
         }),
     );
-    store.seed(snapshot_classes(), class("btrfs", true));
+    store.seed(&snapshot_classes(), class("btrfs", true));
     store.seed(
-        Resource::namespaced("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
+        &Resource::namespaced("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
         json!({
             "apiVersion": "v1", "kind": "PersistentVolumeClaim",
             "metadata": { "name": "data-db-0", "namespace": "shop" },
@@ -59,7 +59,7 @@ pub(crate) fn world() -> SimWorld {
         }),
     );
     store.seed(
-        Resource::namespaced("apps/v1", "StatefulSet", "statefulsets"),
+        &Resource::namespaced("apps/v1", "StatefulSet", "statefulsets"),
         json!({
             "apiVersion": "apps/v1", "kind": "StatefulSet",
             "metadata": { "name": "db", "namespace": "shop" },

@@ -65,7 +65,7 @@ impl Location {
         let client = ClientOptions::new()
             .with_allow_http(true)
             .with_connect_timeout(Duration::from_secs(4))
-            .with_timeout(Duration::from_secs(60));
+            .with_timeout(Duration::from_mins(1));
         let retry = RetryConfig {
             max_retries: 2,
             retry_timeout: Duration::from_secs(15),

@@ -369,11 +369,12 @@ async fn prove_conditional_create(
 ) -> Result<(), VaultError> {
     let name = format!("probe/{}", hex::encode(random::<8>()?));
     let path = below(prefix, &name);
-    let race = (0..RACERS).map(|racer| create(store.as_ref(), &path, vec![b'0' + racer as u8]));
+    let race =
+        (0..RACERS).map(|racer| create(store.as_ref(), &path, racer.to_string().into_bytes()));
     let won = futures::future::join_all(race)
         .await
         .into_iter()
-        .filter(Result::is_ok)
+        .flatten()
         .count();
     let again = create(store.as_ref(), &path, b"again".to_vec()).await;
     let removed = store.delete(&path).await;

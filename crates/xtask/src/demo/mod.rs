@@ -133,7 +133,7 @@ pub(crate) fn tell(name: &str, size: u32, seed: u64) -> Result<Story> {
     chapter(8, "Recover");
     let start = Instant::now();
     let recovery = refloat.recover(Site::Recovery)?;
-    let answer = checks::web_answers(&testbed, Site::Recovery, Duration::from_secs(60))?;
+    let answer = checks::web_answers(&testbed, Site::Recovery, Duration::from_mins(1))?;
     let rta = start.elapsed().as_secs_f64();
     say(format_args!("  the shop answers: {answer}"));
 

@@ -89,7 +89,7 @@ impl Writer {
 
     /// Waits until this many orders are acknowledged.
     pub(super) fn wait_for(&self, count: u64) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while self.acknowledged() < count {
             if Instant::now() > deadline {
                 bail!(

@@ -83,9 +83,9 @@ impl Cache {
         let unfinished = directory.join("unfinished");
         files::remove(&unfinished)?;
         make(&unfinished)?;
-        let made =
+        let finished =
             File::open(&unfinished).with_context(|| format!("making {name} left no file"))?;
-        made.sync_all()?;
+        finished.sync_all()?;
         fs::rename(&unfinished, &file)?;
         File::open(&directory)?.sync_all()?;
         say(format_args!(
