@@ -197,7 +197,7 @@ impl SimWorld {
             }
             Some(Fault::ReplyLost(at)) if at == count => Some(Err(Problem::of(
                 Class::Retry,
-                "unreachable",
+                "reply-lost",
                 "the reply was lost",
                 "try again",
             ))),

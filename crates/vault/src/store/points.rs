@@ -181,7 +181,11 @@ impl Vault {
                     protection: protection.clone(),
                     sequence,
                 };
-                Some(format::digest(&self.read(&before.path()).await?))
+                let bytes = self.read(&before.path()).await?;
+                if let Some(sealed) = self.sealed_by_run(&before, &bytes, &content) {
+                    return Ok(sealed);
+                }
+                Some(format::digest(&bytes))
             }
             None => None,
         };
@@ -204,6 +208,25 @@ impl Vault {
         Ok(SealedPoint {
             signer: key.site.clone(),
             envelope,
+            document,
+        })
+    }
+
+    /// The newest point, if this very run sealed it and the reply was lost.
+    fn sealed_by_run(
+        &self,
+        id: &PointId,
+        bytes: &[u8],
+        content: &PointContent,
+    ) -> Option<SealedPoint> {
+        let (path, keys) = (id.path(), self.keys());
+        let (signer, inner) =
+            Envelope::open(bytes, self.id(), Kind::RecoveryPoint, &path, &keys).ok()?;
+        let document: PointDocument = payload(&path, &inner, POINT_FORMAT).ok()?;
+        let same = signer == content.site && document.content.run == content.run;
+        same.then(|| SealedPoint {
+            signer,
+            envelope: format::digest(bytes),
             document,
         })
     }
