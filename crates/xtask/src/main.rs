@@ -2,9 +2,15 @@
 //!
 //! Holds the list of verbs and nothing else; each verb is one module beside this file with `Arguments` and `run`.
 
+mod codegen;
 mod demo;
 mod printer;
+mod refloat;
+mod scenarios;
+mod shop;
+mod test;
 mod testbed;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -22,6 +28,12 @@ struct Arguments {
 enum Verb {
     /// The main job for real: a live application, its cluster destroyed, back at another site
     Demo(demo::Arguments),
+    /// Every test: what CI runs
+    Test(test::Arguments),
+    /// Walls, sizes and names of the house
+    Tidy,
+    /// Write what is generated: CRDs, reference pages
+    Codegen(codegen::Arguments),
     /// Two real Kubernetes sites and an S3 server on this machine
     Testbed(testbed::Arguments),
 }
@@ -29,6 +41,9 @@ enum Verb {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
         Verb::Demo(arguments) => demo::run(&arguments),
+        Verb::Test(arguments) => test::run(&arguments),
+        Verb::Tidy => tidy::run(),
+        Verb::Codegen(arguments) => codegen::run(arguments),
         Verb::Testbed(arguments) => testbed::run(arguments),
     };
     match outcome {

@@ -7,6 +7,7 @@ mod mover;
 mod plan;
 mod points;
 mod recover;
+mod reference;
 mod status;
 mod vault;
 mod verify;
@@ -39,6 +40,9 @@ pub(crate) enum Command {
     Gc(gc::Arguments),
     /// Print shell completion
     Completion(completion::Arguments),
+    /// Print the page about every command
+    #[command(hide = true)]
+    Reference,
     /// Inside a mover pod
     #[command(subcommand, hide = true)]
     Mover(mover::Command),
@@ -61,6 +65,10 @@ pub(crate) async fn run(
         Command::Gc(arguments) => gc::run(arguments, config, *printer).await,
         Command::Completion(arguments) => {
             completion::run(&arguments, *printer);
+            Ok(())
+        }
+        Command::Reference => {
+            reference::run(*printer);
             Ok(())
         }
         Command::Mover(command) => mover::run(command).await,

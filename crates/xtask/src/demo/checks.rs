@@ -7,9 +7,9 @@ use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::shop;
 use super::writer::Order;
 use crate::printer::say;
+use crate::shop;
 use crate::testbed::{Site, Testbed, output};
 
 fn object(testbed: &Testbed, site: Site, arguments: &[&str]) -> Result<Value> {

@@ -4,8 +4,6 @@
 //! Holds the order of the story. The shop, the writer that records what was acknowledged, and the checks are beside it.
 
 mod checks;
-mod refloat;
-mod shop;
 mod writer;
 
 use std::path::PathBuf;
@@ -17,9 +15,9 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::printer::say;
+use crate::refloat::{self, Refloat, build};
+use crate::shop::Shop;
 use crate::testbed::{Site, Testbed};
-use refloat::Refloat;
-use shop::Shop;
 use writer::Writer;
 
 /// A live PostgreSQL application, its cluster destroyed, back at another site.
@@ -81,18 +79,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The demo as a test: on a testbed of its own, which is gone afterwards.
+pub(crate) fn scenario(name: &str) -> Result<()> {
+    let told = tell(name, 320, 2);
+    Testbed::down(name)?;
+    let story = told?;
+    ensure!(story.rpa > 0.0 && story.rta > 0.0, "no times: {story:?}");
+    Ok(())
+}
+
 fn chapter(number: u32, title: &str) {
     say(format_args!("\n== {number}. {title}"));
 }
 
 /// The whole story on a testbed of this name; the testbed stays up.
 pub(crate) fn tell(name: &str, size: u32, seed: u64) -> Result<Story> {
-    let refloat_binary = refloat::build()?;
+    let refloat_binary = build()?;
     chapter(1, "Two clusters and a vault at a third place");
     // One that an earlier demo kept has its vault and its shop already.
     Testbed::down(name)?;
     let testbed = Testbed::up(name)?;
-    let refloat = Refloat::prepare(&testbed, refloat_binary)?;
+    let refloat = Refloat::prepare(&testbed, refloat_binary, "demo")?;
     let shop = Shop::new(&testbed, Site::Primary);
 
     chapter(2, "A shop: PostgreSQL, a web application, an operator");

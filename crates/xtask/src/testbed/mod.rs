@@ -88,6 +88,11 @@ enum Action {
     Supervise { state: PathBuf },
 }
 
+/// Prove that a testbed works, survives and leaves nothing.
+pub(crate) fn selftest(name: &str) -> Result<()> {
+    selftest::run(name)
+}
+
 /// Do what the verb's words say.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     let name = &arguments.name;

@@ -4,13 +4,19 @@
 
 use std::fs;
 use std::io::Read;
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
 use super::addresses::AddressPlan;
 use super::files;
 use super::place::{Place, StateDirectory};
+use super::processes;
+use super::supervisor::{self, Condition};
 
 /// How to reach the S3 server, as in `s3.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,4 +75,30 @@ fn random_word(bytes: usize) -> Result<String> {
         .and_then(|mut file| file.read_exact(&mut buffer))
         .with_context(|| format!("cannot read {source}"))?;
     Ok(hex::encode(buffer))
+}
+
+impl super::Testbed {
+    /// Kill the S3 server's process, as a crash would; the supervisor starts it anew.
+    pub(crate) fn kill_object_store(&self) -> Result<()> {
+        for (unit, report) in supervisor::read_status(self.state())? {
+            if let (true, Condition::Running { process }) =
+                (unit.contains("versitygw"), report.condition)
+            {
+                return processes::send(i32::try_from(process)?, Signal::SIGKILL);
+            }
+        }
+        bail!("the S3 server does not run")
+    }
+
+    /// Wait until the S3 server answers.
+    pub(crate) fn wait_for_object_store(&self) -> Result<()> {
+        let endpoint = self.object_store()?.endpoint;
+        let address = endpoint.trim_start_matches("http://").to_owned();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while TcpStream::connect(&address).is_err() {
+            ensure!(Instant::now() < deadline, "{endpoint} does not answer");
+            thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
 }

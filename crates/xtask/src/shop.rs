@@ -9,22 +9,23 @@ use anyhow::{Context, Result, ensure};
 use crate::printer::say;
 use crate::testbed::{Site, Testbed, output};
 
-const MANIFESTS: &str = include_str!("../../../../testbed/scenarios/shop/shop.yaml");
-const SCHEMA: &str = include_str!("../../../../testbed/scenarios/shop/schema.sql");
+const MANIFESTS: &str = include_str!("../../../testbed/scenarios/shop/shop.yaml");
+const SCHEMA: &str = include_str!("../../../testbed/scenarios/shop/schema.sql");
 /// Bytes that one account takes, row and index together, about.
 const ACCOUNT_BYTES: u32 = 560;
 
-pub(super) struct Shop<'a> {
+pub(crate) struct Shop<'a> {
     testbed: &'a Testbed,
     site: Site,
 }
 
 impl<'a> Shop<'a> {
-    pub(super) fn new(testbed: &'a Testbed, site: Site) -> Self {
+    pub(crate) fn new(testbed: &'a Testbed, site: Site) -> Self {
         Self { testbed, site }
     }
 
-    fn kubectl(&self, arguments: &[&str], input: &str) -> Result<String> {
+    /// kubectl at this site with an input; what it printed.
+    pub(crate) fn kubectl(&self, arguments: &[&str], input: &str) -> Result<String> {
         let mut command = self.testbed.kubectl(self.site);
         let mut child = command
             .args(arguments)
@@ -47,7 +48,7 @@ impl<'a> Shop<'a> {
     }
 
     /// Brings the shop up and fills its database with about this many MiB.
-    pub(super) fn open(&self, mebibytes: u32) -> Result<()> {
+    pub(crate) fn open(&self, mebibytes: u32) -> Result<()> {
         let start = Instant::now();
         // The custom resource comes with its definition: the first apply may be too early for it.
         let apply = ["apply", "--server-side", "-f", "-"];
@@ -80,7 +81,8 @@ impl<'a> Shop<'a> {
         Ok(())
     }
 
-    fn rolled_out(&self, what: &str) -> Result<()> {
+    /// Waits until a workload is rolled out.
+    pub(crate) fn rolled_out(&self, what: &str) -> Result<()> {
         self.kubectl(
             &["-n", "shop", "rollout", "status", what, "--timeout=180s"],
             "",
@@ -88,7 +90,8 @@ impl<'a> Shop<'a> {
         Ok(())
     }
 
-    fn sql(&self, sql: &str) -> Result<String> {
+    /// Statements in the shop's database; the answer.
+    pub(crate) fn sql(&self, sql: &str) -> Result<String> {
         let psql = [
             "-n",
             "shop",
@@ -110,7 +113,7 @@ impl<'a> Shop<'a> {
 }
 
 /// A statement in a site's shop; the answer.
-pub(super) fn query(testbed: &Testbed, site: Site, sql: &str) -> Result<String> {
+pub(crate) fn query(testbed: &Testbed, site: Site, sql: &str) -> Result<String> {
     let mut command = testbed.kubectl(site);
     command.args([
         "-n",

@@ -1,7 +1,7 @@
 //! Refloat as a user runs it: the binary, its keys in a directory, its words and its answers.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -11,7 +11,7 @@ use crate::printer::say;
 use crate::testbed::{Site, Testbed};
 
 /// Cargo as the user starts it: what it tells its own children would make it build some crates anew each time.
-fn cargo() -> Command {
+pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
     let of_xtask = [
         "CARGO_PKG_",
@@ -29,7 +29,7 @@ fn cargo() -> Command {
 }
 
 /// Builds the binary; cargo says where it lies.
-pub(super) fn build() -> Result<PathBuf> {
+pub(crate) fn build() -> Result<PathBuf> {
     say("building refloat");
     let built = cargo()
         .args([
@@ -51,10 +51,35 @@ pub(super) fn build() -> Result<PathBuf> {
         .context("cargo named no executable `refloat`")
 }
 
-pub(super) struct Refloat<'a> {
+pub(crate) struct Refloat<'a> {
     testbed: &'a Testbed,
     binary: PathBuf,
     keys: PathBuf,
+    prefix: String,
+}
+
+/// How a call of refloat ended.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// Exit code; none when it was killed.
+    pub(crate) code: Option<i32>,
+    /// The JSON that it printed, `Null` when none.
+    pub(crate) value: Value,
+    /// What it said beside.
+    pub(crate) said: String,
+}
+
+impl Answer {
+    /// Codes of the problems that it printed.
+    pub(crate) fn problems(&self) -> Vec<&str> {
+        self.value
+            .get("problems")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|problem| problem.get("code")?.as_str())
+            .collect()
+    }
 }
 
 fn show(arguments: &[&str]) {
@@ -63,9 +88,9 @@ fn show(arguments: &[&str]) {
 
 impl<'a> Refloat<'a> {
     /// Loads the image that movers run and makes a directory for the keys.
-    pub(super) fn prepare(testbed: &'a Testbed, binary: PathBuf) -> Result<Self> {
+    pub(crate) fn prepare(testbed: &'a Testbed, binary: PathBuf, prefix: &str) -> Result<Self> {
         testbed.load_refloat(&binary)?;
-        let keys = testbed.scratch().join("keys");
+        let keys = testbed.scratch().join(format!("keys-{prefix}"));
         if keys.exists() {
             fs::remove_dir_all(&keys)?;
         }
@@ -74,19 +99,25 @@ impl<'a> Refloat<'a> {
             testbed,
             binary,
             keys,
+            prefix: prefix.to_owned(),
         })
     }
 
-    fn key(&self, name: &str) -> String {
+    /// A key file's path: `recovery.key`, `root.key`, `primary.sitekey`.
+    pub(crate) fn key(&self, name: &str) -> String {
         self.keys.join(name).display().to_string()
     }
 
-    fn command(&self, site: Option<Site>, arguments: &[&str]) -> Result<Command> {
+    /// refloat with everything it needs in its environment.
+    pub(crate) fn command(&self, site: Option<Site>, arguments: &[&str]) -> Result<Command> {
         let store = self.testbed.object_store()?;
         let mut command = Command::new(&self.binary);
         command
             .args(arguments)
-            .env("REFLOAT_VAULT", format!("s3://{}/demo", store.bucket))
+            .env(
+                "REFLOAT_VAULT",
+                format!("s3://{}/{}", store.bucket, self.prefix),
+            )
             .env("REFLOAT_S3_ENDPOINT", &store.endpoint)
             .env("AWS_REGION", &store.region)
             .env("AWS_ACCESS_KEY_ID", &store.access_key)
@@ -102,8 +133,29 @@ impl<'a> Refloat<'a> {
         Ok(command)
     }
 
+    /// Runs it quietly; how it ended. The environment's changes come last.
+    pub(crate) fn answer(
+        &self,
+        site: Option<Site>,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Answer> {
+        let done = self
+            .command(site, arguments)?
+            .args(["--output", "json"])
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .output()
+            .context("cannot start refloat")?;
+        Ok(Answer {
+            code: done.status.code(),
+            value: serde_json::from_slice(&done.stdout).unwrap_or_default(),
+            said: String::from_utf8_lossy(&done.stderr).into_owned(),
+        })
+    }
+
     /// Runs it with its messages on our standard error; its result as JSON.
-    fn json(&self, site: Option<Site>, arguments: &[&str]) -> Result<Value> {
+    pub(crate) fn json(&self, site: Option<Site>, arguments: &[&str]) -> Result<Value> {
         show(arguments);
         let done = self
             .command(site, arguments)?
@@ -138,7 +190,7 @@ impl<'a> Refloat<'a> {
     }
 
     /// Root key, recovery key, and a key for each site.
-    pub(super) fn make_vault(&self) -> Result<()> {
+    pub(crate) fn make_vault(&self) -> Result<()> {
         let (recovery, root) = (self.key("recovery.key"), self.key("root.key"));
         self.text(
             None,
@@ -172,14 +224,14 @@ impl<'a> Refloat<'a> {
         Ok(())
     }
 
-    pub(super) fn backup(&self, site: Site) -> Result<Value> {
+    pub(crate) fn backup(&self, site: Site) -> Result<Value> {
         self.json(
             Some(site),
             &["backup", "--protection", "shop", "--namespace", "shop"],
         )
     }
 
-    pub(super) fn verify(&self, site: Site) -> Result<()> {
+    pub(crate) fn verify(&self, site: Site) -> Result<()> {
         self.text(
             Some(site),
             &["verify", "--protection", "shop", "--read-data"],
@@ -187,7 +239,7 @@ impl<'a> Refloat<'a> {
     }
 
     /// The newest point as `refloat points` shows it.
-    pub(super) fn newest_point(&self) -> Result<Value> {
+    pub(crate) fn newest_point(&self) -> Result<Value> {
         let points = self.json(Some(Site::Recovery), &["points", "--protection", "shop"])?;
         points
             .pointer("/points")
@@ -197,7 +249,7 @@ impl<'a> Refloat<'a> {
             .context("there is no point")
     }
 
-    pub(super) fn show_plan(&self, site: Site) -> Result<()> {
+    pub(crate) fn show_plan(&self, site: Site) -> Result<()> {
         self.text(
             Some(site),
             &[
@@ -210,7 +262,7 @@ impl<'a> Refloat<'a> {
         )
     }
 
-    pub(super) fn recover(&self, site: Site) -> Result<Value> {
+    pub(crate) fn recover(&self, site: Site) -> Result<Value> {
         self.json(
             Some(site),
             &[
@@ -223,19 +275,10 @@ impl<'a> Refloat<'a> {
             ],
         )
     }
-
-    /// Where the binary lies.
-    #[expect(
-        dead_code,
-        reason = "scenarios that kill the engine start it themselves"
-    )]
-    pub(super) fn binary(&self) -> &Path {
-        &self.binary
-    }
 }
 
 /// Time per phase and the critical path, from the recovery's report.
-pub(super) fn tell_times(recovery: &Value) {
+pub(crate) fn tell_times(recovery: &Value) {
     let seconds = |value: &Value| value.as_f64().unwrap_or_default();
     for phase in recovery
         .get("phases")

@@ -1,0 +1,340 @@
+//! Bad input of a backup: a clear error with a stable code, nothing changed.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use super::Stage;
+use crate::refloat::Answer;
+use crate::testbed::Site;
+
+/// Asserts that a call was refused with this code, exit code 1 and these words.
+pub(super) fn refused(what: &str, answer: &Answer, code: &str, words: &[&str]) -> Result<()> {
+    ensure!(
+        answer.code == Some(1),
+        "{what}: exit code {:?} instead of 1: {} {}",
+        answer.code,
+        answer.value,
+        answer.said
+    );
+    ensure!(
+        answer.problems().contains(&code),
+        "{what}: expected `{code}`, got {}",
+        answer.value
+    );
+    let text = answer.value.to_string();
+    for word in words {
+        ensure!(
+            text.contains(word),
+            "{what}: the error does not say `{word}`: {text}"
+        );
+    }
+    Ok(())
+}
+
+impl Stage<'_> {
+    /// `refloat backup` of these namespaces at the primary.
+    pub(super) fn backup(
+        &self,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Answer> {
+        let all = [&["backup", "--protection", "shop"], arguments].concat();
+        self.refloat.answer(Some(Site::Primary), &all, environment)
+    }
+
+    /// A file of a protection with these fields in its spec.
+    pub(super) fn protection(&self, name: &str, spec: &Value) -> Result<String> {
+        let path = self.testbed.scratch().join(format!("{name}.yaml"));
+        let file = json!({
+            "apiVersion": "refloat.io/v1alpha1", "kind": "Protection",
+            "metadata": { "name": "shop" }, "spec": spec,
+        });
+        fs::write(&path, file.to_string())?;
+        Ok(path.display().to_string())
+    }
+
+    /// Nothing of ours is left at a site.
+    pub(super) fn nothing_left(&self, site: Site) -> Result<()> {
+        let mut command = self.testbed.kubectl(site);
+        command.args([
+            "get",
+            "jobs,pods,secrets,persistentvolumeclaims,volumesnapshots,volumesnapshotcontents",
+            "--all-namespaces",
+            "-l",
+            "refloat.io/run",
+            "-o",
+            "name",
+        ]);
+        let found = crate::testbed::output(command)?;
+        ensure!(found.trim().is_empty(), "left at {site}: {found}");
+        let mut command = self.testbed.kubectl(site);
+        command.args(["get", "volumesnapshotcontents", "-o", "name"]);
+        let found = crate::testbed::output(command)?;
+        ensure!(
+            found.trim().is_empty(),
+            "snapshot contents left at {site}: {found}"
+        );
+        Ok(())
+    }
+}
+
+pub(super) fn kubeconfigs(stage: &Stage<'_>) -> Result<()> {
+    let ask = |path: &str| stage.backup(&["-n", "shop"], &[("KUBECONFIG", path)]);
+    let scratch = stage.testbed.scratch();
+    let write = |name: &str, text: &str| -> Result<String> {
+        let path = scratch.join(name);
+        fs::write(&path, text)?;
+        Ok(path.display().to_string())
+    };
+    refused(
+        "no file",
+        &ask("/nonexistent/kubeconfig")?,
+        "kubeconfig-missing",
+        &["/nonexistent/kubeconfig"],
+    )?;
+    refused(
+        "no kubeconfig",
+        &ask(&write("noise", "\u{1}: [")?)?,
+        "kubeconfig-invalid",
+        &["noise"],
+    )?;
+    let good = fs::read_to_string(stage.testbed.kubeconfig(Site::Primary))?;
+    let address = stage
+        .testbed
+        .record()
+        .addresses
+        .api_server(Site::Primary)
+        .to_string();
+    ensure!(
+        good.contains(&address),
+        "the kubeconfig does not name {address}"
+    );
+    let dead = write("dead", &good.replace(&address, "127.0.0.1:1"))?;
+    refused("dead server", &ask(&dead)?, "unreachable", &["127.0.0.1:1"])?;
+    let wrong = stage.backup(&["-n", "shop", "--context", "elsewhere"], &[])?;
+    refused("no context", &wrong, "context-missing", &["elsewhere"])?;
+    missing_rights(stage, &good, &write)
+}
+
+fn missing_rights(
+    stage: &Stage<'_>,
+    good: &str,
+    write: &dyn Fn(&str, &str) -> Result<String>,
+) -> Result<()> {
+    stage
+        .shop
+        .kubectl(&["-n", "shop", "create", "serviceaccount", "reader"], "")?;
+    let token = stage
+        .shop
+        .kubectl(&["-n", "shop", "create", "token", "reader"], "")?;
+    let mut config: Value = serde_saphyr_free(good)?;
+    config["users"][0]["user"] = json!({ "token": token.trim() });
+    let path = write("reader", &config.to_string())?;
+    let answer = stage.backup(&["-n", "shop"], &[("KUBECONFIG", &path)])?;
+    refused(
+        "no rights",
+        &answer,
+        "forbidden",
+        &["volumesnapshots", "apiGroups", "pods/exec", "ClusterRole"],
+    )?;
+    stage
+        .shop
+        .kubectl(&["-n", "shop", "delete", "serviceaccount", "reader"], "")?;
+    Ok(())
+}
+
+/// The testbed writes its kubeconfigs as JSON, which is YAML, too.
+fn serde_saphyr_free(text: &str) -> Result<Value> {
+    serde_json::from_str(text).context("the testbed's kubeconfig is JSON")
+}
+
+pub(super) fn volumes(stage: &Stage<'_>) -> Result<()> {
+    let answer = stage.backup(&["-n", "nowhere"], &[])?;
+    refused(
+        "no namespace",
+        &answer,
+        "namespace-missing",
+        &["nowhere", "shop"],
+    )?;
+    let unknown = stage.protection(
+        "unknown",
+        &json!({ "namespaces": ["shop"], "retention": 3 }),
+    )?;
+    let answer = stage
+        .refloat
+        .answer(Some(Site::Primary), &["backup", "-f", &unknown], &[])?;
+    refused(
+        "unknown field",
+        &answer,
+        "protection-file",
+        &["retention", "unknown.yaml"],
+    )?;
+    let empty = stage.protection("empty", &json!({ "namespaces": [] }))?;
+    let answer = stage
+        .refloat
+        .answer(Some(Site::Primary), &["backup", "-f", &empty], &[])?;
+    refused(
+        "no namespaces",
+        &answer,
+        "protection-file",
+        &["namespaces is empty"],
+    )?;
+
+    stage.shop.kubectl(&["create", "namespace", "odd"], "")?;
+    let pending = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": { "name": "pending", "namespace": "odd" },
+        "spec": {
+            "accessModes": ["ReadWriteOnce"], "storageClassName": "nothing",
+            "resources": { "requests": { "storage": "1Gi" } },
+        },
+    });
+    stage
+        .shop
+        .kubectl(&["apply", "-f", "-"], &pending.to_string())?;
+    let answer = stage.backup(&["-n", "odd", "--minimum-mode", "crash"], &[])?;
+    refused(
+        "claim not bound",
+        &answer,
+        "volume-unprotected",
+        &["odd/pending", "--exclude-volume"],
+    )?;
+    stage
+        .shop
+        .kubectl(&["delete", "namespace", "odd", "--wait=false"], "")?;
+    snapshot_classes(stage)?;
+    stage.nothing_left(Site::Primary)
+}
+
+fn snapshot_classes(stage: &Stage<'_>) -> Result<()> {
+    let class = stage
+        .shop
+        .kubectl(&["get", "volumesnapshotclass", "btrfs", "-o", "json"], "")?;
+    let mut class: Value = serde_json::from_str(&class)?;
+    class["metadata"] = json!({
+        "name": "second",
+        "annotations": { "snapshot.storage.kubernetes.io/is-default-class": "true" },
+    });
+    stage
+        .shop
+        .kubectl(&["apply", "-f", "-"], &class.to_string())?;
+    let answer = stage.backup(&["-n", "shop"], &[])?;
+    refused(
+        "two default classes",
+        &answer,
+        "snapshot-class-ambiguous",
+        &["second", "btrfs"],
+    )?;
+    stage
+        .shop
+        .kubectl(&["delete", "volumesnapshotclass", "second", "btrfs"], "")?;
+    let answer = stage.backup(&["-n", "shop"], &[])?;
+    refused(
+        "no snapshot class",
+        &answer,
+        "snapshot-class-missing",
+        &["btrfs.csi.refloat.io"],
+    )?;
+    class["metadata"]["name"] = json!("btrfs");
+    stage
+        .shop
+        .kubectl(&["apply", "-f", "-"], &class.to_string())?;
+    Ok(())
+}
+
+pub(super) fn databases(stage: &Stage<'_>) -> Result<()> {
+    let with = |settings: Value| {
+        let engines = json!([{ "kind": "StatefulSet", "name": "db", "settings": settings }]);
+        json!({ "namespaces": ["shop"], "engines": engines })
+    };
+    let ask = |name: &str, spec: &Value| -> Result<Answer> {
+        let file = stage.protection(name, spec)?;
+        stage
+            .refloat
+            .answer(Some(Site::Primary), &["backup", "-f", &file], &[])
+    };
+    let answer = ask("user", &with(json!({ "user": "nobody-here" })))?;
+    refused(
+        "wrong user",
+        &answer,
+        "database-refused",
+        &["nobody-here", "shop/db"],
+    )?;
+    let answer = ask("container", &with(json!({ "container": "sidecar" })))?;
+    refused(
+        "no such container",
+        &answer,
+        "container-missing",
+        &["sidecar"],
+    )?;
+    stage.shop.sql("ALTER SYSTEM SET fsync = off")?;
+    stage.shop.sql("SELECT pg_reload_conf()")?;
+    let answer = stage.backup(&["-n", "shop"], &[])?;
+    refused("fsync off", &answer, "mode-too-weak", &["fsync"])?;
+    stage.shop.sql("ALTER SYSTEM RESET fsync")?;
+    stage.shop.sql("SELECT pg_reload_conf()")?;
+    stage.shop.kubectl(
+        &["-n", "shop", "scale", "statefulset/db", "--replicas=0"],
+        "",
+    )?;
+    stage.shop.kubectl(
+        &[
+            "-n",
+            "shop",
+            "wait",
+            "--for=delete",
+            "pod/db-0",
+            "--timeout=60s",
+        ],
+        "",
+    )?;
+    let answer = stage.backup(&["-n", "shop"], &[])?;
+    refused("database down", &answer, "database-down", &["shop/db"])?;
+    stage.shop.kubectl(
+        &["-n", "shop", "scale", "statefulset/db", "--replicas=1"],
+        "",
+    )?;
+    stage.shop.rolled_out("statefulset/db")?;
+    stage.nothing_left(Site::Primary)
+}
+
+pub(super) fn cuts(stage: &Stage<'_>) -> Result<()> {
+    let spec = json!({ "namespaces": ["shop"], "snapshot": { "cutSecondsMax": 6 } });
+    let file = stage.protection("cuts", &spec)?;
+    let ask = |faults: Value| -> Result<Answer> {
+        fs::write(
+            stage.testbed.control_file(Site::Primary),
+            faults.to_string(),
+        )?;
+        let answer = stage
+            .refloat
+            .answer(Some(Site::Primary), &["backup", "-f", &file], &[]);
+        fs::write(stage.testbed.control_file(Site::Primary), "{}")?;
+        answer
+    };
+    let answer = ask(json!({ "fail_snapshot": "the array is full" }))?;
+    refused(
+        "failing cut",
+        &answer,
+        "waiting-for-cut-timeout",
+        &["the array is full", "shop/data-db-0"],
+    )?;
+    let answer = ask(json!({ "cut_delay_seconds": 30 }))?;
+    refused(
+        "slow cut",
+        &answer,
+        "waiting-for-cut-timeout",
+        &["shop/data-db-0"],
+    )?;
+    // A cut that is made but not yet uploaded counts; the data is moved when it is ready.
+    let answer = ask(json!({ "ready_delay_seconds": 4 }))?;
+    ensure!(
+        answer.code == Some(0),
+        "late upload: {} {}",
+        answer.value,
+        answer.said
+    );
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! What only real clusters can show, each scenario by name, on a testbed of its own.
+//!
+//! Holds the list and the stage that scenarios share. Called by `cargo xtask test`.
+
+mod bad_input;
+mod killed;
+mod state;
+mod store;
+mod target;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use crate::printer::say;
+use crate::refloat::{Refloat, build};
+use crate::shop::Shop;
+use crate::testbed::{Site, Testbed};
+
+/// Name of the testbed that scenarios run on.
+const TESTBED: &str = "scenarios";
+
+/// What scenarios work with: both sites up, the shop open at the primary, a vault with both sites.
+pub(crate) struct Stage<'a> {
+    pub(crate) testbed: &'a Testbed,
+    pub(crate) refloat: Refloat<'a>,
+    pub(crate) shop: Shop<'a>,
+}
+
+type Scenario = (&'static str, fn(&Stage<'_>) -> Result<()>);
+
+/// All of them, in the order in which they run: the later find the points of the earlier.
+const SCENARIOS: &[Scenario] = &[
+    (
+        "backup: bad kubeconfigs and missing rights",
+        bad_input::kubeconfigs,
+    ),
+    (
+        "backup: bad names, volumes and snapshot classes",
+        bad_input::volumes,
+    ),
+    (
+        "backup: a database that cannot be taken",
+        bad_input::databases,
+    ),
+    ("backup: cuts that fail or never come", bad_input::cuts),
+    ("backup: a store that refuses", store::refusing),
+    ("backup: the engine killed at any moment", killed::backup),
+    (
+        "backup: the store dies in the middle of a part",
+        store::dying,
+    ),
+    ("restic: lists, checks and restores a part", store::restic),
+    ("vault: wrong keys, newer formats, damage", store::damaged),
+    ("recover: a target that does not fit", target::unfit),
+    (
+        "recover: the engine killed at ten moments",
+        killed::recovery,
+    ),
+    ("recover: a target without space", target::without_space),
+];
+
+/// Runs those whose name holds `only`; the names of the ones that failed, and how many ran.
+pub(crate) fn run(only: Option<&str>) -> Result<(usize, Vec<String>)> {
+    let chosen: Vec<&Scenario> = SCENARIOS
+        .iter()
+        .filter(|(name, _)| only.is_none_or(|only| name.contains(only)))
+        .collect();
+    if chosen.is_empty() {
+        return Ok((0, Vec::new()));
+    }
+    let binary = build()?;
+    Testbed::down(TESTBED)?;
+    let outcome = on_stage(&chosen, binary);
+    Testbed::down(TESTBED)?;
+    outcome
+}
+
+fn on_stage(chosen: &[&Scenario], binary: PathBuf) -> Result<(usize, Vec<String>)> {
+    let testbed = Testbed::up(TESTBED)?;
+    let stage = Stage {
+        refloat: Refloat::prepare(&testbed, binary, "scenarios")?,
+        shop: Shop::new(&testbed, Site::Primary),
+        testbed: &testbed,
+    };
+    stage.shop.open(48).context("the shop does not open")?;
+    stage.refloat.make_vault()?;
+    let mut failed = Vec::new();
+    for (name, scenario) in chosen {
+        let start = Instant::now();
+        let outcome = scenario(&stage);
+        let seconds = start.elapsed().as_secs_f64();
+        match outcome {
+            Ok(()) => say(format_args!("ok      {name} ({seconds:.0} s)")),
+            Err(error) => {
+                say(format_args!("FAILED  {name} ({seconds:.0} s): {error:#}"));
+                failed.push((*name).to_owned());
+            }
+        }
+    }
+    Ok((chosen.len(), failed))
+}

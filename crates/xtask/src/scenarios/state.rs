@@ -1,0 +1,119 @@
+//! What a site looks like after a recovery, without what differs each time: to compare two recoveries.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::shop;
+use crate::testbed::{Site, Testbed, output};
+
+/// Kinds that a recovery writes or that follow from it.
+const KINDS: &str = "namespaces,serviceaccounts,secrets,configmaps,services,roles,rolebindings,clusterroles,\
+    clusterrolebindings,customresourcedefinitions,persistentvolumeclaims,persistentvolumes,statefulsets,deployments,\
+    campaigns.shop.example.com,ingresses";
+
+/// Fields that differ each time.
+const VOLATILE: &[&str] = &[
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "generation",
+    "managedFields",
+    "selfLink",
+];
+
+fn strip(value: &mut Value) {
+    if let Some(object) = value.as_object_mut() {
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.retain(|key, _| !VOLATILE.contains(&key.as_str()));
+            if let Some(annotations) = metadata
+                .get_mut("annotations")
+                .and_then(Value::as_object_mut)
+            {
+                annotations
+                    .retain(|key, _| key != "refloat.io/recovery" && key != "refloat.io/nudged");
+            }
+        }
+        object.remove("status");
+    }
+}
+
+/// Names of volumes and addresses are new each time; that a claim names a volume stays.
+fn strip_spec(value: &mut Value) {
+    if let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut) {
+        for key in ["volumeName", "clusterIP", "clusterIPs", "csi"] {
+            if let Some(one) = spec.get_mut(key) {
+                *one = Value::from("set");
+            }
+        }
+        if let Some(claim) = spec.get_mut("claimRef").and_then(Value::as_object_mut) {
+            claim.remove("uid");
+            claim.remove("resourceVersion");
+        }
+    }
+}
+
+/// Everything of the shop at a site, by identity, and the database's checksum.
+pub(super) fn of(testbed: &Testbed, site: Site) -> Result<BTreeMap<String, Value>> {
+    let mut command = testbed.kubectl(site);
+    command.args(["get", KINDS, "--all-namespaces", "-o", "json"]);
+    let all: Value = serde_json::from_str(&output(command)?)?;
+    let mut state = BTreeMap::new();
+    for object in all
+        .get("items")
+        .and_then(Value::as_array)
+        .context("no items")?
+    {
+        let text = |pointer: &str| {
+            object
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or("")
+        };
+        let of_shop = object.to_string().contains("shop")
+            && !text("/metadata/namespace").starts_with("kube-");
+        if !of_shop || text("/metadata/namespace") == "refloat-system" {
+            continue;
+        }
+        let name = match text("/kind") {
+            "PersistentVolume" => text("/spec/claimRef/name"),
+            _ => text("/metadata/name"),
+        };
+        let id = format!("{} {}/{name}", text("/kind"), text("/metadata/namespace"));
+        let mut object = object.clone();
+        strip(&mut object);
+        strip_spec(&mut object);
+        if id.starts_with("PersistentVolume /") {
+            object["metadata"]["name"] = Value::from(name);
+        }
+        state.insert(id, object);
+    }
+    let sums = "SELECT md5(string_agg(a::text, ',' ORDER BY id)) FROM accounts AS a";
+    state.insert(
+        "checksum of accounts".to_owned(),
+        shop::query(testbed, site, sums)?.into(),
+    );
+    let sums =
+        "SELECT coalesce(md5(string_agg(o::text, ',' ORDER BY seq)), 'none') FROM orders AS o";
+    state.insert(
+        "checksum of orders".to_owned(),
+        shop::query(testbed, site, sums)?.into(),
+    );
+    Ok(state)
+}
+
+/// The first differences, for people.
+pub(super) fn differences(a: &BTreeMap<String, Value>, b: &BTreeMap<String, Value>) -> Vec<String> {
+    let mut found = Vec::new();
+    for key in a.keys().chain(b.keys()) {
+        if a.get(key) != b.get(key)
+            && !found
+                .iter()
+                .any(|line: &String| line.starts_with(key.as_str()))
+        {
+            found.push(format!("{key}: {:?} against {:?}", a.get(key), b.get(key)));
+        }
+    }
+    found
+}
