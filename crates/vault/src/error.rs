@@ -194,13 +194,15 @@ impl VaultError {
         ]
         .iter()
         .any(|code| text.contains(code));
+        if refused {
+            return Self::Credentials { path, source };
+        }
         match source {
             object_store::Error::NotFound { .. } => Self::NotFound { path },
             object_store::Error::AlreadyExists { .. }
             | object_store::Error::Precondition { .. } => Self::Taken { path },
             object_store::Error::PermissionDenied { .. }
             | object_store::Error::Unauthenticated { .. } => Self::Credentials { path, source },
-            _ if refused => Self::Credentials { path, source },
             _ => Self::Unreachable { path, source },
         }
     }

@@ -40,6 +40,33 @@ fn delete(object: ObjectRef, live: &Value) -> Verdict {
     }])
 }
 
+/// Set by the snapshot controller when it sees a VolumeSnapshot go; without it the snapshotter never lets go of a bound
+/// content. A snapshot that goes before the controller has looked leaves it unset for ever (external-snapshotter 8.4,
+/// `shouldDelete`; seen on the testbed), so we set it ourselves.
+const ANNOTATION_SNAPSHOT_GOING: &str =
+    "snapshot.storage.kubernetes.io/volumesnapshot-being-deleted";
+
+/// Deletes an object; a content is told first that its snapshot is gone.
+fn remove(object: ObjectRef, live: &Value) -> Verdict {
+    let told = live
+        .pointer("/metadata/annotations")
+        .is_some_and(|all| all.get(ANNOTATION_SNAPSHOT_GOING).is_some());
+    if object.resource.kind == "VolumeSnapshotContent" && !told {
+        return Verdict::Act(vec![Effect::Patch {
+            object,
+            patch: Patch::Merge(json!({
+                "metadata": { "annotations": { ANNOTATION_SNAPSHOT_GOING: "yes" } },
+            })),
+            precondition: Precondition::same_uid(live),
+            subresource: None,
+        }]);
+    }
+    if live.pointer("/metadata/deletionTimestamp").is_some() {
+        return going(&object);
+    }
+    delete(object, live)
+}
+
 /// Deletes in turn; `Wait` while something is going away.
 pub(super) fn decide(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
     let mut in_order = vec![types::mover_job(task), types::mover_claim(task)];
@@ -58,10 +85,7 @@ pub(super) fn decide(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
                 "look who made it, and remove it if it is of no use",
             ));
         }
-        if live.pointer("/metadata/deletionTimestamp").is_some() {
-            return Ok(going(&object));
-        }
-        return Ok(delete(object, live));
+        return Ok(remove(object, live));
     }
     if of_recovery(task) {
         return Ok(Verdict::Done(Outcome::default()));
@@ -91,9 +115,6 @@ fn going(object: &ObjectRef) -> Verdict {
 fn reap_content(snapshot: &ObjectRef, live: Option<&Value>, content: &Value) -> Verdict {
     let name = text(content, "/metadata/name").unwrap_or_default();
     let object = ObjectRef::cluster(types::content_resource(), name);
-    if content.pointer("/metadata/deletionTimestamp").is_some() {
-        return going(&object);
-    }
     if text(content, "/spec/deletionPolicy") != Some("Delete") {
         return Verdict::Act(vec![Effect::Patch {
             object,
@@ -105,6 +126,6 @@ fn reap_content(snapshot: &ObjectRef, live: Option<&Value>, content: &Value) -> 
     match live {
         Some(live) if live.pointer("/metadata/deletionTimestamp").is_some() => going(snapshot),
         Some(live) => delete(snapshot.clone(), live),
-        None => delete(object, content),
+        None => remove(object, content),
     }
 }

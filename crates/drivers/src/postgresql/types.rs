@@ -67,6 +67,19 @@ pub(super) fn running_pod(task: &Task<'_>, seen: &Seen) -> Result<String, Proble
     if let Some(name) = running.and_then(|pod| pod.pointer("/metadata/name")?.as_str()) {
         return Ok(name.to_owned());
     }
+    let wanted = setting(task, "container");
+    if let Some(names) = pods.first().map(|pod| containers(pod))
+        && !names.contains(&wanted)
+    {
+        return Err(Problem::stuck(
+            "container-missing",
+            format!("{}: its pod has no container `{wanted}`", id(task)),
+            format!(
+                "name the one of the server (`engines[].settings.container`): {}",
+                names.join(", ")
+            ),
+        ));
+    }
     let phase = pods
         .first()
         .and_then(|pod| pod.pointer("/status/phase")?.as_str())
@@ -77,6 +90,16 @@ pub(super) fn running_pod(task: &Task<'_>, seen: &Seen) -> Result<String, Proble
         format!("{}: no running pod (phase {phase})", id(task)),
         "look at the pod with `kubectl describe pod`",
     ))
+}
+
+/// Names of a pod's containers.
+fn containers(pod: &Value) -> Vec<&str> {
+    pod.pointer("/spec/containers")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|container| container.get("name")?.as_str())
+        .collect()
 }
 
 fn container_runs(pod: &Value, container: &str) -> bool {
@@ -151,7 +174,7 @@ pub(super) fn failure(task: &Task<'_>, answer: &ExecAnswer) -> Problem {
     let said = first_line(&answer.stderr).trim();
     let lower = answer.stderr.to_lowercase();
     let user = setting(task, "user");
-    let hint_settings = "set `user`, `database` or `container` for this engine in the protection (`engines[].postgresql`)";
+    let hint_settings = "set `user`, `database` or `container` for this engine in the protection (`engines[].settings`)";
     if answer.code.is_none() {
         return Problem::of(
             Class::Wait,
@@ -168,7 +191,7 @@ pub(super) fn failure(task: &Task<'_>, answer: &ExecAnswer) -> Problem {
                 id(task),
                 setting(task, "container")
             ),
-            "name the container that has it (`engines[].postgresql.container`)",
+            "name the container that has it (`engines[].settings.container`)",
         );
     }
     if lower.contains("role") && lower.contains("does not exist")

@@ -129,16 +129,51 @@ fn missing_rights(
     let token = stage
         .shop
         .kubectl(&["-n", "shop", "create", "token", "reader"], "")?;
-    let mut config: Value = serde_saphyr_free(good)?;
+    let mut config: Value = read_json(good)?;
     config["users"][0]["user"] = json!({ "token": token.trim() });
     let path = write("reader", &config.to_string())?;
-    let answer = stage.backup(&["-n", "shop"], &[("KUBECONFIG", &path)])?;
+    let ask = || stage.backup(&["-n", "shop"], &[("KUBECONFIG", &path)]);
     refused(
         "no rights",
-        &answer,
+        &ask()?,
         "forbidden",
-        &["volumesnapshots", "apiGroups", "pods/exec", "ClusterRole"],
+        &["namespaces", "apiGroups", "shop:reader"],
     )?;
+    let role = [
+        "create",
+        "clusterrole",
+        "reader",
+        "--verb=get",
+        "--resource=namespaces",
+    ];
+    stage.shop.kubectl(&role, "")?;
+    let bind = [
+        "create",
+        "clusterrolebinding",
+        "reader",
+        "--clusterrole=reader",
+        "--serviceaccount=shop:reader",
+    ];
+    stage.shop.kubectl(&bind, "")?;
+    refused(
+        "few rights",
+        &ask()?,
+        "forbidden",
+        &[
+            "volumesnapshots",
+            "apiGroups",
+            "pods/exec",
+            "ClusterRole",
+            "refloat-system",
+        ],
+    )?;
+    let gone = [
+        "delete",
+        "clusterrole/reader",
+        "clusterrolebinding/reader",
+        "--ignore-not-found",
+    ];
+    stage.shop.kubectl(&gone, "")?;
     stage
         .shop
         .kubectl(&["-n", "shop", "delete", "serviceaccount", "reader"], "")?;
@@ -146,7 +181,7 @@ fn missing_rights(
 }
 
 /// The testbed writes its kubeconfigs as JSON, which is YAML, too.
-fn serde_saphyr_free(text: &str) -> Result<Value> {
+fn read_json(text: &str) -> Result<Value> {
     serde_json::from_str(text).context("the testbed's kubeconfig is JSON")
 }
 
@@ -291,7 +326,7 @@ pub(super) fn databases(stage: &Stage<'_>) -> Result<()> {
         "",
     )?;
     let answer = stage.backup(&["-n", "shop"], &[])?;
-    refused("database down", &answer, "database-down", &["shop/db"])?;
+    refused("database down", &answer, "pod-not-running-timeout", &["shop/db"])?;
     stage.shop.kubectl(
         &["-n", "shop", "scale", "statefulset/db", "--replicas=1"],
         "",
