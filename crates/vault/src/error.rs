@@ -191,6 +191,8 @@ impl VaultError {
             "InvalidAccessKeyId",
             "SignatureDoesNotMatch",
             "AccessDenied",
+            // versitygw 1.x for an unknown access key id, with status 404.
+            "XAdminUserNotFound",
         ]
         .iter()
         .any(|code| text.contains(code));

@@ -92,7 +92,7 @@ impl Driver for CsiSnapshot {
             Op::Check => backup::check(task, seen),
             Op::Capture => backup::capture(task, seen),
             Op::Expose => backup::expose(task, seen),
-            Op::Reap => reap::decide(task, seen),
+            Op::Reap => reap::decide(task, seen, now),
             Op::Restore => restore::decide(task, seen, now),
             Op::Ready => Ok(Verdict::Done(Outcome::default())),
         };

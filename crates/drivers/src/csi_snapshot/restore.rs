@@ -17,8 +17,6 @@ use super::types::{self, text};
 
 /// Remembers, on the volume, the reclaim policy to put back.
 const ANNOTATION_POLICY: &str = "refloat.io/reclaim-policy";
-/// Touched to wake the binder.
-const ANNOTATION_NUDGE: &str = "refloat.io/nudged";
 /// How long the binder may take before it is nudged, and between two nudges.
 const NUDGE_AFTER: SignedDuration = SignedDuration::from_secs(1);
 
@@ -173,7 +171,7 @@ fn wait_bound(task: &Task<'_>, target: &Value, now: Timestamp) -> Verdict {
         |pointer: &str| text(target, pointer).and_then(|text| text.parse::<Timestamp>().ok());
     let nudged = target
         .pointer("/metadata/annotations")
-        .and_then(|all| all.get(ANNOTATION_NUDGE))
+        .and_then(|all| all.get(types::ANNOTATION_NUDGE))
         .and_then(Value::as_str)
         .and_then(|text| text.parse::<Timestamp>().ok());
     let since = nudged.or_else(|| time("/metadata/creationTimestamp"));
@@ -181,7 +179,7 @@ fn wait_bound(task: &Task<'_>, target: &Value, now: Timestamp) -> Verdict {
         return Verdict::Act(vec![Effect::Patch {
             object: types::claim(task),
             patch: Patch::Merge(json!({
-                "metadata": { "annotations": { ANNOTATION_NUDGE: now.to_string() } },
+                "metadata": { "annotations": { types::ANNOTATION_NUDGE: now.to_string() } },
             })),
             precondition: Precondition::same_uid(target),
             subresource: None,
