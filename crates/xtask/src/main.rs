@@ -30,6 +30,8 @@ enum Verb {
     Demo(demo::Arguments),
     /// Every test: what CI runs
     Test(test::Arguments),
+    /// Write an image of refloat (OCI layout in a tar file), for your own clusters
+    Image { tar: std::path::PathBuf },
     /// Walls, sizes and names of the house
     Tidy,
     /// Write what is generated: CRDs, reference pages
@@ -42,8 +44,9 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
         Verb::Demo(arguments) => demo::run(&arguments),
         Verb::Test(arguments) => test::run(&arguments),
+        Verb::Image { tar } => testbed::write_image(&tar),
         Verb::Tidy => tidy::run(),
-        Verb::Codegen(arguments) => codegen::run(arguments),
+        Verb::Codegen(arguments) => codegen::run(&arguments),
         Verb::Testbed(arguments) => testbed::run(arguments),
     };
     match outcome {

@@ -28,16 +28,23 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// Builds the binary; cargo says where it lies.
+/// Builds the binary as developers do.
 pub(crate) fn build() -> Result<PathBuf> {
+    build_with(&[])
+}
+
+/// Builds the binary for users.
+pub(crate) fn build_release() -> Result<PathBuf> {
+    build_with(&["--release"])
+}
+
+/// Builds the binary; cargo says where it lies.
+fn build_with(options: &[&str]) -> Result<PathBuf> {
     say("building refloat");
     let built = cargo()
-        .args([
-            "build",
-            "--package",
-            "refloat-cli",
-            "--message-format=json-render-diagnostics",
-        ])
+        .args(["build", "--package", "refloat-cli", "--locked"])
+        .arg("--message-format=json-render-diagnostics")
+        .args(options)
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
         .output()

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
+use refloat_core::driver::Problem;
 use refloat_core::names::SiteName;
 use refloat_mover::MoverEngine;
 use refloat_vault::format::{RecoveryKey, RootKey};
 use refloat_vault::store::Vault;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::config::Config;
 use crate::failure::Failure;
@@ -259,21 +260,21 @@ async fn check(arguments: &Check, config: &Config, printer: Printer) -> Result<(
             }
         }
     }
-    let result: Value = json!({ "points": checked, "problems": problems });
-    printer.result(&result, || {
-        let mut text = format!("{checked} points checked\n");
-        for problem in &problems {
-            text.push_str(&format!("PROBLEM: {problem}\n"));
-        }
-        text
-    });
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::refuse(
-            "vault-damaged",
-            format!("{} problems were found", problems.len()),
-            "do not prune anything; recover from points that verify, and find out who could write to the bucket",
-        ))
+    if !problems.is_empty() {
+        return Err(damaged(&problems));
     }
+    printer.result(&json!({ "points": checked }), || {
+        format!("{checked} points checked: signatures, chains and parts are good\n")
+    });
+    Ok(())
+}
+
+/// One problem for each damage: a program that reads the answer reads one document.
+fn damaged(found: &[String]) -> Failure {
+    let hint = "do not prune anything; recover from points that verify, and find out who could write to the bucket";
+    let problems: Vec<Problem> = found
+        .iter()
+        .map(|message| Problem::stuck("vault-damaged", message, hint))
+        .collect();
+    problems.into()
 }

@@ -294,7 +294,7 @@ pub(super) fn databases(stage: &Stage<'_>) -> Result<()> {
     refused(
         "wrong user",
         &answer,
-        "database-refused",
+        "database-user",
         &["nobody-here", "shop/db"],
     )?;
     let answer = ask("container", &with(json!({ "container": "sidecar" })))?;
@@ -326,7 +326,12 @@ pub(super) fn databases(stage: &Stage<'_>) -> Result<()> {
         "",
     )?;
     let answer = stage.backup(&["-n", "shop"], &[])?;
-    refused("database down", &answer, "pod-not-running-timeout", &["shop/db"])?;
+    refused(
+        "database down",
+        &answer,
+        "pod-not-running-timeout",
+        &["shop/db"],
+    )?;
     stage.shop.kubectl(
         &["-n", "shop", "scale", "statefulset/db", "--replicas=1"],
         "",

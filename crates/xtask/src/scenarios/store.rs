@@ -57,7 +57,7 @@ pub(super) fn dying(stage: &Stage<'_>) -> Result<()> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    wait_for_pod(stage, Duration::from_secs(60))?;
+    wait_for_pod(stage, Duration::from_mins(1))?;
     thread::sleep(Duration::from_millis(700));
     stage.testbed.kill_object_store()?;
     let code = child.wait()?.code();

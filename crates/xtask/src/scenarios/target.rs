@@ -87,7 +87,11 @@ pub(super) fn unfit(stage: &Stage<'_>) -> Result<()> {
         &[],
     )?;
     refused("no such protection", &answer, "point-missing", &["nothing"])?;
+    storage_class(stage)?;
+    namespace_in_use(stage)
+}
 
+fn storage_class(stage: &Stage<'_>) -> Result<()> {
     let class = stage.at(
         Site::Recovery,
         &["get", "storageclass", "btrfs", "-o", "json"],
@@ -106,7 +110,10 @@ pub(super) fn unfit(stage: &Stage<'_>) -> Result<()> {
         "storage-class-missing",
         &["btrfs", "--map-storage-class"],
     )?;
+    Ok(())
+}
 
+fn namespace_in_use(stage: &Stage<'_>) -> Result<()> {
     stage.at(Site::Recovery, &["create", "namespace", "shop"])?;
     stage.at(
         Site::Recovery,
@@ -161,7 +168,7 @@ pub(super) fn without_space(stage: &Stage<'_>) -> Result<()> {
     let start = Instant::now();
     let said = loop {
         let said = fs::read_to_string(&log)?;
-        if said.contains("no space left in the pool") || start.elapsed() > Duration::from_secs(60) {
+        if said.contains("no space left in the pool") || start.elapsed() > Duration::from_mins(1) {
             break said;
         }
         thread::sleep(Duration::from_millis(200));

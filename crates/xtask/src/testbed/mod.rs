@@ -37,7 +37,7 @@ mod tests;
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -86,6 +86,15 @@ enum Action {
     /// Keep the programs of a testbed running
     #[command(hide = true)]
     Supervise { state: PathBuf },
+}
+
+/// Write an image of refloat's release build.
+pub(crate) fn write_image(tar: &Path) -> Result<ExitCode> {
+    let binary = crate::refloat::build_release()?;
+    let made = images::refloat(&cache::Cache::open()?, &binary)?;
+    std::fs::copy(&made, tar).with_context(|| format!("cannot write {}", tar.display()))?;
+    say(format_args!("wrote {}", tar.display()));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prove that a testbed works, survives and leaves nothing.
