@@ -4,26 +4,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::driver::{
-    Class, Effect, Effected, ExecAnswer, LOOK_ROUNDS_MAX, Outcome, Problem, Query, Repeat, Seen,
-    Verdict, Why,
+    Effect, Effected, ExecAnswer, LOOK_ROUNDS_MAX, Outcome, Problem, Query, Seen, Verdict, Why,
 };
 use crate::run::{
     Decision, End, Progress, Record, RunPlan, Step, Workers, advance, eligible, first_queries,
 };
 use crate::world::World;
 
+mod verdicts;
+
+use verdicts::{endless_look, fatal};
+
 /// Steps that one turn looks at.
 const STEPS_PER_TURN_MAX: usize = 64;
 /// Pause between two turns in which nothing was done.
 const PAUSE: Duration = Duration::from_millis(200);
-
-/// Codes of failures after which nothing can have happened at the other end.
-const NEVER_STARTED: &[&str] = &[
-    "throttled",
-    "unreachable",
-    "pod-not-running",
-    "command-not-started",
-];
 
 /// Where records go before anything is done.
 #[allow(
@@ -371,39 +366,6 @@ fn unseen(mut queries: Vec<Query>, seen: &Seen) -> Vec<Query> {
     queries.dedup();
     queries.retain(|query| !seen.has(query));
     queries
-}
-
-/// A failed effect ends the step only when looking again cannot help.
-fn fatal(effect: &Effect, problem: Problem) -> Option<Problem> {
-    let never_again = matches!(
-        effect,
-        Effect::Exec {
-            repeat: Repeat::Never,
-            ..
-        }
-    );
-    match problem.class {
-        Class::Stuck | Class::Bug => Some(problem),
-        Class::Wait | Class::Retry if NEVER_STARTED.contains(&problem.code.as_str()) => None,
-        Class::Wait | Class::Retry if never_again => Some(Problem::stuck(
-            "reply-lost",
-            format!("{}: {}", effect.describe(), problem.message),
-            "it may or may not have happened, and may not be repeated: look, then decide",
-        )),
-        Class::Wait | Class::Retry => None,
-    }
-}
-
-fn endless_look(step: &Step) -> Problem {
-    Problem::of(
-        Class::Bug,
-        "look-rounds",
-        format!(
-            "{}: more than {LOOK_ROUNDS_MAX} rounds of reading",
-            step.title
-        ),
-        "this is a defect of Refloat: please report it with the journal of the run",
-    )
 }
 
 fn ran(answer: ExecAnswer) -> Outcome {

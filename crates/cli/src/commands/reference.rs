@@ -66,7 +66,7 @@ fn usage(argument: &Arg) -> String {
             .get_value_names()
             .into_iter()
             .flatten()
-            .map(|name| name.as_str())
+            .map(clap::builder::Str::as_str)
             .collect();
         usage.push_str(&format!(" `{}`", names.join(" ")));
     }

@@ -2,10 +2,12 @@
 //!
 //! Pure: the steps are performed by `drive`. Knows facts about drivers (claims), never their names.
 
+mod members;
 mod objects;
 mod plan;
 mod point;
 mod seal;
+mod steps;
 #[cfg(test)]
 mod tests;
 

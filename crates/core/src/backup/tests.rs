@@ -1,3 +1,5 @@
+//! Claims, members and steps of small backups.
+
 use serde_json::json;
 
 use super::{ObjectFile, ObjectsError, pack, unpack};

@@ -1,3 +1,5 @@
+//! Gates as tables: what was seen, and whether the gate is open.
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};

@@ -2,12 +2,14 @@
 //! decision of what may run is `run::advance`.
 
 mod fill;
+mod mover;
 mod system;
 mod write;
 
-pub use fill::{
-    Direction, Filling, MoverOrder, MoverProgress, MoverReport, ORDER_VARIABLE, VAULT_MOUNT,
-    VOLUME_MOUNT, vault_secret_name,
+pub use fill::{Direction, Filling};
+pub use mover::{
+    MoverOrder, MoverProgress, MoverReport, ORDER_VARIABLE, VAULT_MOUNT, VOLUME_MOUNT,
+    vault_secret_name,
 };
 pub use system::{decide as system_namespace_decide, look as system_namespace_look};
 pub use write::{Existing, Writing, digest, owner_of};

@@ -1,0 +1,195 @@
+//! Who is a member of a backup: claimed engines, volumes, and what is known of the point before it is made.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::plan::{BackupGoal, claims};
+use super::point::{Finding, Member, Mode, Part, PointContent};
+use crate::driver::{Claim, Driver, Problem, Role};
+use crate::inventory::{Inventory, ThingId};
+
+pub(super) struct Members {
+    pub(super) engines: Vec<Claim>,
+    pub(super) volumes: Vec<Claim>,
+    findings: Vec<Finding>,
+}
+
+pub(super) fn part_id(claim: &ThingId) -> String {
+    format!(
+        "{}/{}",
+        claim.namespace.as_deref().unwrap_or_default(),
+        claim.name
+    )
+}
+
+impl Members {
+    pub(super) fn find(
+        inventory: &Inventory,
+        goal: &BackupGoal,
+        drivers: &[&'static dyn Driver],
+        problems: &mut Vec<Problem>,
+    ) -> Self {
+        let mut members = Self {
+            engines: Vec::new(),
+            volumes: Vec::new(),
+            findings: Vec::new(),
+        };
+        for mut claim in claims(inventory, &goal.namespaces, drivers) {
+            if claim.role == Role::Volume {
+                if goal.excluded_volumes.contains(&part_id(&claim.thing)) {
+                    members.findings.push(Finding {
+                        code: "volume-excluded".to_owned(),
+                        thing: claim.thing.to_string(),
+                        message: "left out by the protection: its data will not come back"
+                            .to_owned(),
+                    });
+                } else {
+                    members.volumes.push(claim);
+                }
+                continue;
+            }
+            for wanted in &goal.overrides {
+                let here = wanted.kind == claim.thing.kind
+                    && wanted.name == claim.thing.name
+                    && (wanted.namespace.is_none() || wanted.namespace == claim.thing.namespace);
+                if here {
+                    claim.settings.extend(wanted.settings.clone());
+                }
+            }
+            members.engines.push(claim);
+        }
+        members.check_claimed(inventory, goal, problems);
+        members
+    }
+
+    /// Every PersistentVolumeClaim must be somebody's.
+    fn check_claimed(
+        &mut self,
+        inventory: &Inventory,
+        goal: &BackupGoal,
+        problems: &mut Vec<Problem>,
+    ) {
+        for claim in inventory.of_kind("", "PersistentVolumeClaim") {
+            let id = claim.id();
+            let inside = claim
+                .namespace()
+                .is_some_and(|namespace| goal.namespaces.iter().any(|one| one == namespace));
+            let known = self.volumes.iter().any(|volume| volume.thing == id)
+                || goal.excluded_volumes.contains(&part_id(&id));
+            if inside && !known {
+                problems.push(Problem::stuck(
+                    "volume-unprotected",
+                    format!("no driver can protect {id}"),
+                    "leave it out on purpose with `exclude.volumes` (or `--exclude-volume`), or move it to a CSI driver with snapshots",
+                ));
+            }
+        }
+    }
+
+    pub(super) fn engine_of(&self, volume: &ThingId) -> Option<&Claim> {
+        self.engines
+            .iter()
+            .find(|engine| engine.volumes.contains(volume))
+    }
+
+    /// A volume that no engine claims is crash-consistent at best.
+    pub(super) fn check_modes(&mut self, goal: &BackupGoal, problems: &mut Vec<Problem>) {
+        for volume in &self.volumes {
+            if self.engine_of(&volume.thing).is_some() {
+                continue;
+            }
+            self.findings.push(Finding {
+                code: "volume-crash-consistent".to_owned(),
+                thing: volume.thing.to_string(),
+                message: "no driver knows the application on it: the copy is crash-consistent"
+                    .to_owned(),
+            });
+            if goal.minimum_mode > Mode::Crash {
+                problems.push(Problem::stuck(
+                    "mode-too-weak",
+                    format!(
+                        "{}: no driver knows the application on it, so its copy can only be `crash`; the protection asks for `{}`",
+                        volume.thing,
+                        goal.minimum_mode.as_str()
+                    ),
+                    "allow it with `minimumMode: crash` (or `--minimum-mode crash`), or leave the volume out with `exclude.volumes`",
+                ));
+            }
+        }
+    }
+
+    pub(super) fn draft(&self, inventory: &Inventory, goal: &BackupGoal) -> PointContent {
+        let parts = self
+            .volumes
+            .iter()
+            .map(|volume| draft_part(volume, inventory, goal))
+            .collect();
+        let engines = self.engines.iter().map(|claim| Member {
+            name: part_id(&claim.thing),
+            driver: claim.driver.clone(),
+            thing: claim.thing.clone(),
+            mode: Mode::Crash,
+            evidence: Vec::new(),
+            engine: BTreeMap::new(),
+            settings: claim.settings.clone(),
+            parts: claim.volumes.iter().map(part_id).collect(),
+        });
+        let plain = self
+            .volumes
+            .iter()
+            .filter(|volume| self.engine_of(&volume.thing).is_none())
+            .map(|volume| Member {
+                name: format!("volume {}", part_id(&volume.thing)),
+                driver: volume.driver.clone(),
+                thing: volume.thing.clone(),
+                mode: Mode::Crash,
+                evidence: Vec::new(),
+                engine: BTreeMap::new(),
+                settings: volume.settings.clone(),
+                parts: vec![part_id(&volume.thing)],
+            });
+        PointContent {
+            protection: goal.protection.clone(),
+            site: goal.site.clone(),
+            run: goal.run.clone(),
+            namespaces: goal.namespaces.clone(),
+            spec: goal.spec.clone(),
+            kubernetes_version: inventory.kubernetes_version.clone(),
+            cluster_uid: goal.cluster_uid.clone(),
+            began: goal.began,
+            members: engines.chain(plain).collect(),
+            parts,
+            objects: None,
+            required: goal.required.clone(),
+            owned: goal.owned.clone(),
+            findings: self.findings.clone(),
+        }
+    }
+}
+
+fn draft_part(volume: &Claim, inventory: &Inventory, goal: &BackupGoal) -> Part {
+    let claim = inventory.get(&volume.thing);
+    let text = |pointer: &str| {
+        claim
+            .and_then(|claim| claim.text(pointer))
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let setting = |key: &str| volume.settings.get(key).cloned().unwrap_or_default();
+    Part {
+        id: part_id(&volume.thing),
+        driver: volume.driver.clone(),
+        claim: claim.map_or(Value::Null, |claim| claim.object.clone()),
+        storage_class: text("/spec/storageClassName"),
+        csi_driver: setting("csi_driver"),
+        capacity: text("/status/capacity/storage"),
+        cut: goal.began,
+        snapshot_handle: String::new(),
+        snapshot: String::new(),
+        tree: String::new(),
+        files: 0,
+        bytes: 0,
+        bytes_added: 0,
+    }
+}

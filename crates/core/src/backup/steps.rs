@@ -1,0 +1,245 @@
+//! The steps of a backup and what follows what: check, cut, move, seal, clean up.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::members::{Members, part_id};
+use super::plan::BackupGoal;
+use super::point::PointContent;
+use crate::driver::{Claim, Op};
+use crate::recovery::{Direction, Filling};
+use crate::run::{Edge, Phase, RunKind, RunPlan, Step, Work};
+
+impl Members {
+    pub(super) fn steps(&self, goal: &BackupGoal, draft: &PointContent) -> RunPlan {
+        let mut steps = vec![
+            Builder::new("system-namespace", Phase::Check, Work::SystemNamespace)
+                .titled("make sure that Refloat's namespace exists")
+                .build(),
+            Builder::new("vault-access", Phase::Check, Work::VaultAccess)
+                .titled("give movers access to the vault")
+                .after("system-namespace", "SYSTEM_NAMESPACE_FIRST")
+                .build(),
+        ];
+        let checks = self.check_steps(goal);
+        let check_ids: Vec<String> = checks.iter().map(|step| step.id.clone()).collect();
+        steps.extend(checks);
+        steps.extend(self.capture_steps(goal, &check_ids));
+        steps.extend(self.move_steps(goal));
+        let cuts = self.ids("cut");
+        steps.push(
+            Builder::new("store-objects", Phase::Move, Work::StoreObjects)
+                .titled("list and store the objects")
+                .limited(1800)
+                .after_all(&cuts, "OBJECTS_AFTER_LAST_CUT")
+                .after_all(&check_ids, "CHECK_BEFORE_CAPTURE")
+                .build(),
+        );
+        let draft = serde_json::to_value(draft).expect("a point is plain data with text keys");
+        steps.push(
+            Builder::new("seal", Phase::Seal, Work::Seal { draft })
+                .titled("sign the point")
+                .after("store-objects", "SEAL_LAST")
+                .after_all(&self.ids("move"), "SEAL_LAST")
+                .build(),
+        );
+        steps.extend(self.clean_steps());
+        RunPlan {
+            kind: RunKind::Backup,
+            run: goal.run.clone(),
+            protection: goal.protection.clone(),
+            site: goal.site.clone(),
+            point: None,
+            mover_image: goal.mover_image.clone(),
+            steps,
+        }
+    }
+
+    fn ids(&self, verb: &str) -> Vec<String> {
+        self.volumes
+            .iter()
+            .map(|volume| format!("{verb} {}", part_id(&volume.thing)))
+            .collect()
+    }
+
+    fn check_steps(&self, goal: &BackupGoal) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for volume in &self.volumes {
+            let id = part_id(&volume.thing);
+            let inputs = volume_inputs(goal);
+            let work = driver_work(Op::Check, volume, inputs);
+            let step = Builder::new(&format!("check volume {id}"), Phase::Check, work)
+                .titled(&format!("check that volume {id} can be cut"))
+                .limited(60);
+            steps.push(step.build());
+        }
+        for engine in &self.engines {
+            let id = part_id(&engine.thing);
+            let volumes: Vec<Value> = self
+                .volumes
+                .iter()
+                .filter(|volume| engine.volumes.contains(&volume.thing))
+                .map(|volume| json!({ "claim": part_id(&volume.thing), "settings": volume.settings }))
+                .collect();
+            let inputs = BTreeMap::from([
+                ("minimum_mode".to_owned(), json!(goal.minimum_mode)),
+                ("volumes".to_owned(), Value::Array(volumes)),
+            ]);
+            let work = driver_work(Op::Check, engine, inputs);
+            let step = Builder::new(&format!("check {id}"), Phase::Check, work)
+                .titled(&format!("check {} {id} and decide its mode", engine.driver))
+                .limited(60);
+            steps.push(step.build());
+        }
+        steps
+    }
+
+    fn capture_steps(&self, goal: &BackupGoal, checks: &[String]) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for engine in &self.engines {
+            let id = part_id(&engine.thing);
+            let work = driver_work(Op::Capture, engine, BTreeMap::new());
+            let step = Builder::new(&format!("prepare {id}"), Phase::Capture, work)
+                .titled(&format!("checkpoint {} {id}", engine.driver))
+                .limited(300)
+                .after_all(checks, "CHECK_BEFORE_CAPTURE")
+                .after("vault-access", "VAULT_BEFORE_CAPTURE");
+            steps.push(step.build());
+        }
+        for volume in &self.volumes {
+            let id = part_id(&volume.thing);
+            let work = driver_work(Op::Capture, volume, volume_inputs(goal));
+            let mut step = Builder::new(&format!("cut {id}"), Phase::Capture, work)
+                .titled(&format!("cut volume {id}"))
+                .limited(goal.cut_seconds_max)
+                .after("vault-access", "VAULT_BEFORE_CAPTURE")
+                .after_all(checks, "CHECK_BEFORE_CAPTURE");
+            if let Some(engine) = self.engine_of(&volume.thing) {
+                let engine = format!("prepare {}", part_id(&engine.thing));
+                step = step.after(&engine, "ENGINE_BEFORE_CUT");
+            }
+            steps.push(step.build());
+        }
+        steps
+    }
+
+    fn move_steps(&self, goal: &BackupGoal) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for volume in &self.volumes {
+            let id = part_id(&volume.thing);
+            let expose = driver_work(Op::Expose, volume, volume_inputs(goal));
+            let step = Builder::new(&format!("expose {id}"), Phase::Move, expose)
+                .titled(&format!("expose the cut of {id} to a mover"))
+                .limited(1800)
+                .after("system-namespace", "SYSTEM_NAMESPACE_FIRST")
+                .after(&format!("cut {id}"), "CUT_BEFORE_EXPOSE");
+            steps.push(step.build());
+            let filling = Filling {
+                direction: Direction::Backup,
+                part: id.clone(),
+                claim_spec: None,
+                snapshot: None,
+                tree: None,
+                bytes: None,
+            };
+            let step = Builder::new(&format!("move {id}"), Phase::Move, Work::Fill(filling))
+                .titled(&format!("move {id} into the vault"))
+                .limited(goal.move_seconds_max)
+                .after("vault-access", "VAULT_BEFORE_MOVER")
+                .after(&format!("expose {id}"), "EXPOSE_BEFORE_MOVE");
+            steps.push(step.build());
+        }
+        steps
+    }
+
+    fn clean_steps(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for volume in &self.volumes {
+            let id = part_id(&volume.thing);
+            let work = driver_work(Op::Reap, volume, BTreeMap::new());
+            let step = Builder::new(&format!("reap {id}"), Phase::Clean, work)
+                .titled(&format!("remove the mover and the snapshot of {id}"))
+                .limited(300)
+                .after("seal", "REAP_AFTER_SEAL");
+            steps.push(Step {
+                cleanup: true,
+                ..step.build()
+            });
+        }
+        let end = Builder::new("vault-access-end", Phase::Clean, Work::VaultAccessEnd)
+            .titled("take the movers' access to the vault away")
+            .after("seal", "REAP_AFTER_SEAL")
+            .after_all(&self.ids("reap"), "MOVERS_GONE_FIRST");
+        steps.push(Step {
+            cleanup: true,
+            ..end.build()
+        });
+        steps
+    }
+}
+
+fn volume_inputs(goal: &BackupGoal) -> BTreeMap<String, Value> {
+    let mut inputs = BTreeMap::new();
+    if let Some(class) = &goal.snapshot_class {
+        inputs.insert("snapshot_class".to_owned(), json!(class));
+    }
+    inputs
+}
+
+fn driver_work(op: Op, claim: &Claim, inputs: BTreeMap<String, Value>) -> Work {
+    Work::Driver {
+        op,
+        claim: claim.clone(),
+        inputs,
+    }
+}
+
+/// Builds a step.
+struct Builder {
+    step: Step,
+}
+
+impl Builder {
+    fn new(id: &str, phase: Phase, work: Work) -> Self {
+        Self {
+            step: Step {
+                id: id.to_owned(),
+                phase,
+                title: id.to_owned(),
+                needs: BTreeSet::new(),
+                work,
+                limit_seconds: 120,
+                cleanup: false,
+            },
+        }
+    }
+
+    fn titled(mut self, title: &str) -> Self {
+        title.clone_into(&mut self.step.title);
+        self
+    }
+
+    fn limited(mut self, seconds: u32) -> Self {
+        self.step.limit_seconds = seconds;
+        self
+    }
+
+    fn after(mut self, on: &str, rule: &str) -> Self {
+        self.step
+            .needs
+            .insert(Edge::new(on, rule, "order of a backup"));
+        self
+    }
+
+    fn after_all(mut self, on: &[String], rule: &str) -> Self {
+        for one in on {
+            self = self.after(one, rule);
+        }
+        self
+    }
+
+    fn build(self) -> Step {
+        self.step
+    }
+}

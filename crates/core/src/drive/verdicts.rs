@@ -1,0 +1,45 @@
+//! What the loop makes of effects that failed and of drivers that never stop looking.
+
+use crate::driver::{Class, Effect, LOOK_ROUNDS_MAX, Problem, Repeat};
+use crate::run::Step;
+
+/// Codes of failures after which nothing can have happened at the other end.
+const NEVER_STARTED: &[&str] = &[
+    "throttled",
+    "unreachable",
+    "pod-not-running",
+    "command-not-started",
+];
+
+/// A failed effect ends the step only when looking again cannot help.
+pub(super) fn fatal(effect: &Effect, problem: Problem) -> Option<Problem> {
+    let never_again = matches!(
+        effect,
+        Effect::Exec {
+            repeat: Repeat::Never,
+            ..
+        }
+    );
+    match problem.class {
+        Class::Stuck | Class::Bug => Some(problem),
+        Class::Wait | Class::Retry if NEVER_STARTED.contains(&problem.code.as_str()) => None,
+        Class::Wait | Class::Retry if never_again => Some(Problem::stuck(
+            "reply-lost",
+            format!("{}: {}", effect.describe(), problem.message),
+            "it may or may not have happened, and may not be repeated: look, then decide",
+        )),
+        Class::Wait | Class::Retry => None,
+    }
+}
+
+pub(super) fn endless_look(step: &Step) -> Problem {
+    Problem::of(
+        Class::Bug,
+        "look-rounds",
+        format!(
+            "{}: more than {LOOK_ROUNDS_MAX} rounds of reading",
+            step.title
+        ),
+        "this is a defect of Refloat: please report it with the journal of the run",
+    )
+}
