@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -84,6 +84,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     map(root, &mut wrong)?;
     links(root, &mut wrong)?;
     bans(root, &mut wrong)?;
+    go_format(root, &mut wrong)?;
     Ok(wrong)
 }
 
@@ -289,6 +290,19 @@ fn links(root: &Path, wrong: &mut Vec<String>) -> Result<()> {
                 ));
             }
         }
+    }
+    Ok(())
+}
+
+/// Go sources as gofmt writes them.
+fn go_format(root: &Path, wrong: &mut Vec<String>) -> Result<()> {
+    let printed = Command::new("gofmt")
+        .args(["-l", "testbed"])
+        .current_dir(root)
+        .output()
+        .context("cannot start gofmt: it comes with Go")?;
+    for name in String::from_utf8_lossy(&printed.stdout).lines() {
+        wrong.push(format!("{name} is not formatted: run gofmt -w"));
     }
     Ok(())
 }

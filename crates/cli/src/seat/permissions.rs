@@ -29,6 +29,7 @@ pub(crate) async fn check_permissions(
         need("", "secrets", &["get", "create", "delete"], system),
         need("", "pods", &["get", "list"], system),
         need("", "pods/log", &["get"], system),
+        need("", "events", &["list"], system),
         need("batch", "jobs", &["get", "create", "delete"], system),
     ];
     for permission in CATALOGUE

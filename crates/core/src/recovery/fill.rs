@@ -139,10 +139,7 @@ impl Filling {
             return Ok(Verdict::Stuck(problem));
         }
         let Some(pod) = pods.iter().find_map(running) else {
-            return Ok(Verdict::Wait(Why::new(
-                "mover-starting",
-                pending_reason(&self.part, pods),
-            )));
+            return Ok(self.starting(plan, pods, claim, seen));
         };
         let log = LogRequest {
             namespace: SYSTEM_NAMESPACE.to_owned(),
@@ -157,6 +154,41 @@ impl Filling {
             "mover-running",
             message.unwrap_or_else(|| format!("{}: the mover runs", self.part)),
         )))
+    }
+
+    /// The mover does not run yet: if its volume is not there, the storage's own words say why.
+    fn starting(
+        &self,
+        plan: &RunPlan,
+        pods: &[Value],
+        claim: Option<&Value>,
+        seen: &Seen,
+    ) -> Verdict {
+        let reason = pending_reason(&self.part, pods);
+        let bound = claim.and_then(|claim| claim.pointer("/status/phase")?.as_str());
+        if bound == Some("Bound") {
+            return Verdict::Wait(Why::new("mover-starting", reason));
+        }
+        let events = ListRequest {
+            resource: Resource::namespaced("v1", "Event", "events"),
+            namespace: Some(SYSTEM_NAMESPACE.to_owned()),
+            labels: BTreeMap::new(),
+        };
+        if !seen.has(&Query::List(events.clone())) {
+            return Verdict::Look(vec![Query::List(events)]);
+        }
+        // Without the right to read events only the reason is missing.
+        let warning = seen
+            .list(&events)
+            .ok()
+            .and_then(|all| newest_warning(all, &self.object_name(&plan.run)));
+        Verdict::Wait(match warning {
+            Some(warning) => Why::new(
+                "volume-provisioning",
+                format!("{}: no volume yet: {warning}", self.part),
+            ),
+            None => Why::new("mover-starting", reason),
+        })
     }
 
     fn no_report(&self) -> Problem {
@@ -375,6 +407,20 @@ fn hopeless(pod: &Value) -> Option<Problem> {
             "give an image that this cluster can pull with `--mover-image`",
         )
     })
+}
+
+/// The newest warning about a claim.
+fn newest_warning<'a>(events: &'a [Value], claim: &str) -> Option<&'a str> {
+    let text = |event: &'a Value, pointer: &str| event.pointer(pointer).and_then(Value::as_str);
+    events
+        .iter()
+        .filter(|event| {
+            text(event, "/type") == Some("Warning")
+                && text(event, "/involvedObject/kind") == Some("PersistentVolumeClaim")
+                && text(event, "/involvedObject/name") == Some(claim)
+        })
+        .max_by_key(|event| text(event, "/lastTimestamp").unwrap_or_default())
+        .and_then(|event| text(event, "/message"))
 }
 
 fn pending_reason(part: &str, pods: &[Value]) -> String {

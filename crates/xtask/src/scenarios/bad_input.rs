@@ -239,8 +239,52 @@ pub(super) fn volumes(stage: &Stage<'_>) -> Result<()> {
     stage
         .shop
         .kubectl(&["delete", "namespace", "odd", "--wait=false"], "")?;
+    definition(stage)?;
     snapshot_classes(stage)?;
     stage.nothing_left(Site::Primary)
+}
+
+/// The API server takes the generated definition, and refuses a protection with a field that it does not know.
+fn definition(stage: &Stage<'_>) -> Result<()> {
+    stage.shop.kubectl(
+        &["apply", "-f", "deploy/crds/refloat.io_protections.yaml"],
+        "",
+    )?;
+    let established = [
+        "wait",
+        "--for=condition=Established",
+        "crd/protections.refloat.io",
+        "--timeout=30s",
+    ];
+    stage.shop.kubectl(&established, "")?;
+    let apply = |name: &str, spec: &Value| {
+        let file = stage.protection(name, spec)?;
+        let strict = [
+            "apply",
+            "-n",
+            "shop",
+            "--validate=strict",
+            "--dry-run=server",
+            "-f",
+            &file,
+        ];
+        stage.shop.kubectl(&strict, "")
+    };
+    apply(
+        "good",
+        &json!({ "namespaces": ["shop"], "minimumMode": "crash" }),
+    )?;
+    for bad in [
+        json!({ "namespaces": ["shop"], "retention": 3 }),
+        json!({ "namespaces": [] }),
+        json!({ "namespaces": ["shop"], "minimumMode": "perfect" }),
+    ] {
+        ensure!(apply("bad", &bad).is_err(), "the API server took {bad}");
+    }
+    stage
+        .shop
+        .kubectl(&["delete", "crd/protections.refloat.io"], "")?;
+    Ok(())
 }
 
 fn snapshot_classes(stage: &Stage<'_>) -> Result<()> {

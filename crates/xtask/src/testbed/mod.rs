@@ -97,6 +97,12 @@ pub(crate) fn write_image(tar: &Path) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Install the Debian packages that a testbed and the tests need.
+pub(crate) fn install() -> Result<()> {
+    requirements::check()?;
+    packages::ensure()
+}
+
 /// Prove that a testbed works, survives and leaves nothing.
 pub(crate) fn selftest(name: &str) -> Result<()> {
     selftest::run(name)

@@ -1,6 +1,6 @@
 //! Debian packages that a testbed needs, installed without starting their services.
 //!
-//! Called by `up`, after the machine was found fit.
+//! Called by `up` after the machine was found fit, and before the tests that need some of them.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -26,6 +26,7 @@ const PACKAGES: &[&str] = &[
     "kmod",
     "nftables",
     "procps",
+    "restic",
     "runc",
     "util-linux",
 ];
