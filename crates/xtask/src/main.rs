@@ -4,6 +4,7 @@
 
 mod codegen;
 mod demo;
+mod ground;
 mod printer;
 mod refloat;
 mod scenarios;
@@ -30,8 +31,8 @@ enum Verb {
     Demo(demo::Arguments),
     /// Every test: what CI runs
     Test(test::Arguments),
-    /// Write an image of refloat (OCI layout in a tar file), for your own clusters
-    Image { tar: std::path::PathBuf },
+    /// Write images for your own clusters into a directory (OCI layouts in tar files): refloat's, and those of the demo's shop
+    Images { directory: std::path::PathBuf },
     /// Walls, sizes and names of the house
     Tidy,
     /// Write what is generated: CRDs, reference pages
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
         Verb::Demo(arguments) => demo::run(&arguments),
         Verb::Test(arguments) => test::run(&arguments),
-        Verb::Image { tar } => testbed::write_image(&tar),
+        Verb::Images { directory } => testbed::write_images(&directory),
         Verb::Tidy => tidy::run(),
         Verb::Codegen(arguments) => codegen::run(&arguments),
         Verb::Testbed(arguments) => testbed::run(arguments),

@@ -7,8 +7,9 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use crate::ground::Ground;
 use crate::printer::say;
-use crate::testbed::{Site, Testbed};
+use crate::testbed::Site;
 
 /// Cargo as the user starts it: what it tells its own children would make it build some crates anew each time.
 pub(crate) fn cargo() -> Command {
@@ -59,7 +60,7 @@ fn build_with(options: &[&str]) -> Result<PathBuf> {
 }
 
 pub(crate) struct Refloat<'a> {
-    testbed: &'a Testbed,
+    ground: &'a Ground,
     binary: PathBuf,
     keys: PathBuf,
     prefix: String,
@@ -94,16 +95,15 @@ fn show(arguments: &[&str]) {
 }
 
 impl<'a> Refloat<'a> {
-    /// Loads the image that movers run and makes a directory for the keys.
-    pub(crate) fn prepare(testbed: &'a Testbed, binary: PathBuf, prefix: &str) -> Result<Self> {
-        testbed.load_refloat(&binary)?;
-        let keys = testbed.scratch().join(format!("keys-{prefix}"));
+    /// Makes a directory for the keys.
+    pub(crate) fn prepare(ground: &'a Ground, binary: PathBuf, prefix: &str) -> Result<Self> {
+        let keys = ground.scratch().join(format!("keys-{prefix}"));
         if keys.exists() {
             fs::remove_dir_all(&keys)?;
         }
         fs::create_dir_all(&keys)?;
         Ok(Self {
-            testbed,
+            ground,
             binary,
             keys,
             prefix: prefix.to_owned(),
@@ -116,28 +116,19 @@ impl<'a> Refloat<'a> {
     }
 
     /// refloat with everything it needs in its environment.
-    pub(crate) fn command(&self, site: Option<Site>, arguments: &[&str]) -> Result<Command> {
-        let store = self.testbed.object_store()?;
+    pub(crate) fn command(&self, site: Option<Site>, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command
             .args(arguments)
-            .env(
-                "REFLOAT_VAULT",
-                format!("s3://{}/{}", store.bucket, self.prefix),
-            )
-            .env("REFLOAT_S3_ENDPOINT", &store.endpoint)
-            .env("AWS_REGION", &store.region)
-            .env("AWS_ACCESS_KEY_ID", &store.access_key)
-            .env("AWS_SECRET_ACCESS_KEY", &store.secret_key)
-            .env("REFLOAT_MOVER_IMAGE", "refloat.local/refloat:dev")
+            .envs(self.ground.environment(&self.prefix))
             .env_remove("KUBECONFIG");
         if let Some(site) = site {
             let key = self.keys.join(format!("{}.sitekey", site.name()));
             command
-                .env("KUBECONFIG", self.testbed.kubeconfig(site))
+                .env("KUBECONFIG", self.ground.kubeconfig(site))
                 .env("REFLOAT_SITE_KEY", key);
         }
-        Ok(command)
+        command
     }
 
     /// Runs it quietly; how it ended. The environment's changes come last.
@@ -148,7 +139,7 @@ impl<'a> Refloat<'a> {
         environment: &[(&str, &str)],
     ) -> Result<Answer> {
         let done = self
-            .command(site, arguments)?
+            .command(site, arguments)
             .args(["--output", "json"])
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
@@ -165,7 +156,7 @@ impl<'a> Refloat<'a> {
     pub(crate) fn json(&self, site: Option<Site>, arguments: &[&str]) -> Result<Value> {
         show(arguments);
         let done = self
-            .command(site, arguments)?
+            .command(site, arguments)
             .args(["--output", "json"])
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -184,7 +175,7 @@ impl<'a> Refloat<'a> {
     fn text(&self, site: Option<Site>, arguments: &[&str]) -> Result<()> {
         show(arguments);
         let done = self
-            .command(site, arguments)?
+            .command(site, arguments)
             .stdin(Stdio::null())
             .status()
             .context("cannot start refloat")?;
@@ -231,10 +222,18 @@ impl<'a> Refloat<'a> {
         Ok(())
     }
 
-    pub(crate) fn backup(&self, site: Site) -> Result<Value> {
+    pub(crate) fn backup(&self, site: Site, minimum_mode: &str) -> Result<Value> {
         self.json(
             Some(site),
-            &["backup", "--protection", "shop", "--namespace", "shop"],
+            &[
+                "backup",
+                "--protection",
+                "shop",
+                "--namespace",
+                "shop",
+                "--minimum-mode",
+                minimum_mode,
+            ],
         )
     }
 

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::ground::Ground;
 use crate::printer::say;
-use crate::testbed::{Site, Testbed, output};
+use crate::testbed::{Site, output};
 
 const MANIFESTS: &str = include_str!("../../../testbed/scenarios/shop/shop.yaml");
 const SCHEMA: &str = include_str!("../../../testbed/scenarios/shop/schema.sql");
@@ -15,18 +16,18 @@ const SCHEMA: &str = include_str!("../../../testbed/scenarios/shop/schema.sql");
 const ACCOUNT_BYTES: u32 = 560;
 
 pub(crate) struct Shop<'a> {
-    testbed: &'a Testbed,
+    ground: &'a Ground,
     site: Site,
 }
 
 impl<'a> Shop<'a> {
-    pub(crate) fn new(testbed: &'a Testbed, site: Site) -> Self {
-        Self { testbed, site }
+    pub(crate) fn new(ground: &'a Ground, site: Site) -> Self {
+        Self { ground, site }
     }
 
     /// kubectl at this site with an input; what it printed.
     pub(crate) fn kubectl(&self, arguments: &[&str], input: &str) -> Result<String> {
-        let mut command = self.testbed.kubectl(self.site);
+        let mut command = self.ground.kubectl(self.site);
         let mut child = command
             .args(arguments)
             .stdin(Stdio::piped())
@@ -51,8 +52,10 @@ impl<'a> Shop<'a> {
     pub(crate) fn open(&self, mebibytes: u32) -> Result<()> {
         let start = Instant::now();
         // The custom resource comes with its definition: the first apply may be too early for it.
+        let class = format!("storageClassName: {}", self.ground.storage_class);
+        let manifests = MANIFESTS.replace("storageClassName: btrfs", &class);
         let apply = ["apply", "--server-side", "-f", "-"];
-        if self.kubectl(&apply, MANIFESTS).is_err() {
+        if self.kubectl(&apply, &manifests).is_err() {
             self.kubectl(
                 &[
                     "wait",
@@ -62,7 +65,7 @@ impl<'a> Shop<'a> {
                 ],
                 "",
             )?;
-            self.kubectl(&apply, MANIFESTS)?;
+            self.kubectl(&apply, &manifests)?;
         }
         self.rolled_out("statefulset/db")?;
         let accounts = mebibytes.saturating_mul(1024 * 1024) / ACCOUNT_BYTES;
@@ -113,8 +116,8 @@ impl<'a> Shop<'a> {
 }
 
 /// A statement in a site's shop; the answer.
-pub(crate) fn query(testbed: &Testbed, site: Site, sql: &str) -> Result<String> {
-    let mut command = testbed.kubectl(site);
+pub(crate) fn query(ground: &Ground, site: Site, sql: &str) -> Result<String> {
+    let mut command = ground.kubectl(site);
     command.args([
         "-n",
         "shop",

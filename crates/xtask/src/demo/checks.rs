@@ -8,12 +8,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::writer::Order;
+use crate::ground::Ground;
 use crate::printer::say;
 use crate::shop;
-use crate::testbed::{Site, Testbed, output};
+use crate::testbed::{Site, output};
 
-fn object(testbed: &Testbed, site: Site, arguments: &[&str]) -> Result<Value> {
-    let mut command = testbed.kubectl(site);
+fn object(ground: &Ground, site: Site, arguments: &[&str]) -> Result<Value> {
+    let mut command = ground.kubectl(site);
     command
         .args(["-n", "shop", "get", "-o", "json"])
         .args(arguments);
@@ -28,16 +29,14 @@ fn text<'a>(object: &'a Value, pointer: &str) -> Result<&'a str> {
 }
 
 /// Asks the web application through its Service until it answers well.
-pub(super) fn web_answers(testbed: &Testbed, site: Site, limit: Duration) -> Result<String> {
-    let service = object(testbed, site, &["service", "web"])?;
-    let address = text(&service, "/spec/clusterIP")?.to_owned();
-    let script = format!(
-        "exec 3<>/dev/tcp/{address}/80 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && timeout 10 cat <&3"
-    );
+pub(super) fn web_answers(ground: &Ground, site: Site, limit: Duration) -> Result<String> {
+    // From inside the cluster, by the Service's name: its address and its DNS name are under test, too.
+    let script =
+        "exec 3<>/dev/tcp/web/80 && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && timeout 10 cat <&3";
     let deadline = Instant::now() + limit;
     loop {
-        let mut command = testbed.command_in(site, "bash")?;
-        command.args(["-c", &script]);
+        let mut command = ground.kubectl(site);
+        command.args(["-n", "shop", "exec", "db-0", "--", "bash", "-c", script]);
         let answer = output(command).unwrap_or_default();
         if answer.starts_with("HTTP/1.0 200") {
             return Ok(answer.lines().last().unwrap_or_default().to_owned());
@@ -50,16 +49,16 @@ pub(super) fn web_answers(testbed: &Testbed, site: Site, limit: Duration) -> Res
 }
 
 /// Every check; each says what it found.
-pub(super) fn all(testbed: &Testbed, site: Site, orders: &[Order], cut: Timestamp) -> Result<()> {
-    acknowledged(testbed, site, orders, cut)?;
-    invariant(testbed, site)?;
-    amcheck(testbed, site)?;
-    operator(testbed, site)?;
-    order(testbed, site)
+pub(super) fn all(ground: &Ground, site: Site, orders: &[Order], cut: Timestamp) -> Result<()> {
+    acknowledged(ground, site, orders, cut)?;
+    invariant(ground, site)?;
+    amcheck(ground, site)?;
+    operator(ground, site)?;
+    order(ground, site)
 }
 
 /// Every order acknowledged before the cut is there, and the sequence has no hole.
-fn acknowledged(testbed: &Testbed, site: Site, orders: &[Order], cut: Timestamp) -> Result<()> {
+fn acknowledged(ground: &Ground, site: Site, orders: &[Order], cut: Timestamp) -> Result<()> {
     let promised = orders
         .iter()
         .filter(|order| order.acknowledged < cut)
@@ -71,7 +70,7 @@ fn acknowledged(testbed: &Testbed, site: Site, orders: &[Order], cut: Timestamp)
         "no order was acknowledged before the cut: nothing would be proven"
     );
     let found = shop::query(
-        testbed,
+        ground,
         site,
         "SELECT count(*) || ' ' || max(seq) FROM orders",
     )?;
@@ -92,9 +91,9 @@ fn acknowledged(testbed: &Testbed, site: Site, orders: &[Order], cut: Timestamp)
     Ok(())
 }
 
-fn invariant(testbed: &Testbed, site: Site) -> Result<()> {
+fn invariant(ground: &Ground, site: Site) -> Result<()> {
     let sums = shop::query(
-        testbed,
+        ground,
         site,
         "SELECT count(*) * 1000 = sum(balance), count(*), sum(balance) FROM accounts",
     )?;
@@ -106,8 +105,8 @@ fn invariant(testbed: &Testbed, site: Site) -> Result<()> {
     Ok(())
 }
 
-fn amcheck(testbed: &Testbed, site: Site) -> Result<()> {
-    let mut command = testbed.kubectl(site);
+fn amcheck(ground: &Ground, site: Site) -> Result<()> {
+    let mut command = ground.kubectl(site);
     command.args([
         "-n",
         "shop",
@@ -129,8 +128,8 @@ fn amcheck(testbed: &Testbed, site: Site) -> Result<()> {
 }
 
 /// The operator works again: it reconciles its resource at the new site.
-fn operator(testbed: &Testbed, site: Site) -> Result<()> {
-    let mut command = testbed.kubectl(site);
+fn operator(ground: &Ground, site: Site) -> Result<()> {
+    let mut command = ground.kubectl(site);
     command.args([
         "-n",
         "shop",
@@ -144,7 +143,7 @@ fn operator(testbed: &Testbed, site: Site) -> Result<()> {
     output(command)?;
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
-        let map = object(testbed, site, &["configmap", "campaign-summer"])?;
+        let map = object(ground, site, &["configmap", "campaign-summer"])?;
         if text(&map, "/data/discount").is_ok_and(|discount| discount == "40") {
             say("  the operator reconciles its resource");
             return Ok(());
@@ -157,8 +156,8 @@ fn operator(testbed: &Testbed, site: Site) -> Result<()> {
     }
 }
 
-fn created(testbed: &Testbed, site: Site, arguments: &[&str]) -> Result<Timestamp> {
-    let object = object(testbed, site, arguments)?;
+fn created(ground: &Ground, site: Site, arguments: &[&str]) -> Result<Timestamp> {
+    let object = object(ground, site, arguments)?;
     Ok(text(&object, "/metadata/creationTimestamp")?.parse()?)
 }
 
@@ -175,43 +174,43 @@ fn condition(object: &Value, wanted: &str) -> Result<Timestamp> {
 }
 
 /// Nothing was created before what it needs was ready, by the cluster's own timestamps (whole seconds).
-fn order(testbed: &Testbed, site: Site) -> Result<()> {
-    let database = condition(&object(testbed, site, &["pod", "db-0"])?, "Ready")?;
-    let definition = object(testbed, site, &["crd", "campaigns.shop.example.com"])?;
+fn order(ground: &Ground, site: Site) -> Result<()> {
+    let database = condition(&object(ground, site, &["pod", "db-0"])?, "Ready")?;
+    let definition = object(ground, site, &["crd", "campaigns.shop.example.com"])?;
     let established = condition(&definition, "Established")?;
-    let operator = object(testbed, site, &["deployment", "campaign-operator"])?;
+    let operator = object(ground, site, &["deployment", "campaign-operator"])?;
     let available = condition(&operator, "Available")?;
-    let claim = created(testbed, site, &["persistentvolumeclaim", "data-db-0"])?;
+    let claim = created(ground, site, &["persistentvolumeclaim", "data-db-0"])?;
     let pairs = [
         (
             "the web application",
-            created(testbed, site, &["deployment", "web"])?,
+            created(ground, site, &["deployment", "web"])?,
             "the database was ready",
             database,
         ),
         (
             "the database",
-            created(testbed, site, &["statefulset", "db"])?,
+            created(ground, site, &["statefulset", "db"])?,
             "its volume was there",
             claim,
         ),
         (
             "the campaign",
-            created(testbed, site, &["campaigns.shop.example.com", "summer"])?,
+            created(ground, site, &["campaigns.shop.example.com", "summer"])?,
             "its definition was established",
             established,
         ),
         (
             "the campaign",
-            created(testbed, site, &["campaigns.shop.example.com", "summer"])?,
+            created(ground, site, &["campaigns.shop.example.com", "summer"])?,
             "its operator was available",
             available,
         ),
         (
             "the ingress",
-            created(testbed, site, &["ingress", "web"])?,
+            created(ground, site, &["ingress", "web"])?,
             "the web application was available",
-            condition(&object(testbed, site, &["deployment", "web"])?, "Available")?,
+            condition(&object(ground, site, &["deployment", "web"])?, "Available")?,
         ),
     ];
     for (what, when, gate, opened) in pairs {

@@ -14,6 +14,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::Value;
 
+use crate::ground::Ground;
 use crate::printer::say;
 use crate::refloat::{self, Refloat, build};
 use crate::shop::Shop;
@@ -41,6 +42,12 @@ pub(crate) struct Arguments {
     /// Your own second cluster instead of the testbed's
     #[arg(long, requires = "primary_kubeconfig")]
     recovery_kubeconfig: Option<PathBuf>,
+    /// StorageClass of the shop's volume on your own clusters
+    #[arg(long, requires = "primary_kubeconfig")]
+    storage_class: Option<String>,
+    /// Weakest consistency that the demo's backup accepts
+    #[arg(long, default_value = "atomic-volume")]
+    minimum_mode: String,
 }
 
 /// What the demo found, for the last lines and for scenarios that run it.
@@ -54,23 +61,25 @@ pub(crate) struct Story {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     ensure!(
-        arguments.primary_kubeconfig.is_none(),
-        "the demo's own disaster needs the testbed; on your own clusters follow docs/src/guides/your-own-clusters.md by hand"
-    );
-    ensure!(
         arguments.size <= 1200,
         "--size {} does not fit the shop's volume of 2 GiB: at most 1200",
         arguments.size
     );
-    let outcome = tell(&arguments.name, arguments.size, arguments.seed);
-    if arguments.keep {
-        say(format_args!(
-            "kept: `cargo xtask testbed --name {} status` shows it, `down` removes it",
-            arguments.name
-        ));
-    } else {
-        Testbed::down(&arguments.name)?;
-    }
+    let tale = Tale {
+        size: arguments.size,
+        seed: arguments.seed,
+        minimum_mode: &arguments.minimum_mode,
+    };
+    let outcome = match (
+        &arguments.primary_kubeconfig,
+        &arguments.recovery_kubeconfig,
+    ) {
+        (Some(primary), Some(recovery)) => {
+            let ground = Ground::own(primary, recovery, arguments.storage_class.as_deref())?;
+            on_own_clusters(&ground, &tale, arguments.keep)
+        }
+        _ => on_testbed(&arguments.name, &tale, arguments.keep),
+    };
     let story = outcome?;
     say(format_args!(
         "\nThe shop is back. Lost: the last {:.1} s before the disaster (RPA). Down: {:.1} s (RTA). All data verified.",
@@ -79,10 +88,63 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is told.
+struct Tale<'a> {
+    size: u32,
+    seed: u64,
+    minimum_mode: &'a str,
+}
+
+fn on_testbed(name: &str, tale: &Tale<'_>, keep: bool) -> Result<Story> {
+    let binary = build()?;
+    chapter(1, "Two clusters and a vault at a third place");
+    // One that an earlier demo kept has its vault and its shop already.
+    Testbed::down(name)?;
+    let told = Testbed::up(name).and_then(|testbed| {
+        testbed.load_refloat(&binary)?;
+        let ground = Ground::of_testbed(&testbed)?;
+        let disaster = || {
+            testbed.kill(Site::Primary)?;
+            Ok("the primary is gone: processes killed, disks destroyed")
+        };
+        tell(&ground, binary, tale, &disaster)
+    });
+    if keep {
+        say(format_args!(
+            "kept: `cargo xtask testbed --name {name} status` shows it, `down` removes it"
+        ));
+    } else {
+        Testbed::down(name)?;
+    }
+    told
+}
+
+/// Nobody's cluster is destroyed: the disaster is that everything of the shop is deleted.
+fn on_own_clusters(ground: &Ground, tale: &Tale<'_>, keep: bool) -> Result<Story> {
+    let binary = build()?;
+    chapter(1, "Two clusters of your own");
+    let disaster = || {
+        ground.clear(Site::Primary)?;
+        Ok("everything of the shop is deleted at the primary")
+    };
+    let told = tell(ground, binary, tale, &disaster);
+    if !keep {
+        for site in Site::ALL {
+            ground.clear(site)?;
+        }
+        say("the shop is removed from both clusters; the vault stays in your bucket");
+    }
+    told
+}
+
 /// The demo as a test: on a testbed of its own, which is gone afterwards.
 pub(crate) fn scenario(name: &str) -> Result<()> {
-    let told = tell(name, 320, 2);
-    Testbed::down(name)?;
+    let tale = Tale {
+        size: 320,
+        seed: 2,
+        minimum_mode: "atomic-volume",
+    };
+    let told = on_testbed(name, &tale, false);
     let story = told?;
     ensure!(story.rpa > 0.0 && story.rta > 0.0, "no times: {story:?}");
     Ok(())
@@ -92,26 +154,27 @@ fn chapter(number: u32, title: &str) {
     say(format_args!("\n== {number}. {title}"));
 }
 
-/// The whole story on a testbed of this name; the testbed stays up.
-pub(crate) fn tell(name: &str, size: u32, seed: u64) -> Result<Story> {
-    let refloat_binary = build()?;
-    chapter(1, "Two clusters and a vault at a third place");
-    // One that an earlier demo kept has its vault and its shop already.
-    Testbed::down(name)?;
-    let testbed = Testbed::up(name)?;
-    let refloat = Refloat::prepare(&testbed, refloat_binary, "demo")?;
-    let shop = Shop::new(&testbed, Site::Primary);
+/// The whole story.
+fn tell(
+    ground: &Ground,
+    binary: PathBuf,
+    tale: &Tale<'_>,
+    disaster: &dyn Fn() -> Result<&'static str>,
+) -> Result<Story> {
+    let vault = format!("demo-{}", jiff::Timestamp::now().as_second());
+    let refloat = Refloat::prepare(ground, binary, &vault)?;
+    let shop = Shop::new(ground, Site::Primary);
 
     chapter(2, "A shop: PostgreSQL, a web application, an operator");
-    shop.open(size)?;
-    let mut writer = Writer::start(&testbed, seed)?;
+    shop.open(tale.size)?;
+    let mut writer = Writer::start(ground, tale.seed)?;
     writer.wait_for(200)?;
 
     chapter(3, "A vault, and a key for each site");
     refloat.make_vault()?;
 
     chapter(4, "A backup while customers buy");
-    let backup = refloat.backup(Site::Primary)?;
+    let backup = refloat.backup(Site::Primary, tale.minimum_mode)?;
     say(format_args!("  {}", one_line(&backup)));
 
     chapter(5, "The recovery site proves that it can read the point");
@@ -127,10 +190,10 @@ pub(crate) fn tell(name: &str, size: u32, seed: u64) -> Result<Story> {
     let acknowledged = writer.acknowledged();
     writer.wait_for(acknowledged + 300)?;
     let died = jiff::Timestamp::now();
-    testbed.kill(Site::Primary)?;
+    let happened = disaster()?;
     let orders = writer.stop()?;
     say(format_args!(
-        "  the primary is gone: processes killed, disks destroyed; {} orders were acknowledged in all",
+        "  {happened}; {} orders were acknowledged in all",
         orders.len()
     ));
 
@@ -140,12 +203,12 @@ pub(crate) fn tell(name: &str, size: u32, seed: u64) -> Result<Story> {
     chapter(8, "Recover");
     let start = Instant::now();
     let recovery = refloat.recover(Site::Recovery)?;
-    let answer = checks::web_answers(&testbed, Site::Recovery, Duration::from_mins(1))?;
+    let answer = checks::web_answers(ground, Site::Recovery, Duration::from_mins(1))?;
     let rta = start.elapsed().as_secs_f64();
     say(format_args!("  the shop answers: {answer}"));
 
     chapter(9, "Is it really all there?");
-    checks::all(&testbed, Site::Recovery, &orders, cut)?;
+    checks::all(ground, Site::Recovery, &orders, cut)?;
     refloat::tell_times(&recovery);
     Ok(Story {
         rpa: died.duration_since(cut).as_secs_f64(),

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use jiff::Timestamp;
 
-use crate::testbed::{Site, Testbed};
+use crate::ground::Ground;
+use crate::testbed::Site;
 
 /// An order that the database said is committed.
 #[derive(Debug, Clone, Copy)]
@@ -41,8 +42,8 @@ impl SplitMix {
 
 impl Writer {
     /// Starts to write.
-    pub(super) fn start(testbed: &Testbed, seed: u64) -> Result<Self> {
-        let mut child = testbed
+    pub(super) fn start(ground: &Ground, seed: u64) -> Result<Self> {
+        let mut child = ground
             .kubectl(Site::Primary)
             .args([
                 "-n",

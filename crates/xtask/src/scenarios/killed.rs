@@ -1,10 +1,13 @@
 //! `kill -9` of the engine at random moments; then it is started again.
 
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use super::{Stage, state};
 use crate::printer::say;
@@ -24,7 +27,7 @@ fn killed_after(
 ) -> Result<bool> {
     let mut child = stage
         .refloat
-        .command(Some(site), arguments)?
+        .command(Some(site), arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -106,30 +109,36 @@ const RECOVER: [&str; 6] = [
     "--yes",
 ];
 
-pub(super) fn recovery(stage: &Stage<'_>) -> Result<()> {
-    let start = Instant::now();
-    let whole = stage.refloat.answer(Some(Site::Recovery), &RECOVER, &[])?;
-    ensure!(
-        whole.code == Some(0),
-        "undisturbed: {} {}",
-        whole.value,
-        whole.said
-    );
-    let length = start.elapsed();
-    let expected = state::of(stage.testbed, Site::Recovery)?;
-    ensure!(expected.len() > 20, "the state is empty: {expected:?}");
-    stage.clear(Site::Recovery)?;
-
-    let mut killed = 0;
-    for number in 0..RECOVERY_KILLS {
-        let left = length.mul_f64(1.0 / f64::from(RECOVERY_KILLS));
-        let after = moment(left, number % 3, 2) + Duration::from_millis(250);
-        killed += u32::from(killed_after(stage, Site::Recovery, &RECOVER, after)?);
+/// Starts the recovery, waits until its engine works, and kills it a moment later; false when it was done before.
+fn recovery_killed(stage: &Stage<'_>, after: Duration) -> Result<bool> {
+    let mut child = stage
+        .refloat
+        .command(Some(Site::Recovery), &RECOVER)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let said = BufReader::new(child.stderr.take().context("no stderr")?);
+    let mut lines = said.lines();
+    // The first step line, or the word that it goes on: from then on there is a journal.
+    let works = |line: &str| line.contains("going on with recovery") || line.contains("[1/");
+    while let Some(line) = lines.next().transpose()? {
+        if works(&line) {
+            break;
+        }
     }
-    ensure!(
-        killed == RECOVERY_KILLS,
-        "only {killed} recoveries were killed while they ran"
-    );
+    thread::sleep(after);
+    let running = child.try_wait()?.is_none();
+    if running {
+        child.kill()?;
+    }
+    let ended = child.wait()?;
+    ensure!(running || ended.success(), "a recovery failed: {ended}");
+    Ok(running)
+}
+
+/// The recovery is run to its end, and what came back is what came back undisturbed.
+fn finish(stage: &Stage<'_>, expected: &BTreeMap<String, Value>) -> Result<()> {
     let last = stage.refloat.answer(Some(Site::Recovery), &RECOVER, &[])?;
     ensure!(
         last.code == Some(0),
@@ -142,16 +151,60 @@ pub(super) fn recovery(stage: &Stage<'_>) -> Result<()> {
         "it did not go on: {}",
         last.said
     );
-    let found = state::of(stage.testbed, Site::Recovery)?;
-    let differences = state::differences(&expected, &found);
+    compare(stage, expected)
+}
+
+fn compare(stage: &Stage<'_>, expected: &BTreeMap<String, Value>) -> Result<()> {
+    let found = state::of(stage.ground, Site::Recovery)?;
+    let differences = state::differences(expected, &found);
     ensure!(
         differences.is_empty(),
         "the end states differ: {differences:?}"
     );
     stage.nothing_left(Site::Recovery)?;
+    stage.ground.clear(Site::Recovery)
+}
+
+pub(super) fn recovery(stage: &Stage<'_>) -> Result<()> {
+    stage.ground.clear(Site::Recovery)?;
+    let start = Instant::now();
+    let whole = stage.refloat.answer(Some(Site::Recovery), &RECOVER, &[])?;
+    ensure!(
+        whole.code == Some(0),
+        "undisturbed: {} {}",
+        whole.value,
+        whole.said
+    );
+    let length = start.elapsed();
+    let expected = state::of(stage.ground, Site::Recovery)?;
+    ensure!(expected.len() > 20, "the state is empty: {expected:?}");
+    stage.ground.clear(Site::Recovery)?;
+
+    let (mut killed, mut whole, mut number) = (0, 0, 0);
+    let mut unfinished = false;
+    while killed < RECOVERY_KILLS {
+        let after = moment(Duration::from_millis(1200), number % 7, 6);
+        number += 1;
+        unfinished = recovery_killed(stage, after)?;
+        if unfinished {
+            killed += 1;
+        } else {
+            // It was done before it could be killed again: compared, and begun anew.
+            whole += 1;
+            compare(stage, &expected)?;
+            ensure!(
+                whole < RECOVERY_KILLS,
+                "recoveries end faster than they can be killed"
+            );
+        }
+    }
+    if unfinished {
+        finish(stage, &expected)?;
+        whole += 1;
+    }
     say(format_args!(
-        "  {killed} kills in a recovery of {:.1} s",
+        "  {killed} kills in {whole} recoveries, each {:.1} s undisturbed",
         length.as_secs_f64()
     ));
-    stage.clear(Site::Recovery)
+    Ok(())
 }

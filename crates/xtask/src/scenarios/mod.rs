@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use crate::ground::Ground;
 use crate::printer::say;
 use crate::refloat::{Refloat, build};
 use crate::shop::Shop;
@@ -24,6 +25,7 @@ const TESTBED: &str = "scenarios";
 /// What scenarios work with: both sites up, the shop open at the primary, a vault with both sites.
 pub(crate) struct Stage<'a> {
     pub(crate) testbed: &'a Testbed,
+    pub(crate) ground: &'a Ground,
     pub(crate) refloat: Refloat<'a>,
     pub(crate) shop: Shop<'a>,
 }
@@ -79,10 +81,13 @@ pub(crate) fn run(only: Option<&str>) -> Result<(usize, Vec<String>)> {
 
 fn on_stage(chosen: &[&Scenario], binary: PathBuf) -> Result<(usize, Vec<String>)> {
     let testbed = Testbed::up(TESTBED)?;
+    testbed.load_refloat(&binary)?;
+    let ground = Ground::of_testbed(&testbed)?;
     let stage = Stage {
-        refloat: Refloat::prepare(&testbed, binary, "scenarios")?,
-        shop: Shop::new(&testbed, Site::Primary),
+        refloat: Refloat::prepare(&ground, binary, "scenarios")?,
+        shop: Shop::new(&ground, Site::Primary),
         testbed: &testbed,
+        ground: &ground,
     };
     stage.shop.open(48).context("the shop does not open")?;
     stage.refloat.make_vault()?;

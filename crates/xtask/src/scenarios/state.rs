@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use crate::ground::Ground;
 use crate::shop;
-use crate::testbed::{Site, Testbed, output};
+use crate::testbed::{Site, output};
 
 /// Kinds that a recovery writes or that follow from it.
 const KINDS: &str = "namespaces,serviceaccounts,secrets,configmaps,services,roles,rolebindings,clusterroles,\
@@ -55,8 +56,8 @@ fn strip_spec(value: &mut Value) {
 }
 
 /// Everything of the shop at a site, by identity, and the database's checksum.
-pub(super) fn of(testbed: &Testbed, site: Site) -> Result<BTreeMap<String, Value>> {
-    let mut command = testbed.kubectl(site);
+pub(super) fn of(ground: &Ground, site: Site) -> Result<BTreeMap<String, Value>> {
+    let mut command = ground.kubectl(site);
     command.args(["get", KINDS, "--all-namespaces", "-o", "json"]);
     let all: Value = serde_json::from_str(&output(command)?)?;
     let mut state = BTreeMap::new();
@@ -92,13 +93,13 @@ pub(super) fn of(testbed: &Testbed, site: Site) -> Result<BTreeMap<String, Value
     let sums = "SELECT md5(string_agg(a::text, ',' ORDER BY id)) FROM accounts AS a";
     state.insert(
         "checksum of accounts".to_owned(),
-        shop::query(testbed, site, sums)?.into(),
+        shop::query(ground, site, sums)?.into(),
     );
     let sums =
         "SELECT coalesce(md5(string_agg(o::text, ',' ORDER BY seq)), 'none') FROM orders AS o";
     state.insert(
         "checksum of orders".to_owned(),
-        shop::query(testbed, site, sums)?.into(),
+        shop::query(ground, site, sums)?.into(),
     );
     Ok(state)
 }

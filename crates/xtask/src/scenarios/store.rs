@@ -53,7 +53,7 @@ pub(super) fn dying(stage: &Stage<'_>) -> Result<()> {
         .command(
             Some(Site::Primary),
             &["backup", "--protection", "shop", "-n", "shop", "-o", "json"],
-        )?
+        )
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;

@@ -23,34 +23,12 @@ impl Stage<'_> {
         command.args(arguments);
         output(command)
     }
-
-    /// Takes a recovered shop away.
-    pub(super) fn clear(&self, site: Site) -> Result<()> {
-        self.at(
-            site,
-            &[
-                "delete",
-                "namespace",
-                "shop",
-                "--ignore-not-found",
-                "--timeout=120s",
-            ],
-        )?;
-        let cluster = [
-            "delete",
-            "clusterrole/campaign-operator",
-            "clusterrolebinding/campaign-operator",
-            "customresourcedefinition/campaigns.shop.example.com",
-            "--ignore-not-found",
-        ];
-        self.at(site, &cluster)?;
-        Ok(())
-    }
 }
 
 const DEAD: [&str; 2] = ["--source-dead", "a scenario"];
 
 pub(super) fn unfit(stage: &Stage<'_>) -> Result<()> {
+    stage.ground.clear(Site::Recovery)?;
     let answer = stage.recover(&[])?;
     refused(
         "no evidence",
@@ -146,11 +124,12 @@ fn namespace_in_use(stage: &Stage<'_>) -> Result<()> {
         ],
     )?;
     ensure!(mine == "b", "what was there was changed: {mine}");
-    stage.clear(Site::Recovery)
+    stage.ground.clear(Site::Recovery)
 }
 
 /// The storage has no room; the recovery waits and says why, and goes on when there is.
 pub(super) fn without_space(stage: &Stage<'_>) -> Result<()> {
+    stage.ground.clear(Site::Recovery)?;
     let control = stage.testbed.control_file(Site::Recovery);
     fs::write(
         &control,
@@ -160,7 +139,7 @@ pub(super) fn without_space(stage: &Stage<'_>) -> Result<()> {
     let all = [&["recover", "--protection", "shop", "--yes"], &DEAD[..]].concat();
     let mut child = stage
         .refloat
-        .command(Some(Site::Recovery), &all)?
+        .command(Some(Site::Recovery), &all)
         .stdin(std::process::Stdio::null())
         .stdout(std::process::Stdio::null())
         .stderr(fs::File::create(&log)?)
@@ -184,5 +163,5 @@ pub(super) fn without_space(stage: &Stage<'_>) -> Result<()> {
         "it did not go on: {}",
         fs::read_to_string(&log)?
     );
-    stage.clear(Site::Recovery)
+    stage.ground.clear(Site::Recovery)
 }

@@ -88,12 +88,22 @@ enum Action {
     Supervise { state: PathBuf },
 }
 
-/// Write an image of refloat's release build.
-pub(crate) fn write_image(tar: &Path) -> Result<ExitCode> {
+/// Write the images that somebody else's clusters need: refloat's release build, and the shop's two.
+pub(crate) fn write_images(directory: &Path) -> Result<ExitCode> {
     let binary = crate::refloat::build_release()?;
-    let made = images::refloat(&cache::Cache::open()?, &binary)?;
-    std::fs::copy(&made, tar).with_context(|| format!("cannot write {}", tar.display()))?;
-    say(format_args!("wrote {}", tar.display()));
+    packages::ensure()?;
+    let cache = cache::Cache::open()?;
+    let made = images::ensure(&cache, &tools::ensure(&cache)?)?;
+    std::fs::create_dir_all(directory)?;
+    for (name, image) in [
+        ("refloat.tar", images::refloat(&cache, &binary)?),
+        ("postgres.tar", made.postgres),
+        ("client.tar", made.client),
+    ] {
+        let to = directory.join(name);
+        std::fs::copy(&image, &to).with_context(|| format!("cannot write {}", to.display()))?;
+        say(format_args!("wrote {}", to.display()));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
