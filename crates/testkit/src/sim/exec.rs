@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp};
 use refloat_core::driver::{Class, ExecAnswer, ExecRequest, ObjectRef, Problem};
-use refloat_core::inventory::Resource;
 use serde_json::{Value, json};
 
 use super::Store;
+use super::controllers::{DATA, volume_of};
+use super::kinds::resource;
 
 /// A database server in a pod.
 #[derive(Debug, Clone)]
@@ -15,8 +17,12 @@ pub struct Database {
     pub fsync: bool,
     /// Number of file systems on which data and WAL lie.
     pub file_systems: u32,
-    /// Identity.
-    pub system_identifier: String,
+    /// `full_page_writes`.
+    pub full_page_writes: bool,
+    /// `pg_is_in_recovery()`.
+    pub in_recovery: bool,
+    /// How long it starts, from its pod's creation.
+    pub starts: SignedDuration,
     /// What `psql` says instead of an answer, with its exit code.
     pub failure: Option<(i32, String)>,
 }
@@ -26,7 +32,9 @@ impl Default for Database {
         Self {
             fsync: true,
             file_systems: 1,
-            system_identifier: "7000000000000000001".to_owned(),
+            full_page_writes: true,
+            in_recovery: false,
+            starts: SignedDuration::from_secs(2),
             failure: None,
         }
     }
@@ -36,31 +44,40 @@ pub(super) fn answer(
     store: &Store,
     databases: &BTreeMap<String, Database>,
     request: &ExecRequest,
+    now: Timestamp,
 ) -> Result<ExecAnswer, Problem> {
-    let pod = ObjectRef::namespaced(
-        Resource::namespaced("v1", "Pod", "pods"),
-        &request.namespace,
-        &request.pod,
-    );
-    if store.get(&pod).is_none() {
+    let pod = ObjectRef::namespaced(resource("Pod"), &request.namespace, &request.pod);
+    let running = store
+        .get(&pod)
+        .filter(|live| live.pointer("/status/phase") == Some(&json!("Running")));
+    let Some(live) = running else {
         return Err(Problem::of(
-            Class::Stuck,
-            "pod-missing",
-            format!("pod {} is not there", request.pod),
+            Class::Wait,
+            "pod-not-running",
+            format!("pod {} does not run", request.pod),
             "simulated",
         ));
-    }
+    };
     let key = format!("{}/{}", request.namespace, request.pod);
     let database = databases.get(&key).cloned().unwrap_or_default();
-    if let Some((code, stderr)) = &database.failure {
+    let starting = (
+        2,
+        "psql: error: FATAL:  the database system is starting up".to_owned(),
+    );
+    let created: Option<Timestamp> = live
+        .pointer("/metadata/creationTimestamp")
+        .and_then(|at| at.as_str()?.parse().ok());
+    let is_up = created.is_some_and(|created| now.duration_since(created) >= database.starts);
+    let failure = database.failure.clone().or((!is_up).then_some(starting));
+    if let Some((code, stderr)) = failure {
         return Ok(ExecAnswer {
-            code: Some(*code),
+            code: Some(code),
             stdout: String::new(),
-            stderr: stderr.clone(),
+            stderr,
         });
     }
     let stdout = match request.command.first().map(String::as_str) {
-        Some("psql") => format!("{}\n", facts(&database)),
+        Some("psql") => format!("{}\n", facts(&database, &identity(store, &pod, live))),
         Some("sh") => {
             let lines = (0..=database.file_systems)
                 .map(|line| format!("{} place", line.min(database.file_systems - 1)));
@@ -76,20 +93,45 @@ pub(super) fn answer(
 }
 
 /// The fields of all three statements of the driver in one object.
-fn facts(database: &Database) -> Value {
+fn facts(database: &Database, identity: &str) -> Value {
     json!({
         "version": "15.18",
         "fsync": if database.fsync { "on" } else { "off" },
-        "full_page_writes": "on",
+        "full_page_writes": if database.full_page_writes { "on" } else { "off" },
         "data_directory": "/var/lib/postgresql/data/pgdata",
-        "in_recovery": false,
+        "in_recovery": database.in_recovery,
         "transaction": "4711",
         "read_only": "off",
-        "system_identifier": database.system_identifier,
+        "system_identifier": identity,
         "timeline": 1,
         "checkpoint_lsn": "0/3000060",
         "redo_lsn": "0/3000028",
         "lsn": "0/3000148",
         "data_checksums": "on",
     })
+}
+
+/// Which server it is: what lies on the volume that the pod mounts.
+fn identity(store: &Store, pod: &ObjectRef, live: &Value) -> String {
+    live.pointer("/spec/volumes")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .find_map(|volume| {
+            let claim = volume
+                .pointer("/persistentVolumeClaim/claimName")?
+                .as_str()?;
+            let claim = ObjectRef::namespaced(
+                resource("PersistentVolumeClaim"),
+                pod.namespace.as_deref()?,
+                claim,
+            );
+            let volume = volume_of(store, &claim)?;
+            let data = store
+                .get(&volume)?
+                .pointer("/metadata/annotations")?
+                .get(DATA)?;
+            data.as_str().map(str::to_owned)
+        })
+        .unwrap_or_else(|| "none".to_owned())
 }

@@ -17,7 +17,7 @@ pub struct SimJournal<'a> {
 
 impl Journal for SimJournal<'_> {
     async fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
-        if self.world.is_dead() {
+        if !self.world.may_write() {
             return Err(JournalError::TakenOver("the engine is dead".to_owned()));
         }
         self.records.borrow_mut().extend(records.iter().cloned());

@@ -7,6 +7,7 @@
 mod controllers;
 mod exec;
 mod journal;
+mod kinds;
 mod store;
 
 use std::cell::{Cell, RefCell};
@@ -17,13 +18,17 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use refloat_core::driver::{Answer, Class, Effect, Effected, Outcome, Patch, Problem, Query, Seen};
+use refloat_core::driver::{
+    Answer, Class, Effect, Effected, ExecAnswer, ExecRequest, FieldOwner, Outcome, Patch, Problem,
+    Query, Seen,
+};
 use refloat_core::inventory::Inventory;
 use refloat_core::world::World;
 use serde_json::{Value, json};
 
 pub use exec::Database;
 pub use journal::{Quiet, SimJournal};
+pub use kinds::resource;
 pub use store::Store;
 
 /// Where the engine dies, or what goes wrong, at the n-th effect (from 1).
@@ -35,6 +40,8 @@ pub enum Fault {
     CrashAfter(usize),
     /// The effect happens, its reply is lost.
     ReplyLost(usize),
+    /// The engine dies before it has written its n-th journal entry.
+    CrashAtEntry(usize),
 }
 
 /// The simulated world.
@@ -43,12 +50,13 @@ pub struct SimWorld {
     now: Cell<Timestamp>,
     fault: Cell<Option<Fault>>,
     effects: Cell<usize>,
+    entries: Cell<usize>,
     dead: Cell<bool>,
     /// What databases answer, by pod `namespace/name`.
     pub databases: RefCell<BTreeMap<String, Database>>,
     /// Bodies of sealed points.
     pub sealed: RefCell<Vec<Value>>,
-    /// What was done, a line each.
+    /// What the engine did and what came of it, a line each.
     pub history: RefCell<Vec<String>>,
 }
 
@@ -63,6 +71,7 @@ impl SimWorld {
             now: Cell::new(start),
             fault: Cell::new(None),
             effects: Cell::new(0),
+            entries: Cell::new(0),
             dead: Cell::new(false),
             databases: RefCell::new(BTreeMap::new()),
             sealed: RefCell::new(Vec::new()),
@@ -74,6 +83,7 @@ impl SimWorld {
     pub fn plan_fault(&self, fault: Option<Fault>) {
         self.fault.set(fault);
         self.effects.set(0);
+        self.entries.set(0);
         self.dead.set(false);
     }
 
@@ -111,15 +121,47 @@ impl SimWorld {
             .checked_add(by)
             .expect("simulated time stays in range");
         self.now.set(now);
-        controllers::reconcile(&mut self.store.borrow_mut(), now);
+        let mut store = self.store.borrow_mut();
+        controllers::reconcile(&mut store, now);
+        self.history.borrow_mut().append(&mut store.news);
+    }
+
+    /// Counts one journal entry; false when the engine is dead or dies of it.
+    pub(super) fn may_write(&self) -> bool {
+        let count = self.entries.get() + 1;
+        self.entries.set(count);
+        if self.fault.get() == Some(Fault::CrashAtEntry(count)) {
+            self.dead.set(true);
+        }
+        !self.dead.get()
+    }
+
+    fn ask(&self, store: &Store, request: &ExecRequest) -> Result<ExecAnswer, Problem> {
+        let answer = exec::answer(store, &self.databases.borrow(), request, self.now.get())?;
+        if request.command.first().is_some_and(|word| word == "psql") && answer.code == Some(0) {
+            let line = format!("psql answers in {}/{}", request.namespace, request.pod);
+            let mut history = self.history.borrow_mut();
+            if !history.contains(&line) {
+                history.push(line);
+            }
+        }
+        Ok(answer)
     }
 
     fn answer(&self, query: &Query) -> Answer {
         let store = self.store.borrow();
         match query {
             Query::Object(object) => Answer::Object(store.get(object).cloned()),
+            Query::List(request) if !store.serves(&request.resource) => {
+                Answer::Refused(Problem::stuck(
+                    "kind-not-served",
+                    format!("the cluster does not serve {}", request.resource.plural),
+                    "simulated",
+                ))
+            }
             Query::List(request) => Answer::List(store.list(request)),
-            Query::Exec(request) => exec::answer(&store, &self.databases.borrow(), request)
+            Query::Exec(request) => self
+                .ask(&store, request)
                 .map_or_else(Answer::Refused, Answer::Exec),
             Query::Log(_) => Answer::Log(String::new()),
         }
@@ -130,8 +172,10 @@ impl SimWorld {
         let mut store = self.store.borrow_mut();
         match effect {
             Effect::Create {
-                resource, object, ..
-            } => store.create(resource, object, now),
+                resource,
+                object,
+                owner,
+            } => store.create(resource, object, owner, now),
             Effect::Patch {
                 object,
                 patch: Patch::Merge(body),
@@ -145,21 +189,17 @@ impl SimWorld {
                 object,
                 precondition,
             } => store.delete(object, precondition, now),
-            Effect::Exec { request, .. } => {
-                exec::answer(&store, &self.databases.borrow(), request).map(Effected::Ran)
-            }
+            Effect::Exec { request, .. } => self.ask(&store, request).map(Effected::Ran),
             Effect::GrantVault {
                 namespace,
                 name,
                 labels,
             } => {
-                let resource =
-                    refloat_core::inventory::Resource::namespaced("v1", "Secret", "secrets");
                 let object = json!({
                     "apiVersion": "v1", "kind": "Secret",
                     "metadata": { "name": name, "namespace": namespace, "labels": labels },
                 });
-                store.create(&resource, &object, now)
+                store.create(&resource("Secret"), &object, &FieldOwner::refloat(), now)
             }
             Effect::StoreObjects => Ok(Effected::Stored(
                 Outcome::default()

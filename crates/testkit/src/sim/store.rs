@@ -1,17 +1,47 @@
-//! The objects of the simulated API server: creation, merge patch, preconditions, deletion that takes time.
+//! The objects of the simulated API server: what is served, creation with all that the server itself adds, preconditions,
+//! deletion that takes time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use refloat_core::driver::{Class, Effected, ListRequest, ObjectRef, Precondition, Problem};
+use refloat_core::driver::{
+    Class, Effected, FieldOwner, ListRequest, ObjectRef, Precondition, Problem,
+};
 use refloat_core::inventory::{Inventory, Resource, Thing};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-/// All objects, by kind and place.
-#[derive(Debug, Clone, Default)]
+use super::kinds;
+
+/// What a controller writes under.
+const CONTROLLERS: &str = "kube-controller-manager";
+
+/// All objects, by kind and place, and what the cluster's own processes do wrong when told to.
+#[derive(Debug, Clone)]
 pub struct Store {
     objects: BTreeMap<ObjectRef, Value>,
+    served: BTreeSet<Resource>,
     counter: u64,
+    pub(super) news: Vec<String>,
+    /// What was refused to a client: `create Secret shop/db: namespace-missing`.
+    pub refusals: Vec<String>,
+    /// What movers say instead of doing their work.
+    pub mover_failure: Option<Problem>,
+    /// What a server writes to an empty volume: its system identifier.
+    pub new_database: String,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            objects: BTreeMap::new(),
+            served: kinds::built_in(),
+            counter: 0,
+            news: Vec::new(),
+            refusals: Vec::new(),
+            mover_failure: None,
+            new_database: "7000000000000000001".to_owned(),
+        }
+    }
 }
 
 fn refused(class: Class, code: &str, message: String) -> Problem {
@@ -39,6 +69,27 @@ pub(super) fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
+fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
+    object.pointer(pointer)?.as_str()
+}
+
+/// Who wrote what, as the server notes it.
+fn managed(object: &Value, owner: &FieldOwner, at: &str) -> Value {
+    let fields: Map<String, Value> = object
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(key, _)| !matches!(key.as_str(), "apiVersion" | "kind" | "metadata" | "status"))
+        .map(|(key, _)| (format!("f:{key}"), json!({})))
+        .collect();
+    json!({
+        "manager": owner.manager,
+        "operation": if owner.apply { "Apply" } else { "Update" },
+        "apiVersion": object.get("apiVersion"),
+        "time": at, "fieldsType": "FieldsV1", "fieldsV1": fields,
+    })
+}
+
 impl Store {
     /// Number of objects.
     pub fn len(&self) -> usize {
@@ -50,19 +101,35 @@ impl Store {
         self.objects.is_empty()
     }
 
+    /// Serves one more kind.
+    pub fn serve(&mut self, resource: Resource) {
+        self.served.insert(resource);
+    }
+
+    /// Takes a kind away.
+    pub fn serve_no_more(&mut self, resource: &Resource) {
+        self.served.remove(resource);
+    }
+
+    pub(super) fn serves(&self, resource: &Resource) -> bool {
+        self.served.contains(resource)
+    }
+
     /// Puts an object in as a test's beginning, with uid and resourceVersion.
     pub fn seed(&mut self, resource: &Resource, object: Value) {
         let reference = Self::reference(resource, &object);
+        self.served.insert(resource.clone());
         let object = self.born(object, "2025-12-01T00:00:00Z");
         self.objects.insert(reference, object);
     }
 
     fn reference(resource: &Resource, object: &Value) -> ObjectRef {
-        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
         ObjectRef {
             resource: resource.clone(),
-            namespace: text("/metadata/namespace").map(str::to_owned),
-            name: text("/metadata/name").unwrap_or_default().to_owned(),
+            namespace: text(object, "/metadata/namespace").map(str::to_owned),
+            name: text(object, "/metadata/name")
+                .unwrap_or_default()
+                .to_owned(),
         }
     }
 
@@ -72,6 +139,13 @@ impl Store {
         object["metadata"]["resourceVersion"] = json!(self.counter.to_string());
         object["metadata"]["creationTimestamp"] = json!(at);
         object["metadata"]["generation"] = json!(1);
+        if object.get("kind") == Some(&json!("Service"))
+            && object.pointer("/spec/clusterIP").is_none()
+        {
+            let address = format!("10.96.{}.{}", self.counter / 250, self.counter % 250 + 1);
+            object["spec"]["clusterIP"] = json!(address);
+            object["spec"]["clusterIPs"] = json!([address]);
+        }
         object
     }
 
@@ -115,8 +189,15 @@ impl Store {
             .collect()
     }
 
+    /// True when an object with this uid is there.
+    pub(super) fn has_uid(&self, uid: &str) -> bool {
+        self.objects
+            .values()
+            .any(|object| text(object, "/metadata/uid") == Some(uid))
+    }
+
     /// Changes an object as a controller would.
-    pub(super) fn change(&mut self, object: &ObjectRef, patch: &Value) {
+    pub fn change(&mut self, object: &ObjectRef, patch: &Value) {
         self.counter += 1;
         let version = self.counter.to_string();
         if let Some(live) = self.objects.get_mut(object) {
@@ -130,38 +211,105 @@ impl Store {
         self.objects.remove(object);
     }
 
+    /// Creates an object as a controller would, unless it is there or its namespace is not.
+    pub(super) fn make(&mut self, resource: &Resource, object: Value, now: Timestamp) {
+        let reference = Self::reference(resource, &object);
+        if self.objects.contains_key(&reference) || self.why_not(&reference, &object).is_some() {
+            return;
+        }
+        let owner = FieldOwner {
+            manager: CONTROLLERS.to_owned(),
+            apply: false,
+        };
+        self.insert_new(reference, object, &owner, now);
+    }
+
+    fn insert_new(
+        &mut self,
+        reference: ObjectRef,
+        object: Value,
+        owner: &FieldOwner,
+        now: Timestamp,
+    ) -> Value {
+        let at = now.to_string();
+        let entry = managed(&object, owner, &at);
+        let mut object = self.born(object, &at);
+        object["metadata"]["managedFields"] = json!([entry]);
+        self.objects.insert(reference, object.clone());
+        object
+    }
+
+    /// What the API server has against an object.
+    fn why_not(&self, reference: &ObjectRef, object: &Value) -> Option<Problem> {
+        let resource = &reference.resource;
+        let id = reference.id();
+        let invalid = |why: &str| Some(refused(Class::Stuck, "invalid", format!("{id}: {why}")));
+        if !self.served.contains(resource) {
+            let why = format!("{id}: the cluster does not serve its kind");
+            return Some(refused(Class::Retry, "kind-not-served", why));
+        }
+        if text(object, "/apiVersion") != Some(&resource.api_version())
+            || text(object, "/kind") != Some(&resource.kind)
+        {
+            return invalid("apiVersion or kind is not that of the address");
+        }
+        if object.pointer("/metadata/resourceVersion").is_some() {
+            return invalid("resourceVersion may not be set on an object to be created");
+        }
+        if resource.namespaced != reference.namespace.is_some() {
+            return invalid("a namespace too many or too few");
+        }
+        if resource.kind == "Service"
+            && text(object, "/spec/clusterIP").is_some_and(|address| address != "None")
+        {
+            return invalid("spec.clusterIP: provided IP is not in the valid range");
+        }
+        let parent = ObjectRef::cluster(
+            Resource::cluster("v1", "Namespace", "namespaces"),
+            reference.namespace.as_deref()?,
+        );
+        match self.objects.get(&parent) {
+            None => Some(refused(
+                Class::Stuck,
+                "namespace-missing",
+                format!("{id}: its namespace does not exist"),
+            )),
+            Some(live) if live.pointer("/metadata/deletionTimestamp").is_some() => Some(refused(
+                Class::Retry,
+                "namespace-terminating",
+                format!("{id}: its namespace is being deleted"),
+            )),
+            Some(_) => None,
+        }
+    }
+
     pub(super) fn create(
         &mut self,
         resource: &Resource,
         object: &Value,
+        owner: &FieldOwner,
         now: Timestamp,
     ) -> Result<Effected, Problem> {
         let reference = Self::reference(resource, object);
         if let Some(live) = self.objects.get(&reference) {
             return Ok(Effected::Exists(live.clone()));
         }
-        if let Some(namespace) = &reference.namespace {
-            let parent = ObjectRef::cluster(
-                Resource::cluster("v1", "Namespace", "namespaces"),
-                namespace,
-            );
-            if !self.objects.contains_key(&parent) {
-                return Err(refused(
-                    Class::Stuck,
-                    "namespace-missing",
-                    format!("namespace {namespace} does not exist"),
-                ));
-            }
+        if let Some(problem) = self.why_not(&reference, object) {
+            self.refusals
+                .push(format!("create {}: {}", reference.id(), problem.code));
+            return Err(problem);
         }
-        let object = self.born(object.clone(), &now.to_string());
-        self.objects.insert(reference, object.clone());
-        Ok(Effected::Created(object))
+        let mut object = object.clone();
+        if let Some(fields) = object.as_object_mut() {
+            fields.remove("status");
+        }
+        let created = self.insert_new(reference, object, owner, now);
+        Ok(Effected::Created(created))
     }
 
     fn check(live: &Value, precondition: &Precondition) -> Result<(), Problem> {
-        let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str);
         let same = |wanted: &Option<String>, pointer: &str| {
-            wanted.is_none() || wanted.as_deref() == text(pointer)
+            wanted.is_none() || wanted.as_deref() == text(live, pointer)
         };
         if same(&precondition.uid, "/metadata/uid")
             && same(&precondition.resource_version, "/metadata/resourceVersion")
@@ -184,12 +332,18 @@ impl Store {
     ) -> Result<Effected, Problem> {
         let live = self.objects.get(object).ok_or_else(|| {
             refused(
-                Class::Stuck,
+                Class::Retry,
                 "not-found",
                 format!("{} is not there", object.id()),
             )
         })?;
         Self::check(live, precondition)?;
+        if object.resource.kind == "PersistentVolumeClaim" && body.get("spec").is_some() {
+            self.refusals
+                .push(format!("patch {}: immutable", object.id()));
+            let why = format!("{}: its spec is immutable after creation", object.id());
+            return Err(refused(Class::Stuck, "invalid", why));
+        }
         self.change(object, body);
         Ok(Effected::Patched(self.objects[object].clone()))
     }
@@ -203,8 +357,10 @@ impl Store {
     ) -> Result<Effected, Problem> {
         if let Some(live) = self.objects.get(object) {
             Self::check(live, precondition)?;
-            let mark = json!({ "metadata": { "deletionTimestamp": now.to_string() } });
-            self.change(object, &mark);
+            if live.pointer("/metadata/deletionTimestamp").is_none() {
+                let mark = json!({ "metadata": { "deletionTimestamp": now.to_string() } });
+                self.change(object, &mark);
+            }
         }
         Ok(Effected::Deleted)
     }
@@ -215,14 +371,7 @@ impl Store {
             Thing::new(reference.resource.clone(), object.clone())
         });
         let mut inventory = Inventory::of(things);
-        let mut served: Vec<Resource> = self
-            .objects
-            .keys()
-            .map(|reference| reference.resource.clone())
-            .collect();
-        served.sort();
-        served.dedup();
-        inventory.served = served;
+        inventory.served = self.served.iter().cloned().collect();
         "v1.34.4".clone_into(&mut inventory.kubernetes_version);
         inventory
     }

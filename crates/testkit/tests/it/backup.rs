@@ -1,69 +1,17 @@
 //! A backup, undisturbed, with bad input, and with the engine dying around every effect.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 
 use refloat_core::backup::{self, Mode, PointContent};
-use refloat_core::drive::{Drive, DriveError, Engine, Event, Observer};
+use refloat_core::drive::Drive;
 use refloat_core::driver::Problem;
-use refloat_core::names::LABEL_RUN;
-use refloat_core::run::{End, Progress, Record, RunPlan, Workers};
+use refloat_core::run::{End, Progress, Record, RunPlan};
 use refloat_core::world::World;
 use refloat_drivers::CATALOGUE;
-use refloat_testkit::sim::{Database, Fault, SimJournal, SimWorld, block_on};
+use refloat_testkit::sim::{Database, Fault, SimWorld};
 
+use crate::driving::{drive, leftovers};
 use crate::shop;
-
-fn drive(
-    world: &SimWorld,
-    plan: &RunPlan,
-    records: &RefCell<Vec<Record>>,
-) -> Result<Drive, DriveError> {
-    let mut progress = Progress::of(records.borrow().iter());
-    let mut journal = SimJournal { world, records };
-    let watch = Patience::default();
-    let mut engine = Engine {
-        world,
-        journal: &mut journal,
-        observer: &watch,
-        workers: Workers { drivers: CATALOGUE },
-    };
-    block_on(engine.drive(plan, &mut progress))
-}
-
-/// An observer that loses patience, so that an endless run fails instead of hanging.
-#[derive(Default)]
-struct Patience {
-    events: Cell<usize>,
-}
-
-impl Observer for Patience {
-    fn event(&self, event: &Event<'_>) {
-        self.events.set(self.events.get() + 1);
-        assert!(self.events.get() < 20_000, "an endless run: {event:?}");
-    }
-}
-
-/// Objects of ours that are left: nothing may be.
-fn leftovers(world: &SimWorld) -> Vec<String> {
-    world.settle(5);
-    world.with_store(|store| {
-        store
-            .iter()
-            .filter(|(_, object)| {
-                object
-                    .pointer("/metadata/labels")
-                    .is_some_and(|labels| labels.get(LABEL_RUN).is_some())
-            })
-            .map(|(reference, _)| reference.id().to_string())
-            .chain(
-                store
-                    .iter()
-                    .filter(|(reference, _)| reference.resource.kind == "VolumeSnapshotContent")
-                    .map(|(reference, _)| reference.id().to_string()),
-            )
-            .collect()
-    })
-}
 
 /// After a death: the attempt is given up and cleaned up, as the next backup does it.
 fn clean_up(world: &SimWorld, plan: &RunPlan, records: &RefCell<Vec<Record>>) {

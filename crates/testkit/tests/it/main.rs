@@ -1,6 +1,14 @@
 //! The whole engine and all drivers in SimWorld.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on stops"
+)]
 
 mod backup;
+mod deaths;
+mod driving;
+mod recovery;
 mod shop;
+mod site;

@@ -1,0 +1,98 @@
+//! Jobs: a pod that waits for its claim and its Secret, runs for a while, then reports as a mover does.
+
+use jiff::Timestamp;
+use refloat_core::driver::ObjectRef;
+use refloat_core::recovery::{Direction, MoverOrder, MoverReport, ORDER_VARIABLE};
+use serde_json::{Value, json};
+
+use super::storage::{DATA, volume_of};
+use super::{Store, list, owner, text};
+use crate::sim::kinds::resource;
+
+pub(super) fn job(store: &mut Store, reference: &ObjectRef, object: &Value, now: Timestamp) {
+    let over = ["/status/succeeded", "/status/conditions"]
+        .iter()
+        .any(|pointer| object.pointer(pointer).is_some());
+    if over {
+        return;
+    }
+    let namespace = reference.namespace.as_deref().unwrap_or_default();
+    let pod = ObjectRef::namespaced(resource("Pod"), namespace, &format!("{}-x", reference.name));
+    let Some(live) = store.get(&pod).cloned() else {
+        let body = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {
+                "name": pod.name, "namespace": namespace,
+                "labels": { "batch.kubernetes.io/job-name": reference.name },
+                "ownerReferences": owner(object),
+            },
+            "spec": object.pointer("/spec/template/spec"),
+            "status": { "phase": "Pending" },
+        });
+        store.make(&resource("Pod"), body, now);
+        return;
+    };
+    if text(&live, "/status/phase") != Some("Running") {
+        return;
+    }
+    let (report, code) = match store.mover_failure.clone() {
+        Some(problem) => (Some(MoverReport::Failed(problem)), 1),
+        None => (work(store, &live, namespace), 0),
+    };
+    let Some(report) = report else { return };
+    let message = serde_json::to_string(&report).unwrap_or_default();
+    let ended = json!({ "status": {
+        "phase": if code == 0 { "Succeeded" } else { "Failed" },
+        "containerStatuses": [{
+            "name": "mover", "state": { "terminated": { "exitCode": code, "message": message } },
+        }],
+    } });
+    store.change(&pod, &ended);
+    let status = if code == 0 {
+        json!({ "status": { "succeeded": 1 } })
+    } else {
+        json!({ "status": { "failed": 1, "conditions": [
+            { "type": "Failed", "status": "True", "lastTransitionTime": now.to_string() },
+        ] } })
+    };
+    store.change(reference, &status);
+}
+
+/// The mover's work: what lies on the volume goes into the snapshot's name, or comes out of it.
+fn work(store: &mut Store, pod: &Value, namespace: &str) -> Option<MoverReport> {
+    let order = list(pod, "/spec/containers/0/env")
+        .find(|one| text(one, "/name") == Some(ORDER_VARIABLE))
+        .and_then(|one| serde_json::from_str::<MoverOrder>(text(one, "/value")?).ok())?;
+    let claim = list(pod, "/spec/volumes")
+        .find_map(|volume| text(volume, "/persistentVolumeClaim/claimName"))?;
+    let claim = ObjectRef::namespaced(resource("PersistentVolumeClaim"), namespace, claim);
+    let volume = volume_of(store, &claim)?;
+    let (snapshot, tree) = match order.direction {
+        Direction::Backup => {
+            let data = store
+                .get(&volume)?
+                .pointer("/metadata/annotations")?
+                .get(DATA)?
+                .as_str()?;
+            (
+                format!("snapshot of {}: {data}", order.part),
+                format!("tree of {}", order.part),
+            )
+        }
+        Direction::Restore => {
+            let snapshot = order.snapshot?;
+            let (_, data) = snapshot.rsplit_once(": ")?;
+            let written = json!({ "metadata": { "annotations": { DATA: data } } });
+            store.change(&volume, &written);
+            (snapshot, order.tree?)
+        }
+    };
+    Some(MoverReport::Done {
+        snapshot,
+        tree,
+        files: 3,
+        bytes: 1 << 20,
+        bytes_added: 1 << 20,
+        milliseconds: 40,
+    })
+}
