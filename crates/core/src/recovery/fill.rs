@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::mover::{
     MoverOrder, MoverProgress, MoverReport, VOLUME_MOUNT, container, vault_secret_name,
 };
+use super::signs::{count, hopeless, newest_warning, pending_reason, report, running};
 use crate::driver::{
     Effect, FieldOwner, ListRequest, LogRequest, ObjectRef, Outcome, Problem, Query, Seen, Verdict,
     Why,
@@ -360,87 +361,4 @@ impl Filling {
 fn mebibytes(bytes: u64) -> String {
     let tenths = bytes.saturating_mul(10) / (1024 * 1024);
     format!("{}.{} MiB", tenths / 10, tenths % 10)
-}
-
-fn count(object: &Value, pointer: &str) -> u64 {
-    object.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
-}
-
-/// The newest report among a job's pods: success first.
-fn report(pods: &[Value]) -> Option<MoverReport> {
-    let reports: Vec<MoverReport> = pods
-        .iter()
-        .filter_map(|pod| {
-            let text = pod
-                .pointer("/status/containerStatuses/0/state/terminated/message")?
-                .as_str()?;
-            serde_json::from_str(text).ok()
-        })
-        .collect();
-    let done = reports
-        .iter()
-        .find(|report| matches!(report, MoverReport::Done { .. }));
-    done.or(reports.last()).cloned()
-}
-
-fn running(pod: &Value) -> Option<String> {
-    pod.pointer("/status/containerStatuses/0/state/running")?;
-    Some(pod.pointer("/metadata/name")?.as_str()?.to_owned())
-}
-
-fn waiting_reason(pod: &Value) -> Option<(&str, &str)> {
-    let waiting = pod.pointer("/status/containerStatuses/0/state/waiting")?;
-    let text = |key: &str| waiting.get(key).and_then(Value::as_str).unwrap_or("");
-    Some((text("reason"), text("message")))
-}
-
-fn hopeless(pod: &Value) -> Option<Problem> {
-    let (reason, message) = waiting_reason(pod)?;
-    matches!(
-        reason,
-        "ErrImageNeverPull" | "InvalidImageName" | "ImagePullBackOff"
-    )
-    .then(|| {
-        Problem::stuck(
-            "mover-image",
-            format!("the mover's image cannot be had: {reason}: {message}"),
-            "give an image that this cluster can pull with `--mover-image`",
-        )
-    })
-}
-
-/// The newest warning about a claim.
-fn newest_warning<'a>(events: &'a [Value], claim: &str) -> Option<&'a str> {
-    let text = |event: &'a Value, pointer: &str| event.pointer(pointer).and_then(Value::as_str);
-    events
-        .iter()
-        .filter(|event| {
-            text(event, "/type") == Some("Warning")
-                && text(event, "/involvedObject/kind") == Some("PersistentVolumeClaim")
-                && text(event, "/involvedObject/name") == Some(claim)
-        })
-        .max_by_key(|event| text(event, "/lastTimestamp").unwrap_or_default())
-        .and_then(|event| text(event, "/message"))
-}
-
-fn pending_reason(part: &str, pods: &[Value]) -> String {
-    for pod in pods {
-        if let Some((reason, _)) = waiting_reason(pod).filter(|(reason, _)| !reason.is_empty()) {
-            return format!("{part}: the mover pod starts ({reason})");
-        }
-        let unscheduled = pod
-            .pointer("/status/conditions")
-            .and_then(Value::as_array)
-            .and_then(|all| {
-                all.iter().find(|condition| {
-                    condition.get("type").and_then(Value::as_str) == Some("PodScheduled")
-                        && condition.get("status").and_then(Value::as_str) == Some("False")
-                })
-            });
-        if let Some(message) = unscheduled.and_then(|condition| condition.get("message")) {
-            let message = message.as_str().unwrap_or_default();
-            return format!("{part}: the mover pod is not scheduled: {message}");
-        }
-    }
-    format!("{part}: the mover pod starts")
 }

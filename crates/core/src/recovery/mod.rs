@@ -3,6 +3,7 @@
 
 mod fill;
 mod mover;
+mod signs;
 mod system;
 mod write;
 
