@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use super::mover::{
     MoverOrder, MoverProgress, MoverReport, VOLUME_MOUNT, container, vault_secret_name,
 };
-use super::signs::{count, hopeless, newest_warning, pending_reason, report, running};
+use super::signs::{MoverEnd, end, hopeless, newest_warning, pending_reason, report, running};
 use crate::driver::{
-    Effect, FieldOwner, ListRequest, LogRequest, ObjectRef, Outcome, Problem, Query, Seen, Verdict,
-    Why,
+    Effect, FieldOwner, ListRequest, LogRequest, ObjectRef, Outcome, Precondition, Problem, Query,
+    Seen, Verdict, Why,
 };
 use crate::inventory::Resource;
 use crate::names::{LABEL_RUN, LABEL_STEP, RunId, SYSTEM_NAMESPACE, part_object_name};
@@ -96,44 +96,47 @@ impl Filling {
         ]
     }
 
-    /// Starts the mover, watches it, takes its report.
+    /// Starts the mover, watches it, takes its report. `since` is when the step was last acted on or resumed: a mover that
+    /// had failed before is started anew.
     pub fn decide(
         &self,
         plan: &RunPlan,
         step: &Step,
-        _prior: &BTreeMap<String, Outcome>,
+        since: Option<Timestamp>,
         seen: &Seen,
-        _now: Timestamp,
     ) -> Verdict {
-        match self.try_decide(plan, step, seen) {
+        match self.try_decide(plan, step, since, seen) {
             Ok(verdict) => verdict,
             Err(problem) => problem.into(),
         }
     }
 
-    fn try_decide(&self, plan: &RunPlan, step: &Step, seen: &Seen) -> Result<Verdict, Problem> {
+    fn try_decide(
+        &self,
+        plan: &RunPlan,
+        step: &Step,
+        since: Option<Timestamp>,
+        seen: &Seen,
+    ) -> Result<Verdict, Problem> {
         let run = &plan.run;
         let claim = seen.object(&self.claim(run))?;
         let Some(job) = seen.object(&self.job(run))? else {
             return Ok(self.start(plan, step, claim.is_some()));
         };
         let pods = seen.list(&self.pods(run))?;
-        let succeeded = count(job, "/status/succeeded") > 0;
-        let failed = job
-            .pointer("/status/conditions")
-            .and_then(Value::as_array)
-            .is_some_and(|all| {
-                all.iter().any(|condition| {
-                    condition.get("type").and_then(Value::as_str) == Some("Failed")
-                        && condition.get("status").and_then(Value::as_str) == Some("True")
-                })
-            });
-        if succeeded || failed {
-            return Ok(match report(pods) {
-                Some(MoverReport::Failed(problem)) => Verdict::Stuck(problem),
-                Some(MoverReport::Done { .. }) if failed => Verdict::Stuck(self.no_report()),
-                Some(done @ MoverReport::Done { .. }) => self.done(&done, claim),
-                None => Verdict::Stuck(self.no_report()),
+        if job.pointer("/metadata/deletionTimestamp").is_some() {
+            return Ok(Verdict::Wait(Why::new(
+                "mover-going",
+                format!("{}: the mover that failed is being removed", self.part),
+            )));
+        }
+        if let Some(end) = end(job) {
+            return Ok(match self.ended(report(pods), &end, claim) {
+                Verdict::Stuck(_) if end.is_before(since) => Verdict::Act(vec![Effect::Delete {
+                    object: self.job(run),
+                    precondition: Precondition::same_uid(job),
+                }]),
+                verdict => verdict,
             });
         }
         if let Some(problem) = pods.iter().find_map(hopeless) {
@@ -190,6 +193,14 @@ impl Filling {
             ),
             None => Why::new("mover-starting", reason),
         })
+    }
+
+    fn ended(&self, report: Option<MoverReport>, end: &MoverEnd, claim: Option<&Value>) -> Verdict {
+        match report {
+            Some(MoverReport::Failed(problem)) => Verdict::Stuck(problem),
+            Some(done @ MoverReport::Done { .. }) if !end.failed => self.done(&done, claim),
+            Some(MoverReport::Done { .. }) | None => Verdict::Stuck(self.no_report()),
+        }
     }
 
     fn no_report(&self) -> Problem {

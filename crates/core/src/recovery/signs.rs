@@ -1,12 +1,53 @@
 //! What a mover's Job, its pods and the events around them say. Reads live objects, decides nothing.
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::mover::MoverReport;
 use crate::driver::Problem;
 
-pub(super) fn count(object: &Value, pointer: &str) -> u64 {
-    object.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
+/// Seconds by which two clocks of whole seconds may differ.
+const ROUNDING: SignedDuration = SignedDuration::from_secs(1);
+
+/// How and when a mover's Job ended.
+pub(super) struct MoverEnd {
+    /// It gave up.
+    pub(super) failed: bool,
+    at: Option<Timestamp>,
+}
+
+impl MoverEnd {
+    /// True when it had ended before that moment.
+    pub(super) fn is_before(&self, moment: Option<Timestamp>) -> bool {
+        self.at
+            .zip(moment)
+            .is_some_and(|(at, moment)| moment.duration_since(at) >= ROUNDING)
+    }
+}
+
+/// The end of a Job; `None` while it goes on.
+pub(super) fn end(job: &Value) -> Option<MoverEnd> {
+    let time = |value: Option<&Value>| value?.as_str()?.parse().ok();
+    let failed = job
+        .pointer("/status/conditions")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .find(|condition| {
+            let is = |key: &str, value: &str| condition.get(key) == Some(&Value::from(value));
+            is("type", "Failed") && is("status", "True")
+        });
+    if let Some(condition) = failed {
+        return Some(MoverEnd {
+            failed: true,
+            at: time(condition.get("lastTransitionTime")),
+        });
+    }
+    let succeeded = job.pointer("/status/succeeded").and_then(Value::as_u64);
+    (succeeded > Some(0)).then(|| MoverEnd {
+        failed: false,
+        at: time(job.pointer("/status/completionTime")),
+    })
 }
 
 /// The newest report among a job's pods: success first.

@@ -136,7 +136,7 @@ pub fn advance(
         Work::SystemNamespace => recovery::system_namespace_decide(seen),
         Work::VaultAccess => backup::vault_access_decide(plan, seen),
         Work::VaultAccessEnd => backup::vault_access_end_decide(plan, seen),
-        Work::Fill(filling) => filling.decide(plan, step, &prior, seen, now),
+        Work::Fill(filling) => filling.decide(plan, step, since(step, progress), seen),
         Work::Write(writing) => writing.decide(&plan.run, seen),
         Work::StoreObjects => backup::store_objects_decide(effected),
         Work::Seal { draft } => backup::seal_decide(draft, progress, effected, now),
@@ -159,11 +159,16 @@ pub fn advance(
     }
 }
 
+/// When a running step was last acted on or resumed.
+fn since(step: &Step, progress: &Progress) -> Option<Timestamp> {
+    match progress.state(&step.id)? {
+        StepState::Running { since, .. } => Some(*since),
+        StepState::Done { .. } | StepState::Stuck { .. } => None,
+    }
+}
+
 fn overdue(step: &Step, progress: &Progress, why: &Why, now: Timestamp) -> Option<Problem> {
-    let since = match progress.state(&step.id)? {
-        StepState::Running { since, .. } => *since,
-        StepState::Done { .. } | StepState::Stuck { .. } => return None,
-    };
+    let since = since(step, progress)?;
     let waited = now.duration_since(since);
     let limit = SignedDuration::from_secs(i64::from(step.limit_seconds));
     (waited > limit).then(|| {

@@ -9,6 +9,7 @@
 mod backup;
 mod deaths;
 mod driving;
+mod obstacles;
 mod recovery;
 mod shop;
 mod site;

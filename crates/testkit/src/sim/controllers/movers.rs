@@ -49,7 +49,7 @@ pub(super) fn job(store: &mut Store, reference: &ObjectRef, object: &Value, now:
     } });
     store.change(&pod, &ended);
     let status = if code == 0 {
-        json!({ "status": { "succeeded": 1 } })
+        json!({ "status": { "succeeded": 1, "completionTime": now.to_string() } })
     } else {
         json!({ "status": { "failed": 1, "conditions": [
             { "type": "Failed", "status": "True", "lastTransitionTime": now.to_string() },
