@@ -146,3 +146,34 @@ pub(crate) fn duration(duration: jiff::SignedDuration) -> String {
         _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    #[test]
+    fn durations_are_as_exact_as_a_person_needs() {
+        for (milliseconds, text) in [
+            (-5_000, "0.0 s"),
+            (440, "0.4 s"),
+            (9_990, "10.0 s"),
+            (10_000, "10 s"),
+            (119_000, "119 s"),
+            (120_000, "2 min"),
+            (7_200_000, "2 h 0 min"),
+            (172_800_000, "2 d 0 h"),
+        ] {
+            assert_eq!(duration(SignedDuration::from_millis(milliseconds)), text);
+        }
+        assert_eq!(seconds(f64::NAN), "-");
+    }
+
+    #[test]
+    fn a_table_has_columns_as_wide_as_their_cells() {
+        let mut table = Table::new(&["A", "LONG"]);
+        table.row(vec!["wide cell".to_owned(), "x".to_owned()]);
+        assert_eq!(table.render(), "A           LONG\nwide cell   x\n");
+    }
+}

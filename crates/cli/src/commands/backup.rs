@@ -362,3 +362,69 @@ fn show(content: &PointContent, point: &PointId, began: Timestamp, printer: Prin
         text
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<(ProtectionName, ProtectionSpec), String> {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("protection.yaml");
+        std::fs::write(&path, text).expect("a file");
+        read_protection(&path).map_err(|failure| {
+            let problem = &failure.problems[0];
+            assert_eq!(problem.code, "protection-file");
+            problem.message.clone()
+        })
+    }
+
+    const HEAD: &str = "apiVersion: refloat.io/v1alpha1\nkind: Protection\n";
+
+    #[test]
+    fn a_short_protection_gets_defaults() {
+        let text = format!("{HEAD}metadata: {{ name: shop }}\nspec: {{ namespaces: [shop] }}\n");
+        let (name, spec) = read(&text).expect("it is well formed");
+        assert_eq!(name.as_str(), "shop");
+        assert_eq!(spec, ProtectionSpec::of(vec!["shop".to_owned()]));
+        assert_eq!(spec.snapshot.cut_seconds_max, 120);
+    }
+
+    #[test]
+    fn bad_files_say_what_is_wrong() {
+        let spec = "spec: { namespaces: [shop] }\n";
+        for (text, word) in [
+            (String::new(), ""),
+            ("[".to_owned(), ""),
+            (
+                format!("apiVersion: v1\nkind: Secret\nmetadata: {{ name: a }}\n{spec}"),
+                "refloat.io/v1alpha1",
+            ),
+            (format!("{HEAD}metadata: {{ name: 'A b' }}\n{spec}"), "A b"),
+            (format!("{HEAD}metadata: {{}}\n{spec}"), "protection name"),
+            (
+                format!("{HEAD}metadata: {{ name: a }}\nspec: {{ namespaces: [] }}\n"),
+                "namespaces is empty",
+            ),
+            (
+                format!("{HEAD}metadata: {{ name: a }}\nspec: {{ namespaces: [a], keep: 3 }}\n"),
+                "keep",
+            ),
+            (
+                format!(
+                    "{HEAD}metadata: {{ name: a }}\nspec: {{ namespaces: [a], minimumMode: perfect }}\n"
+                ),
+                "perfect",
+            ),
+            (
+                format!(
+                    "{HEAD}metadata: {{ name: a }}\nspec: {{ namespaces: [a], snapshot: {{ cutSecondsMax: -1 }} }}\n"
+                ),
+                "",
+            ),
+        ] {
+            let message = read(&text).expect_err(&text);
+            assert!(message.contains(word), "`{message}` does not say `{word}`");
+            assert!(message.contains("protection.yaml"), "{message}");
+        }
+    }
+}
