@@ -41,6 +41,13 @@ pub(super) fn check(
 
 /// Nobody is started while the old one may still write.
 fn source(point: &PointContent, target: &Inventory, goal: &Goal, problems: &mut Vec<Problem>) {
+    if matches!(goal.evidence, Some(Evidence::Isolated)) && goal.cluster_uid == point.cluster_uid {
+        problems.push(Problem::stuck(
+            "not-isolated",
+            "the target is the source's own cluster: a copy there is not isolated",
+            "recover into another cluster",
+        ));
+    }
     if goal.evidence.is_some() {
         return;
     }
@@ -187,12 +194,5 @@ fn in_use(
                 "delete it, or keep what is there with `--existing skip`",
             ));
         }
-    }
-    if matches!(goal.evidence, Some(Evidence::Isolated)) && goal.cluster_uid == point.cluster_uid {
-        problems.push(Problem::stuck(
-            "not-isolated",
-            "the target is the source's own cluster: a copy there is not isolated",
-            "recover into another cluster",
-        ));
     }
 }

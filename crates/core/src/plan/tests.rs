@@ -1,1 +1,6 @@
+//! Plans as golden text, everything that stands against one, and what holds for every plan.
 
+mod fixture;
+mod golden;
+mod preflight;
+mod property;
