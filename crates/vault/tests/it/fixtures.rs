@@ -1,0 +1,231 @@
+//! Every version of the format that ever landed, read by today's code, for ever.
+//!
+//! The files were written once by [`write_fixtures`]; it never replaces one. A new version gets a folder of its own.
+
+use std::fs;
+use std::path::PathBuf;
+
+use refloat_core::driver::Outcome;
+use refloat_core::names::RunId;
+use refloat_core::run::{Phase, Record, RunKind, RunPlan, Step, Work};
+use refloat_vault::format::{
+    Entry, Envelope, Heartbeat, JournalKey, Kind, PointDocument, PointId, RecoveryKey, RootKey,
+    SiteKey, Verification, digest,
+};
+use refloat_vault::store::RunJournal;
+
+use crate::keys::{
+    content, document, open, primary, put, recovering, recovery, root, shop, store, time,
+};
+
+const POINT: &str = "points/shop/0000000001";
+const VERIFICATION: &str = "verified/recovery/shop/0000000001";
+const HEARTBEAT: &str = "sites/recovery";
+const RUN: &str = "restore-0123456789ab-1";
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/v1")
+        .join(name)
+}
+
+fn read(name: &str) -> Vec<u8> {
+    fs::read(path(name)).unwrap()
+}
+
+fn id() -> PointId {
+    "shop/1".parse().unwrap()
+}
+
+fn point_bytes() -> Vec<u8> {
+    let document = PointDocument {
+        format: 1,
+        id: id(),
+        previous: None,
+        sealed: time("2026-01-03T00:10:00Z"),
+        refloat_version: "0.0.0".to_owned(),
+        content: content("backup-1"),
+    };
+    Envelope::seal(
+        &primary(),
+        Kind::RecoveryPoint,
+        POINT,
+        &serde_json::to_vec(&document).unwrap(),
+    )
+}
+
+fn verification_bytes() -> Vec<u8> {
+    let verification = Verification {
+        format: 1,
+        point: id(),
+        envelope: digest(&point_bytes()),
+        site: recovering().site,
+        checked: time("2026-01-03T01:00:00Z"),
+        read_data: true,
+        parts: 2,
+        bytes_read: 300_000_000,
+        refloat_version: "0.0.0".to_owned(),
+    };
+    let payload = serde_json::to_vec(&verification).unwrap();
+    Envelope::seal(&recovering(), Kind::Verification, VERIFICATION, &payload)
+}
+
+fn heartbeat_bytes() -> Vec<u8> {
+    let heartbeat = Heartbeat {
+        format: 1,
+        site: recovering().site,
+        at: time("2026-01-03T01:00:01Z"),
+        refloat_version: "0.0.0".to_owned(),
+        readable: vec![id()],
+    };
+    let payload = serde_json::to_vec(&heartbeat).unwrap();
+    Envelope::seal(&recovering(), Kind::Heartbeat, HEARTBEAT, &payload)
+}
+
+fn plan() -> RunPlan {
+    RunPlan {
+        kind: RunKind::Restore,
+        run: RunId::new(RUN).unwrap(),
+        protection: shop(),
+        site: recovering().site,
+        point: Some("shop/1".to_owned()),
+        mover_image: "refloat:1".to_owned(),
+        steps: vec![Step {
+            id: "system-namespace".to_owned(),
+            phase: Phase::Guard,
+            title: "make sure that Refloat's namespace exists".to_owned(),
+            needs: [].into(),
+            work: Work::SystemNamespace,
+            limit_seconds: 60,
+            cleanup: false,
+        }],
+    }
+}
+
+fn records() -> Vec<Record> {
+    let at = time("2026-01-04T00:00:00Z");
+    let step = "system-namespace".to_owned();
+    vec![
+        Record::Started {
+            at,
+            plan: Box::new(plan()),
+        },
+        Record::Began {
+            at,
+            step: step.clone(),
+        },
+        Record::Intent {
+            at,
+            step: step.clone(),
+            effects: vec!["create Namespace refloat-system".to_owned()],
+        },
+        Record::Done {
+            at,
+            step,
+            outcome: Outcome::default().with("volume", "pvc-1"),
+        },
+    ]
+}
+
+#[test]
+#[ignore = "writes the fixtures of a new format, once"]
+fn write_fixtures() {
+    let entry = Entry::new(
+        1,
+        None,
+        "host process 1",
+        time("2026-01-04T00:00:01Z"),
+        &records(),
+    );
+    let journal = entry
+        .write(&JournalKey::of(&recovery()), &plan().run)
+        .unwrap();
+    let files: [(&str, Vec<u8>); 8] = [
+        ("recovery.key", recovery().write().as_bytes().to_vec()),
+        ("root.key", root().write().as_bytes().to_vec()),
+        ("primary.sitekey", primary().write().as_bytes().to_vec()),
+        (
+            "refloat.json",
+            serde_json::to_vec_pretty(&document()).unwrap(),
+        ),
+        ("point", point_bytes()),
+        ("verification", verification_bytes()),
+        ("heartbeat", heartbeat_bytes()),
+        ("journal-entry", journal),
+    ];
+    fs::create_dir_all(path("")).unwrap();
+    for (name, bytes) in files {
+        assert!(!path(name).exists(), "{name} is kept for ever");
+        fs::write(path(name), bytes).unwrap();
+    }
+}
+
+#[test]
+fn what_is_written_today_is_what_was_written_then() {
+    assert_eq!(recovery().write().as_bytes(), read("recovery.key"));
+    assert_eq!(root().write().as_bytes(), read("root.key"));
+    assert_eq!(primary().write().as_bytes(), read("primary.sitekey"));
+    assert_eq!(
+        serde_json::to_vec_pretty(&document()).unwrap(),
+        read("refloat.json")
+    );
+    assert_eq!(point_bytes(), read("point"));
+    assert_eq!(verification_bytes(), read("verification"));
+    assert_eq!(heartbeat_bytes(), read("heartbeat"));
+}
+
+#[test]
+fn keys_of_then_open_today() {
+    let text = |name: &str| String::from_utf8(read(name)).unwrap();
+    let key = RecoveryKey::read(&text("recovery.key")).unwrap();
+    assert_eq!(
+        (key.vault.as_str(), key.root),
+        (crate::keys::VAULT, root().public())
+    );
+    assert_eq!(
+        *key.repository.password(),
+        *recovery().repository.password()
+    );
+    assert_eq!(
+        RootKey::read(&text("root.key")).unwrap().public(),
+        root().public()
+    );
+    let site = SiteKey::read(&text("primary.sitekey")).unwrap();
+    assert_eq!(
+        (site.site.as_str(), site.public()),
+        ("primary", primary().public())
+    );
+}
+
+#[tokio::test]
+async fn a_vault_of_then_is_read_today() {
+    let store = store().await;
+    for (to, name) in [
+        ("refloat.json", "refloat.json"),
+        (POINT, "point"),
+        (VERIFICATION, "verification"),
+        (HEARTBEAT, "heartbeat"),
+        (
+            "runs/restore-0123456789ab-1/journal/0000000001",
+            "journal-entry",
+        ),
+    ] {
+        put(store.as_ref(), to, read(name)).await;
+    }
+    let vault = open(&store).await;
+    assert!(vault.sites().iter().all(|(_, trusted)| *trusted));
+    let chain = vault.chain(&shop()).await.unwrap();
+    assert_eq!(chain.warnings, Vec::<String>::new());
+    let listed = &chain.points[0];
+    let point = listed.point.as_ref().unwrap();
+    assert_eq!(point.signer, primary().site);
+    assert_eq!(point.document.content, content("backup-1"));
+    assert_eq!(listed.verified.len(), 1);
+    assert!(listed.verified[0].read_data);
+    let seen = vault.heartbeat(&recovering().site).await.unwrap().unwrap();
+    assert_eq!(seen.readable, vec![id()]);
+    assert_eq!(vault.runs().await.unwrap(), vec![plan().run]);
+    let journal = RunJournal::open(&vault, &plan().run, "test").await.unwrap();
+    assert_eq!(journal.records(), records());
+    assert_eq!(journal.plan(), Some(&plan()));
+}

@@ -1,0 +1,127 @@
+//! Journals: a chain that one engine writes, and that nobody without the keys can write or read.
+
+use refloat_core::drive::{Journal, JournalError};
+use refloat_core::driver::Problem;
+use refloat_core::names::RunId;
+use refloat_core::run::Record;
+use refloat_vault::store::RunJournal;
+
+use crate::keys::{get, open, put, store, time};
+use crate::stores::LostReplies;
+
+fn run(name: &str) -> RunId {
+    RunId::new(name).unwrap()
+}
+
+fn record(step: &str) -> Vec<Record> {
+    vec![Record::Began {
+        at: time("2026-01-04T00:00:00Z"),
+        step: step.to_owned(),
+    }]
+}
+
+fn path(run: &str, number: u64) -> String {
+    format!("runs/{run}/journal/{number:010}")
+}
+
+#[tokio::test]
+async fn what_is_appended_is_read_back_in_order() {
+    let store = store().await;
+    let vault = open(&store).await;
+    let mut journal = RunJournal::open(&vault, &run("a"), "one").await.unwrap();
+    for step in ["x", "y", "z"] {
+        journal.append_records(&record(step)).await.unwrap();
+    }
+    let read = RunJournal::open(&vault, &run("a"), "two").await.unwrap();
+    assert_eq!(
+        read.records(),
+        [record("x"), record("y"), record("z")].concat()
+    );
+    assert_eq!(read.last_writer(), Some("one"));
+}
+
+#[tokio::test]
+async fn of_two_engines_one_stops() {
+    let store = store().await;
+    let vault = open(&store).await;
+    let mut old = RunJournal::open(&vault, &run("a"), "old").await.unwrap();
+    old.append_records(&record("x")).await.unwrap();
+    let mut new = RunJournal::open(&vault, &run("a"), "new").await.unwrap();
+    new.append_records(&record("taken over")).await.unwrap();
+    let stopped = old.append(&record("y")).await.unwrap_err();
+    assert_eq!(stopped, JournalError::TakenOver("new".to_owned()));
+    let read = RunJournal::open(&vault, &run("a"), "x").await.unwrap();
+    assert_eq!(read.records(), [record("x"), record("taken over")].concat());
+}
+
+#[tokio::test]
+async fn a_lost_reply_is_neither_a_race_nor_a_second_entry() {
+    let store = LostReplies::over(store().await);
+    let vault = open(&store).await;
+    let mut journal = RunJournal::open(&vault, &run("a"), "one").await.unwrap();
+    // The store retries by itself, as its client does: the second create meets the first.
+    journal.append_records(&record("x")).await.unwrap();
+    journal.append_records(&record("y")).await.unwrap();
+    let read = RunJournal::open(&vault, &run("a"), "x").await.unwrap();
+    assert_eq!(read.records(), [record("x"), record("y")].concat());
+}
+
+#[tokio::test]
+async fn nobody_without_the_keys_writes_reads_or_moves_an_entry() {
+    let store = store().await;
+    let vault = open(&store).await;
+    let mut journal = RunJournal::open(&vault, &run("a"), "one").await.unwrap();
+    let secret = Problem::stuck("x", "a Secret's password", "y");
+    let at = time("2026-01-04T00:00:00Z");
+    journal
+        .append_records(&[Record::Failing {
+            at,
+            problem: secret,
+        }])
+        .await
+        .unwrap();
+    journal.append_records(&record("y")).await.unwrap();
+    let (first, second) = (
+        get(store.as_ref(), &path("a", 1)).await,
+        get(store.as_ref(), &path("a", 2)).await,
+    );
+    assert!(
+        !String::from_utf8_lossy(&first).contains("password"),
+        "it can be read"
+    );
+
+    let refused = async |name: &str| {
+        let error = RunJournal::open(&vault, &run(name), "x")
+            .await
+            .err()
+            .unwrap();
+        assert!(error.to_string().contains(name), "{error}");
+        error.code()
+    };
+    put(store.as_ref(), &path("moved", 1), first.clone()).await;
+    assert_eq!(refused("moved").await, "vault-untrusted");
+    put(store.as_ref(), &path("swapped", 1), second.clone()).await;
+    assert_eq!(refused("swapped").await, "vault-untrusted");
+    for position in [0, 5, 20, 45, first.len() / 2, first.len() - 1] {
+        let mut bad = first.clone();
+        bad[position] ^= 1;
+        put(store.as_ref(), &path("a", 1), bad).await;
+        let code = refused("a").await;
+        assert!(
+            matches!(
+                code,
+                "vault-untrusted" | "vault-unreadable" | "vault-format-newer"
+            ),
+            "{position}: {code}"
+        );
+    }
+    put(
+        store.as_ref(),
+        &path("a", 1),
+        &b"refloat.journal/2\nwhatever"[..],
+    )
+    .await;
+    assert_eq!(refused("a").await, "vault-format-newer");
+    put(store.as_ref(), &path("a", 1), &b"{}"[..]).await;
+    assert_eq!(refused("a").await, "vault-unreadable");
+}
