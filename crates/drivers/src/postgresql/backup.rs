@@ -60,6 +60,7 @@ pub(super) fn check(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
     let devices = seen.exec(&devices_request)?;
     let mut conditions = Conditions::default();
     conditions.settings(text("fsync"), text("full_page_writes"));
+    conditions.primary(settings.get("in_recovery") == Some(&Value::Bool(false)));
     conditions.one_volume(task);
     conditions.one_file_system(task, directory, devices);
     decide_mode(task, conditions, text("version"))
@@ -91,6 +92,14 @@ impl Conditions {
                 format!("{name} = {value}: a crash may lose or tear committed pages"),
             );
         }
+    }
+
+    fn primary(&mut self, primary: bool) {
+        self.add(
+            primary,
+            "not in recovery".to_owned(),
+            "in recovery: a copy of a standby starts as a standby and takes no writes".to_owned(),
+        );
     }
 
     fn one_volume(&mut self, task: &Task<'_>) {
