@@ -35,7 +35,10 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => return usage(&answer),
+    };
     let printer = Printer::new(cli.config.output);
     refloat_world::install_tls_provider();
     start_logging();
@@ -49,6 +52,18 @@ fn main() -> ExitCode {
     match runtime.block_on(commands::run(cli.command, &cli.config, &printer)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => printer.failure(&failure),
+    }
+}
+
+/// Help and version are answers; wrong words are the user's to mend, so not clap's own 2.
+fn usage(answer: &clap::Error) -> ExitCode {
+    if let Err(error) = answer.print() {
+        tracing::debug!(%error, "output was not written");
+    }
+    if answer.use_stderr() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
     }
 }
 

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::printer::{Printer, Table};
+use crate::printer::{Printer, Table, moment};
 use crate::seat::{open_vault, read_key, repository_engine, store_location, vault_failure};
 
 /// What can be done with a vault.
@@ -181,10 +181,10 @@ async fn list(config: &Config, printer: Printer) -> Result<(), Failure> {
         };
         sites.row(vec![
             entry.site.to_string(),
-            entry.joined.to_string(),
+            moment(entry.joined),
             word.to_owned(),
             seen.as_ref()
-                .map_or("never".to_owned(), |seen| seen.at.to_string()),
+                .map_or("never".to_owned(), |seen| moment(seen.at)),
         ]);
         values.push(json!({
             "site": entry.site, "joined": entry.joined, "trusted": trusted,
