@@ -5,6 +5,7 @@ mod config;
 mod failure;
 mod printer;
 mod progress;
+mod protection;
 mod recovery;
 mod seat;
 

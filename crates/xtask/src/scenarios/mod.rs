@@ -3,6 +3,7 @@
 //! Holds the list and the stage that scenarios share. Called by `cargo xtask test`.
 
 mod bad_input;
+mod cuts;
 mod killed;
 mod state;
 mod store;
@@ -42,11 +43,8 @@ const SCENARIOS: &[Scenario] = &[
         "backup: bad names, volumes and snapshot classes",
         bad_input::volumes,
     ),
-    (
-        "backup: a database that cannot be taken",
-        bad_input::databases,
-    ),
-    ("backup: cuts that fail or never come", bad_input::cuts),
+    ("backup: a database that cannot be taken", cuts::databases),
+    ("backup: cuts that fail or never come", cuts::cuts),
     ("backup: a store that refuses", store::refusing),
     ("backup: the engine killed at any moment", killed::backup),
     (

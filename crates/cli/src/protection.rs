@@ -1,0 +1,103 @@
+//! Reading a protection from a file.
+
+use std::path::Path;
+
+use refloat_api::{Protection, ProtectionSpec};
+use refloat_core::names::ProtectionName;
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// Reads a protection's file.
+pub(crate) fn read_protection(path: &Path) -> Result<(ProtectionName, ProtectionSpec), Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
+    let wrong = |why: String| {
+        Failure::refuse(
+            "protection-file",
+            format!("{}: {why}", path.display()),
+            "write a `Protection` of refloat.io/v1alpha1, as docs/reference/protection.md shows it",
+        )
+    };
+    let read: Protection =
+        serde_saphyr::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    // The kind's own reader takes any apiVersion and kind.
+    let head: Value = serde_saphyr::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    let is = |key: &str, value: &str| head.get(key).and_then(Value::as_str) == Some(value);
+    if !is("apiVersion", "refloat.io/v1alpha1") || !is("kind", "Protection") {
+        return Err(wrong(
+            "it is not `apiVersion: refloat.io/v1alpha1`, `kind: Protection`".to_owned(),
+        ));
+    }
+    if read.spec.namespaces.is_empty() {
+        return Err(wrong("spec.namespaces is empty".to_owned()));
+    }
+    let name = read.metadata.name.unwrap_or_default();
+    let name = ProtectionName::new(name).map_err(|error| wrong(error.to_string()))?;
+    Ok((name, read.spec))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<(ProtectionName, ProtectionSpec), String> {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("protection.yaml");
+        std::fs::write(&path, text).expect("a file");
+        read_protection(&path).map_err(|failure| {
+            let problem = &failure.problems[0];
+            assert_eq!(problem.code, "protection-file");
+            problem.message.clone()
+        })
+    }
+
+    const HEAD: &str = "apiVersion: refloat.io/v1alpha1\nkind: Protection\n";
+
+    #[test]
+    fn a_short_protection_gets_defaults() {
+        let text = format!("{HEAD}metadata: {{ name: shop }}\nspec: {{ namespaces: [shop] }}\n");
+        let (name, spec) = read(&text).expect("it is well formed");
+        assert_eq!(name.as_str(), "shop");
+        assert_eq!(spec, ProtectionSpec::of(vec!["shop".to_owned()]));
+        assert_eq!(spec.snapshot.cut_seconds_max, 120);
+    }
+
+    #[test]
+    fn bad_files_say_what_is_wrong() {
+        let spec = "spec: { namespaces: [shop] }\n";
+        for (text, word) in [
+            (String::new(), ""),
+            ("[".to_owned(), ""),
+            (
+                format!("apiVersion: v1\nkind: Secret\nmetadata: {{ name: a }}\n{spec}"),
+                "refloat.io/v1alpha1",
+            ),
+            (format!("{HEAD}metadata: {{ name: 'A b' }}\n{spec}"), "A b"),
+            (format!("{HEAD}metadata: {{}}\n{spec}"), "protection name"),
+            (
+                format!("{HEAD}metadata: {{ name: a }}\nspec: {{ namespaces: [] }}\n"),
+                "namespaces is empty",
+            ),
+            (
+                format!("{HEAD}metadata: {{ name: a }}\nspec: {{ namespaces: [a], keep: 3 }}\n"),
+                "keep",
+            ),
+            (
+                format!(
+                    "{HEAD}metadata: {{ name: a }}\nspec: {{ namespaces: [a], minimumMode: perfect }}\n"
+                ),
+                "perfect",
+            ),
+            (
+                format!(
+                    "{HEAD}metadata: {{ name: a }}\nspec: {{ namespaces: [a], snapshot: {{ cutSecondsMax: -1 }} }}\n"
+                ),
+                "",
+            ),
+        ] {
+            let message = read(&text).expect_err(&text);
+            assert!(message.contains(word), "`{message}` does not say `{word}`");
+            assert!(message.contains("protection.yaml"), "{message}");
+        }
+    }
+}
