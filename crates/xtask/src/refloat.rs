@@ -308,9 +308,10 @@ pub(crate) fn tell_times(recovery: &Value) {
         .flatten()
         .map(|step| {
             format!(
-                "{} ({:.1} s)",
+                "{} ({:.1} s, its gate {:.1} s)",
                 step.get("step").and_then(Value::as_str).unwrap_or_default(),
-                step.get("seconds").map_or(0.0, seconds)
+                step.get("seconds").map_or(0.0, seconds),
+                step.get("gate_seconds").map_or(0.0, seconds)
             )
         })
         .collect();

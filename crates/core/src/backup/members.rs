@@ -77,7 +77,14 @@ impl Members {
                 .is_some_and(|namespace| goal.namespaces.iter().any(|one| one == namespace));
             let known = self.volumes.iter().any(|volume| volume.thing == id)
                 || goal.excluded_volumes.contains(&part_id(&id));
-            if inside && !known {
+            let phase = claim.text("/status/phase").unwrap_or("Pending");
+            if inside && !known && phase != "Bound" {
+                problems.push(Problem::stuck(
+                    "volume-not-bound",
+                    format!("{id} is not bound (phase {phase}): there is nothing to copy"),
+                    "see `kubectl describe persistentvolumeclaim`, or leave it out with `exclude.volumes` (or `--exclude-volume`)",
+                ));
+            } else if inside && !known {
                 problems.push(Problem::stuck(
                     "volume-unprotected",
                     format!("no driver can protect {id}"),

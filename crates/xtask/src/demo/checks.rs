@@ -53,6 +53,7 @@ pub(super) fn all(ground: &Ground, site: Site, orders: &[Order], cut: Timestamp)
     acknowledged(ground, site, orders, cut)?;
     invariant(ground, site)?;
     amcheck(ground, site)?;
+    owners(ground, site)?;
     operator(ground, site)?;
     order(ground, site)
 }
@@ -124,6 +125,33 @@ fn amcheck(ground: &Ground, site: Site) -> Result<()> {
     let said = output(command)?;
     ensure!(said.trim().is_empty(), "pg_amcheck found: {said}");
     say("  pg_amcheck is clean");
+    Ok(())
+}
+
+/// Objects belong to whom they belonged: what was applied with `kubectl apply --server-side` still is.
+fn owners(ground: &Ground, site: Site) -> Result<()> {
+    for what in [
+        "deployment/web",
+        "statefulset/db",
+        "configmap/web-settings",
+        "secret/db-credentials",
+        "ingress/web",
+    ] {
+        let object = object(ground, site, &["--show-managed-fields", what])?;
+        let managers = object
+            .pointer("/metadata/managedFields")
+            .and_then(Value::as_array);
+        let applied = managers.into_iter().flatten().any(|one| {
+            let is = |key: &str, value: &str| one.get(key).and_then(Value::as_str) == Some(value);
+            is("manager", "kubectl") && is("operation", "Apply") && one.get("subresource").is_none()
+        });
+        ensure!(
+            applied,
+            "{what} was applied by kubectl and is not any more: {managers:?}",
+            managers = object.pointer("/metadata/managedFields")
+        );
+    }
+    say("  objects belong to the field managers that owned them");
     Ok(())
 }
 

@@ -233,7 +233,7 @@ pub(super) fn volumes(stage: &Stage<'_>) -> Result<()> {
     refused(
         "claim not bound",
         &answer,
-        "volume-unprotected",
+        "volume-not-bound",
         &["odd/pending", "--exclude-volume"],
     )?;
     stage

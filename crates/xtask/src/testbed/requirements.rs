@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 use super::command::SEARCH_PATH;
 
 const WAY_AROUND: &str = "The testbed cannot run here. On other machines use two clusters of your own: \
-     `cargo xtask demo --primary-kubeconfig FILE --recovery-kubeconfig FILE`.";
+     `cargo xtask demo --primary-kubeconfig FILE --recovery-kubeconfig FILE --storage-class NAME`.";
 
 /// What was found missing, each as half a sentence.
 fn missing_for_all() -> Vec<String> {
