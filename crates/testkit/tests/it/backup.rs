@@ -135,6 +135,30 @@ fn bad_input_fails_with_its_own_code_and_leaves_nothing() {
     assert_eq!(named, "snapshot-class-missing");
 }
 
+#[test]
+fn a_cut_that_never_comes_ends_with_the_storages_own_words() {
+    let world = shop::world();
+    world.with_store(|store| store.cut_failure = Some("the pool is full".to_owned()));
+    let planned = backup::plan(&world.inventory(), &shop::goal("backup-1"), CATALOGUE).unwrap();
+    let records = RefCell::default();
+    let end = drive(&world, &planned.plan, &records);
+    assert_eq!(end, Ok(Drive::Ended(End::Failed)));
+    let progress = Progress::of(records.borrow().iter());
+    let problem = progress.failing().unwrap();
+    assert_eq!(problem.code, "waiting-for-cut-timeout");
+    assert!(problem.message.contains("the pool is full"), "{problem:?}");
+    assert_eq!(leftovers(&world), Vec::<String>::new());
+    assert!(world.sealed.borrow().is_empty());
+}
+
+#[test]
+fn a_mover_that_fails_seals_nothing_and_leaves_nothing() {
+    let world = shop::world();
+    let broken = Problem::stuck("vault-unreachable", "no route to the vault", "mend it");
+    world.with_store(|store| store.mover_failure = Some(broken));
+    assert_eq!(failure(&world, |_| ()), "vault-unreachable");
+}
+
 fn with_database(change: impl FnOnce(&mut Database)) -> String {
     let world = shop::world();
     let mut database = Database::default();
@@ -158,6 +182,14 @@ fn a_database_that_cannot_be_taken_is_told_apart() {
     );
     assert_eq!(
         with_database(|database| database.file_systems = 2),
+        "mode-too-weak"
+    );
+    assert_eq!(
+        with_database(|database| database.full_page_writes = false),
+        "mode-too-weak"
+    );
+    assert_eq!(
+        with_database(|database| database.in_recovery = true),
         "mode-too-weak"
     );
     assert_eq!(says(127, "sh: psql: not found"), "psql-missing");

@@ -87,6 +87,10 @@ pub(super) fn content(store: &mut Store, reference: &ObjectRef, object: &Value, 
     if text(object, "/status/snapshotHandle").is_some() {
         return;
     }
+    if let Some(message) = store.cut_failure.clone() {
+        let refused = json!({ "status": { "error": { "message": message } } });
+        return store.change(reference, &refused);
+    }
     let handle = if let Some(handle) = text(object, "/spec/source/snapshotHandle") {
         handle.to_owned()
     } else {
