@@ -81,6 +81,7 @@ fn let_go(store: &mut Store, reference: &ObjectRef, object: &Value) {
     let held = match reference.resource.kind.as_str() {
         "PersistentVolumeClaim" => storage::is_mounted(store, reference),
         "PersistentVolume" => storage::is_claimed(store, object),
+        "VolumeSnapshotContent" => snapshots::is_held(object),
         _ => false,
     };
     if held {
