@@ -98,12 +98,15 @@ pub(crate) struct UnfinishedRun {
 pub(crate) async fn unfinished_runs(access: &Access) -> Result<Vec<UnfinishedRun>, Failure> {
     let writer = writer_name();
     let mut found = Vec::new();
-    let runs = access.vault.runs().await;
+    let runs = access.vault.open_runs().await;
     for run in runs.map_err(|error| super::vault_failure(&error))? {
         let journal = RunJournal::open(&access.vault, &run, &writer)
             .await
             .map_err(|error| super::vault_failure(&error))?;
         let progress = Progress::of(journal.records());
+        if progress.ended().is_some() {
+            access.vault.close_run(&run).await;
+        }
         if let (None, Some(plan)) = (progress.ended(), journal.plan()) {
             found.push(UnfinishedRun {
                 plan: plan.clone(),

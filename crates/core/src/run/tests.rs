@@ -48,12 +48,12 @@ fn run_plan(steps: Vec<Step>) -> RunPlan {
     }
 }
 
-/// a → b → c, d beside them; e cleans up after c, f after e and a.
+/// a → b → c, d beside b; e cleans up after c, f after e and a.
 fn plan() -> RunPlan {
     run_plan(vec![
         step("a", Phase::Guard, &[]),
         step("b", Phase::Storage, &["a"]),
-        step("c", Phase::Databases, &["b"]),
+        step("c", Phase::Databases, &["b", "d"]),
         step("d", Phase::Storage, &["a"]),
         step("e", Phase::Clean, &["c"]),
         step("f", Phase::Clean, &["e", "a"]),

@@ -20,6 +20,17 @@ impl Journal for SimJournal<'_> {
         if !self.world.may_write() {
             return Err(JournalError::TakenOver("the engine is dead".to_owned()));
         }
+        let intended: Vec<String> = records
+            .iter()
+            .filter_map(|record| match record {
+                Record::Intent { effects, .. } => Some(effects.clone()),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        if !intended.is_empty() {
+            *self.world.intended.borrow_mut() = intended;
+        }
         self.records.borrow_mut().extend(records.iter().cloned());
         Ok(())
     }

@@ -52,6 +52,8 @@ pub struct SimWorld {
     effects: Cell<usize>,
     entries: Cell<usize>,
     dead: Cell<bool>,
+    /// What the journal says that follows.
+    intended: RefCell<Vec<String>>,
     /// What databases answer, by pod `namespace/name`.
     pub databases: RefCell<BTreeMap<String, Database>>,
     /// Bodies of sealed points.
@@ -73,6 +75,7 @@ impl SimWorld {
             effects: Cell::new(0),
             entries: Cell::new(0),
             dead: Cell::new(false),
+            intended: RefCell::new(Vec::new()),
             databases: RefCell::new(BTreeMap::new()),
             sealed: RefCell::new(Vec::new()),
             history: RefCell::new(Vec::new()),
@@ -228,7 +231,12 @@ impl SimWorld {
             self.dead.set(true);
             return None;
         }
-        self.history.borrow_mut().push(effect.describe());
+        let line = effect.describe();
+        assert!(
+            self.intended.borrow().contains(&line),
+            "`{line}` was not written into the journal before it was done"
+        );
+        self.history.borrow_mut().push(line);
         let result = self.perform(effect);
         match self.fault.get() {
             Some(Fault::CrashAfter(at)) if at == count => {

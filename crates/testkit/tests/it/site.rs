@@ -129,13 +129,10 @@ fn operator(store: &mut Store) {
         "serviceAccountName": "cache-operator",
         "containers": [{ "name": "operator", "image": "refloat.local/cache-operator:1" }],
     });
-    put(
-        store,
-        "Deployment",
-        "cache-operator",
-        ARGO,
-        deployment("cache-operator", &pod),
-    );
+    let mut slow = deployment("cache-operator", &pod);
+    // It starts after the database, so that nothing but its own gate holds its resources back.
+    slow["spec"]["template"]["metadata"]["annotations"] = json!({ "sim.refloat.io/starts": "6" });
+    put(store, "Deployment", "cache-operator", ARGO, slow);
     put(
         store,
         "CustomResourceDefinition",
@@ -180,7 +177,7 @@ pub(crate) fn source() -> SimWorld {
         }] });
         put(store, "Deployment", "web", HELM, deployment("web", &pod));
     });
-    world.settle(40);
+    world.settle(80);
     world
 }
 

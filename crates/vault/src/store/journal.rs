@@ -36,6 +36,9 @@ fn entry_error(path: &str, error: EntryError) -> VaultError {
     }
 }
 
+/// An empty object for each run that has no end yet, so that nobody has to read every journal to find those.
+const OPEN_RUNS: &str = "open-runs";
+
 fn path(run: &RunId, sequence: u64) -> String {
     format!("runs/{run}/journal/{sequence:010}")
 }
@@ -48,6 +51,24 @@ impl Vault {
             .into_iter()
             .filter_map(|name| RunId::new(name).ok())
             .collect())
+    }
+}
+
+impl Vault {
+    /// Runs that were begun and, as far as is marked, not ended; their journals know.
+    pub async fn open_runs(&self) -> Result<Vec<RunId>, VaultError> {
+        let names = self.names(OPEN_RUNS).await?;
+        Ok(names
+            .into_iter()
+            .filter_map(|name| RunId::new(name).ok())
+            .collect())
+    }
+
+    /// Takes the mark of a run away; one that stays is only looked at in vain.
+    pub async fn close_run(&self, run: &RunId) {
+        if let Err(error) = self.remove(&format!("{OPEN_RUNS}/{run}")).await {
+            tracing::debug!(%error, %run, "the mark of an ended run stays");
+        }
     }
 }
 
@@ -116,6 +137,10 @@ impl RunJournal {
     /// Appends an entry, or says who was faster. A reply that was lost is told from a race by the bytes.
     pub async fn append_records(&mut self, records: &[Record]) -> Result<(), VaultError> {
         let sequence = self.sequence + 1;
+        if sequence == 1 {
+            let mark = format!("{OPEN_RUNS}/{}", self.run);
+            self.vault.put(&mark, Vec::new()).await?;
+        }
         let now = Timestamp::now();
         let entry = Entry::new(sequence, self.previous.clone(), &self.writer, now, records);
         let path = path(&self.run, sequence);
@@ -140,6 +165,10 @@ impl RunJournal {
         self.previous = Some(digest);
         self.last_writer = Some(self.writer.clone());
         self.records.extend(records.iter().cloned());
+        let ended = |record: &Record| matches!(record, Record::Ended { .. });
+        if records.iter().any(ended) {
+            self.vault.close_run(&self.run).await;
+        }
         Ok(())
     }
 }

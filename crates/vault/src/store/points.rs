@@ -1,5 +1,6 @@
 //! Points: sealed with the next number, read with their signature and their chain, verified by sites.
 
+use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use refloat_core::backup::PointContent;
 use refloat_core::names::{ProtectionName, SiteName};
@@ -10,6 +11,9 @@ use crate::format::{
     self, Envelope, EnvelopeError, Heartbeat, Kind, POINT_FORMAT, PointDocument, PointId, SiteKey,
     Verification,
 };
+
+/// Points that are read at once.
+const READS_MAX: usize = 24;
 
 /// A point whose signature was checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,17 +125,23 @@ impl Vault {
     /// All points of a protection with their chain checked.
     pub async fn chain(&self, protection: &ProtectionName) -> Result<Chain, VaultError> {
         let sequences = self.sequences(protection).await?;
+        let ids = sequences.into_iter().map(|sequence| PointId {
+            protection: protection.clone(),
+            sequence,
+        });
+        let read: Vec<(Listed, Option<String>)> = futures::stream::iter(ids)
+            .map(|id| self.listed(id))
+            .buffered(READS_MAX)
+            .try_collect()
+            .await?;
         let mut chain = Chain {
-            points: Vec::new(),
+            points: Vec::with_capacity(read.len()),
             warnings: Vec::new(),
         };
         let mut expected = 1;
         let mut previous: Option<String> = None;
-        for sequence in sequences {
-            let id = PointId {
-                protection: protection.clone(),
-                sequence,
-            };
+        for (listed, digest) in read {
+            let (id, sequence) = (&listed.id, listed.id.sequence);
             let gap = sequence != expected;
             if gap {
                 chain.warnings.push(format!(
@@ -139,30 +149,37 @@ impl Vault {
                     sequence - 1
                 ));
             }
-            let point = self.point(&id).await;
-            if let Ok(point) = &point {
-                if !gap && point.document.previous != previous {
-                    chain.warnings.push(format!(
-                        "{id} does not follow the point before it: one of the two was replaced"
-                    ));
-                }
-                previous = Some(point.envelope.clone());
-            } else {
-                let bytes = self.read(&id.path()).await;
-                previous = bytes.ok().map(|bytes| format::digest(&bytes));
+            if let Ok(point) = &listed.point
+                && !gap
+                && point.document.previous != previous
+            {
+                chain.warnings.push(format!(
+                    "{id} does not follow the point before it: one of the two was replaced"
+                ));
             }
-            let verified = match &point {
-                Ok(point) => self.verifications(&id, &point.envelope).await?,
-                Err(_) => Vec::new(),
-            };
+            previous = digest;
             expected = sequence + 1;
-            chain.points.push(Listed {
-                id,
-                point,
-                verified,
-            });
+            chain.points.push(listed);
         }
         Ok(chain)
+    }
+
+    /// One point with its verifications, and the digest of its envelope, whatever is in it.
+    async fn listed(&self, id: PointId) -> Result<(Listed, Option<String>), VaultError> {
+        let point = self.point(&id).await;
+        let (digest, verified) = if let Ok(point) = &point {
+            let verified = self.verifications(&id, &point.envelope).await?;
+            (Some(point.envelope.clone()), verified)
+        } else {
+            let bytes = self.read(&id.path()).await;
+            (bytes.ok().map(|bytes| format::digest(&bytes)), Vec::new())
+        };
+        let listed = Listed {
+            id,
+            point,
+            verified,
+        };
+        Ok((listed, digest))
     }
 
     /// Signs a point with the next number. Two writers never get the same: the later one answers `Taken`.

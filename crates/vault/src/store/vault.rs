@@ -258,6 +258,14 @@ impl Vault {
             .map_err(|error| VaultError::store(path, error))
     }
 
+    /// Removes an object; one that is not there is removed.
+    pub(super) async fn remove(&self, path: &str) -> Result<(), VaultError> {
+        match self.store.delete(&below(&self.prefix, path)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(VaultError::store(path, error)),
+        }
+    }
+
     /// Names directly below a directory: objects and directories.
     pub(super) async fn names(&self, directory: &str) -> Result<Vec<String>, VaultError> {
         let path = below(&self.prefix, directory);

@@ -41,6 +41,25 @@ async fn what_is_appended_is_read_back_in_order() {
 }
 
 #[tokio::test]
+async fn a_run_is_marked_until_it_ends() {
+    let store = store().await;
+    let vault = open(&store).await;
+    let mut journal = RunJournal::open(&vault, &run("a"), "one").await.unwrap();
+    assert!(vault.open_runs().await.unwrap().is_empty());
+    journal.append_records(&record("x")).await.unwrap();
+    assert_eq!(vault.open_runs().await.unwrap(), vec![run("a")]);
+    let at = time("2026-01-04T00:00:00Z");
+    let end = refloat_core::run::End::Completed;
+    journal
+        .append_records(&[Record::Ended { at, end }])
+        .await
+        .unwrap();
+    assert!(vault.open_runs().await.unwrap().is_empty());
+    vault.close_run(&run("a")).await;
+    assert_eq!(vault.runs().await.unwrap(), vec![run("a")]);
+}
+
+#[tokio::test]
 async fn of_two_engines_one_stops() {
     let store = store().await;
     let vault = open(&store).await;

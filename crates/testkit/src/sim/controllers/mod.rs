@@ -59,7 +59,7 @@ pub(super) fn reconcile(store: &mut Store, now: Timestamp) {
             "VolumeSnapshotContent" => snapshots::content(store, &reference, &object, now),
             "Job" => movers::job(store, &reference, &object, now),
             "Namespace" => cluster::namespace(store, &reference, &object, now),
-            "Pod" => workloads::pod(store, &reference, &object),
+            "Pod" => workloads::pod(store, &reference, &object, now),
             "ReplicaSet" => workloads::replica_set(store, &reference, &object, now),
             "StatefulSet" => workloads::stateful_set(store, &reference, &object, now),
             "Deployment" => workloads::deployment(store, &reference, &object, now),

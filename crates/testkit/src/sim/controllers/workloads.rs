@@ -9,6 +9,9 @@ use super::storage::{DATA, volume_of};
 use super::{Store, list, owner, text};
 use crate::sim::kinds::resource;
 
+/// Annotation of a simulated pod: seconds that it takes to start.
+const SLOW: &str = "sim.refloat.io/starts";
+
 fn replicas(object: &Value) -> u64 {
     object
         .pointer("/spec/replicas")
@@ -120,6 +123,7 @@ fn pods(
             "metadata": {
                 "name": pod.name, "namespace": pod.namespace, "ownerReferences": owner(object),
                 "labels": object.pointer("/spec/template/metadata/labels"),
+                "annotations": object.pointer("/spec/template/metadata/annotations"),
             },
             "spec": spec,
             "status": { "phase": "Pending" },
@@ -152,8 +156,8 @@ fn references(spec: &Value, found: &mut Vec<(&'static str, String)>) {
 }
 
 /// A pod starts when all that it names is there; a server on an empty volume makes a new database.
-pub(super) fn pod(store: &mut Store, reference: &ObjectRef, object: &Value) {
-    if text(object, "/status/phase") != Some("Pending") {
+pub(super) fn pod(store: &mut Store, reference: &ObjectRef, object: &Value, now: Timestamp) {
+    if text(object, "/status/phase") != Some("Pending") || is_slow(object, now) {
         return;
     }
     let mut claims = Vec::new();
@@ -203,6 +207,18 @@ pub(super) fn pod(store: &mut Store, reference: &ObjectRef, object: &Value) {
         first_start(store, claim);
     }
     store.change(reference, &running);
+}
+
+/// True while a pod that takes its time is not old enough.
+fn is_slow(object: &Value, now: Timestamp) -> bool {
+    let seconds: Option<i64> = object
+        .pointer("/metadata/annotations")
+        .and_then(|all| all.get(SLOW)?.as_str()?.parse().ok());
+    let created: Option<Timestamp> =
+        text(object, "/metadata/creationTimestamp").and_then(|at| at.parse().ok());
+    seconds
+        .zip(created)
+        .is_some_and(|(seconds, created)| now.duration_since(created).as_secs() < seconds)
 }
 
 fn first_start(store: &mut Store, claim: &ObjectRef) {
