@@ -106,7 +106,7 @@ impl RunJournal {
     }
 
     fn read_entry(&self, bytes: &[u8], sequence: u64) -> Result<Entry, EntryError> {
-        let key = self.vault.journal_key();
+        let key = &self.vault.journal;
         Entry::read(key, &self.run, bytes, sequence, self.previous.as_deref())
     }
 
@@ -145,7 +145,7 @@ impl RunJournal {
         let entry = Entry::new(sequence, self.previous.clone(), &self.writer, now, records);
         let path = path(&self.run, sequence);
         let bytes = entry
-            .write(self.vault.journal_key(), &self.run)
+            .write(&self.vault.journal, &self.run)
             .map_err(|error| entry_error(&path, error))?;
         let digest = format::digest(&bytes);
         match self.vault.create(&path, bytes).await {

@@ -27,7 +27,7 @@ pub struct Vault {
     store: Arc<dyn ObjectStore>,
     prefix: Path,
     root: VerifyingKey,
-    journal: JournalKey,
+    pub(super) journal: JournalKey,
     document: RootDocument,
 }
 
@@ -230,11 +230,6 @@ impl Vault {
     /// The vault's prefix in the store.
     pub fn prefix(&self) -> &Path {
         &self.prefix
-    }
-
-    /// Seals and opens journals.
-    pub(super) fn journal_key(&self) -> &JournalKey {
-        &self.journal
     }
 
     /// Reads a whole object.
