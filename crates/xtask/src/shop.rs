@@ -12,6 +12,23 @@ use crate::testbed::{Site, output};
 
 const MANIFESTS: &str = include_str!("../../../testbed/scenarios/shop/shop.yaml");
 const SCHEMA: &str = include_str!("../../../testbed/scenarios/shop/schema.sql");
+/// kubectl's words for psql in the shop's database.
+pub(crate) const PSQL: &[&str] = &[
+    "-n",
+    "shop",
+    "exec",
+    "-i",
+    "db-0",
+    "--",
+    "psql",
+    "-XqAt",
+    "-v",
+    "ON_ERROR_STOP=1",
+    "-U",
+    "shop",
+    "-d",
+    "shop",
+];
 /// Bytes that one account takes, row and index together, about.
 const ACCOUNT_BYTES: u32 = 560;
 
@@ -95,45 +112,13 @@ impl<'a> Shop<'a> {
 
     /// Statements in the shop's database; the answer.
     pub(crate) fn sql(&self, sql: &str) -> Result<String> {
-        let psql = [
-            "-n",
-            "shop",
-            "exec",
-            "-i",
-            "db-0",
-            "--",
-            "psql",
-            "-XqAt",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-U",
-            "shop",
-            "-d",
-            "shop",
-        ];
-        self.kubectl(&psql, sql)
+        self.kubectl(PSQL, sql)
     }
 }
 
 /// A statement in a site's shop; the answer.
 pub(crate) fn query(ground: &Ground, site: Site, sql: &str) -> Result<String> {
     let mut command = ground.kubectl(site);
-    command.args([
-        "-n",
-        "shop",
-        "exec",
-        "db-0",
-        "--",
-        "psql",
-        "-XqAt",
-        "-v",
-        "ON_ERROR_STOP=1",
-        "-U",
-        "shop",
-        "-d",
-        "shop",
-        "-c",
-        sql,
-    ]);
+    command.args(PSQL).args(["-c", sql]);
     Ok(output(command)?.trim().to_owned())
 }

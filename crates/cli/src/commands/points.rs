@@ -4,13 +4,13 @@ use clap::Args;
 use jiff::Timestamp;
 use refloat_core::backup::Mode;
 use refloat_core::names::ProtectionName;
-use refloat_vault::store::{Chain, Listed};
+use refloat_vault::store::Listed;
 use serde::Serialize;
 
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::printer::{Printer, Table, bytes, moment};
-use crate::seat::{open_vault, vault_failure};
+use crate::seat::open_vault;
 
 /// Arguments of `refloat points`.
 #[derive(Debug, Args)]
@@ -141,24 +141,13 @@ pub(super) async fn run(
     printer: Printer,
 ) -> Result<(), Failure> {
     let access = open_vault(config).await?;
-    let protections = match arguments.protection {
-        Some(one) => vec![one],
-        None => access
-            .vault
-            .protections()
-            .await
-            .map_err(|error| vault_failure(&error))?,
-    };
+    let protections = access.protections(arguments.protection).await?;
     let mut points = Points {
         points: Vec::new(),
         warnings: Vec::new(),
     };
     for protection in protections {
-        let chain: Chain = access
-            .vault
-            .chain(&protection)
-            .await
-            .map_err(|error| vault_failure(&error))?;
+        let chain = access.chain(&protection).await?;
         points.points.extend(chain.points.iter().map(row));
         points.warnings.extend(chain.warnings);
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::printer::{Printer, Table, moment, seconds};
-use crate::seat::{open_vault, unfinished_runs, vault_failure};
+use crate::seat::{open_vault, unfinished_runs};
 
 /// Arguments of `refloat status`.
 #[derive(Debug, Args)]
@@ -177,25 +177,14 @@ pub(super) async fn run(
         .filter(|(_, trusted)| *trusted)
         .map(|(entry, _)| entry.site)
         .collect();
-    let protections = match arguments.protection {
-        Some(one) => vec![one],
-        None => access
-            .vault
-            .protections()
-            .await
-            .map_err(|error| vault_failure(&error))?,
-    };
+    let protections = access.protections(arguments.protection).await?;
     let mut status = Status {
         at: now,
         protections: Vec::new(),
         unfinished_runs: Vec::new(),
     };
     for protection in protections {
-        let chain = access
-            .vault
-            .chain(&protection)
-            .await
-            .map_err(|error| vault_failure(&error))?;
+        let chain = access.chain(&protection).await?;
         status
             .protections
             .extend(rows(&protection, &chain, &sites, now));

@@ -191,11 +191,7 @@ async fn list(config: &Config, printer: Printer) -> Result<(), Failure> {
             "seen": seen.map(|seen| seen.at),
         }));
     }
-    let protections = access
-        .vault
-        .protections()
-        .await
-        .map_err(|error| vault_failure(&error))?;
+    let protections = access.protections(None).await?;
     let result = json!({
         "vault": access.vault.id(), "created": access.vault.created(),
         "sites": values, "protections": protections,
@@ -228,17 +224,9 @@ async fn check(arguments: &Check, config: &Config, printer: Printer) -> Result<(
         }
     }
     let mut checked = 0_u64;
-    let protections = access
-        .vault
-        .protections()
-        .await
-        .map_err(|error| vault_failure(&error))?;
+    let protections = access.protections(None).await?;
     for protection in protections {
-        let chain = access
-            .vault
-            .chain(&protection)
-            .await
-            .map_err(|error| vault_failure(&error))?;
+        let chain = access.chain(&protection).await?;
         problems.extend(chain.warnings);
         for listed in chain.points {
             checked += 1;

@@ -83,11 +83,7 @@ pub(crate) async fn pick(access: &Access, pick: &Pick) -> Result<SealedPoint, Fa
             "give `--protection NAME` or `--point POINT`",
         )
     })?;
-    let chain = access
-        .vault
-        .chain(protection)
-        .await
-        .map_err(|error| vault_failure(&error))?;
+    let chain = access.chain(protection).await?;
     let usable: Vec<String> = chain
         .points
         .iter()

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use refloat_core::names::SiteName;
+use refloat_core::names::{ProtectionName, SiteName};
 use refloat_mover::{RepositoryKey, RusticEngine};
 use refloat_vault::error::VaultError;
 use refloat_vault::format::{KeyFileError, RecoveryKey, RepositorySecret, SiteKey};
-use refloat_vault::store::{Location, Vault};
+use refloat_vault::store::{Chain, Location, Vault};
 use refloat_world::{Cluster, ConnectOptions};
 use secrecy::SecretString;
 
@@ -33,6 +33,24 @@ impl Access {
                 "give `--site-key FILE` (made by `refloat vault join`)",
             )
         })
+    }
+
+    /// The protection that was named, or all that have points.
+    pub(crate) async fn protections(
+        &self,
+        named: Option<ProtectionName>,
+    ) -> Result<Vec<ProtectionName>, Failure> {
+        if let Some(one) = named {
+            return Ok(vec![one]);
+        }
+        let all = self.vault.protections().await;
+        all.map_err(|error| vault_failure(&error))
+    }
+
+    /// A protection's points with their chain checked.
+    pub(crate) async fn chain(&self, protection: &ProtectionName) -> Result<Chain, Failure> {
+        let chain = self.vault.chain(protection).await;
+        chain.map_err(|error| vault_failure(&error))
     }
 
     /// The site that this command works for.

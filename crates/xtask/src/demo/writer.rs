@@ -12,6 +12,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use jiff::Timestamp;
 
 use crate::ground::Ground;
+use crate::shop::PSQL;
 use crate::testbed::Site;
 
 /// An order that the database said is committed.
@@ -45,22 +46,7 @@ impl Writer {
     pub(super) fn start(ground: &Ground, seed: u64) -> Result<Self> {
         let mut child = ground
             .kubectl(Site::Primary)
-            .args([
-                "-n",
-                "shop",
-                "exec",
-                "-i",
-                "db-0",
-                "--",
-                "psql",
-                "-XqAt",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-U",
-                "shop",
-                "-d",
-                "shop",
-            ])
+            .args(PSQL)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
