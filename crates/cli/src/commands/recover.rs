@@ -60,7 +60,7 @@ pub(super) async fn run(
     let (run, journal) = run_of(&access, &cluster, &point).await?;
     let resumed = journal.plan().is_some();
     let (plan, journal, warnings) = if resumed {
-        go_on(&run, journal, printer).await?
+        go_on(&run, journal, arguments.options.mover_image(), printer).await?
     } else {
         begin(&arguments, &access, &cluster, journal, printer).await?
     };
@@ -144,9 +144,10 @@ fn ask(printer: Printer) -> Result<(), Failure> {
 async fn go_on(
     run: &RunId,
     mut journal: RunJournal,
+    mover_image: &str,
     printer: Printer,
 ) -> Result<(RunPlan, RunJournal, Vec<String>), Failure> {
-    let plan = journal
+    let mut plan = journal
         .plan()
         .cloned()
         .ok_or_else(|| Failure::bug("journal-without-plan", run))?;
@@ -158,6 +159,12 @@ async fn go_on(
         before.last().map_or_else(String::new, moment),
         journal.last_writer().unwrap_or("nobody")
     ));
+    if plan.mover_image != mover_image {
+        printer.note(&format!(
+            "movers that are still to start use the image {mover_image}"
+        ));
+        mover_image.clone_into(&mut plan.mover_image);
+    }
     let resumed = Record::Resumed {
         at: Timestamp::now(),
         why: "resume".to_owned(),

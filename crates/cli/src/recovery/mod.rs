@@ -49,6 +49,13 @@ pub(crate) struct Options {
     mover_image: String,
 }
 
+impl Options {
+    /// Image of the movers.
+    pub(crate) fn mover_image(&self) -> &str {
+        &self.mover_image
+    }
+}
+
 /// Values of `--existing`.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum ExistingOption {

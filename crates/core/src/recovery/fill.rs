@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use super::mover::{
     MoverOrder, MoverProgress, MoverReport, VOLUME_MOUNT, container, vault_secret_name,
 };
-use super::signs::{MoverEnd, end, hopeless, newest_warning, pending_reason, report, running};
+use super::signs::{
+    MoverEnd, end, hopeless, image, newest_warning, pending_reason, report, running,
+};
 use crate::driver::{
     Effect, FieldOwner, ListRequest, LogRequest, ObjectRef, Outcome, Precondition, Problem, Query,
     Seen, Verdict, Why,
@@ -140,6 +142,13 @@ impl Filling {
             });
         }
         if let Some(problem) = pods.iter().find_map(hopeless) {
+            // A person gave another image when the run was resumed.
+            if image(job) != Some(plan.mover_image.as_str()) {
+                return Ok(Verdict::Act(vec![Effect::Delete {
+                    object: self.job(run),
+                    precondition: Precondition::same_uid(job),
+                }]));
+            }
             return Ok(Verdict::Stuck(problem));
         }
         let Some(pod) = pods.iter().find_map(running) else {

@@ -78,6 +78,12 @@ fn waiting_reason(pod: &Value) -> Option<(&str, &str)> {
     Some((text("reason"), text("message")))
 }
 
+/// The image that a Job's pod runs.
+pub(super) fn image(job: &Value) -> Option<&str> {
+    job.pointer("/spec/template/spec/containers/0/image")?
+        .as_str()
+}
+
 pub(super) fn hopeless(pod: &Value) -> Option<Problem> {
     let (reason, message) = waiting_reason(pod)?;
     matches!(

@@ -157,10 +157,15 @@ impl Conditions {
             .filter_map(|line| line.split_whitespace().next())
             .collect();
         let places = devices.len();
+        if places < 2 {
+            self.broken
+                .push("where the WAL lies could not be seen".to_owned());
+            return;
+        }
         devices.sort_unstable();
         devices.dedup();
         self.add(
-            places >= 2 && devices.len() == 1,
+            devices.len() == 1,
             "data, WAL and tablespaces on one file system".to_owned(),
             format!(
                 "data, WAL and tablespaces lie on {} file systems",

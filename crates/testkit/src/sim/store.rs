@@ -26,6 +26,8 @@ pub struct Store {
     pub refusals: Vec<String>,
     /// What movers say instead of doing their work.
     pub mover_failure: Option<Problem>,
+    /// An image that cannot be pulled.
+    pub missing_image: Option<String>,
     /// What the storage says instead of cutting.
     pub cut_failure: Option<String>,
     /// What a server writes to an empty volume: its system identifier.
@@ -41,6 +43,7 @@ impl Default for Store {
             news: Vec::new(),
             refusals: Vec::new(),
             mover_failure: None,
+            missing_image: None,
             cut_failure: None,
             new_database: "7000000000000000001".to_owned(),
         }

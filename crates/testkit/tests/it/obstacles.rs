@@ -213,6 +213,22 @@ fn a_mover_that_fails_says_why_and_once_mended_the_volume_is_filled() {
 }
 
 #[test]
+fn a_mover_without_an_image_starts_once_another_is_given() {
+    let mut recovery = recovery();
+    let missing = recovery.plan.mover_image.clone();
+    recovery
+        .world
+        .with_store(|store| store.missing_image = Some(missing));
+    assert_eq!(stuck(&recovery).code, "mover-image");
+    let Ok(Drive::Stuck(again)) = recovery.resume() else {
+        panic!("it went on with an image that cannot be had");
+    };
+    assert_eq!(again.code, "mover-image");
+    "refloat:good".clone_into(&mut recovery.plan.mover_image);
+    assert_eq!(recovery.resume(), COMPLETED);
+}
+
+#[test]
 fn a_kind_that_is_taken_away_on_the_way_is_named() {
     let recovery = begun();
     let ingress = resource("Ingress");

@@ -77,7 +77,10 @@ fn a_standby_is_not_taken_for_a_server_that_takes_writes() {
 #[test]
 fn a_look_that_saw_only_half_is_not_enough() {
     let reasons = too_weak(|scene| "64 .\n".clone_into(&mut scene.devices.1));
-    assert!(reasons.contains("file systems"), "{reasons}");
+    assert!(
+        reasons.contains("where the WAL lies could not be seen"),
+        "{reasons}"
+    );
 }
 
 #[test]

@@ -174,6 +174,15 @@ pub(super) fn pod(store: &mut Store, reference: &ObjectRef, object: &Value, now:
     if !claims.iter().all(bound) {
         return;
     }
+    let wanted = list(object, "/spec/containers").find_map(|one| text(one, "/image"));
+    if wanted.is_some() && wanted == store.missing_image.as_deref() {
+        let waiting = json!({ "reason": "ImagePullBackOff", "message": wanted });
+        let statuses = json!([{ "name": "any", "state": { "waiting": waiting } }]);
+        return store.change(
+            reference,
+            &json!({ "status": { "containerStatuses": statuses } }),
+        );
+    }
     let mut named = Vec::new();
     references(&object["spec"], &mut named);
     let missing = named
