@@ -14,7 +14,7 @@ use super::mover::{
     MoverOrder, MoverProgress, MoverReport, VOLUME_MOUNT, container, vault_secret_name,
 };
 use super::signs::{
-    MoverEnd, end, hopeless, image, newest_warning, pending_reason, report, running,
+    MoverEnd, end, hopeless, image, is_of, newest_warning, pending_reason, report, running,
 };
 use crate::driver::{
     Effect, FieldOwner, ListRequest, LogRequest, ObjectRef, Outcome, Precondition, Problem, Query,
@@ -125,7 +125,9 @@ impl Filling {
         let Some(job) = seen.object(&self.job(run))? else {
             return Ok(self.start(plan, step, claim.is_some()));
         };
-        let pods = seen.list(&self.pods(run))?;
+        // Pods of a Job that was removed stay for a while; they say nothing of this one.
+        let all = seen.list(&self.pods(run))?;
+        let pods: Vec<&Value> = all.iter().filter(|pod| is_of(pod, job)).collect();
         if job.pointer("/metadata/deletionTimestamp").is_some() {
             return Ok(Verdict::Wait(Why::new(
                 "mover-going",
@@ -133,7 +135,7 @@ impl Filling {
             )));
         }
         if let Some(end) = end(job) {
-            return Ok(match self.ended(report(pods), &end, claim) {
+            return Ok(match self.ended(report(&pods), &end, claim) {
                 Verdict::Stuck(_) if end.is_before(since) => Verdict::Act(vec![Effect::Delete {
                     object: self.job(run),
                     precondition: Precondition::same_uid(job),
@@ -141,7 +143,7 @@ impl Filling {
                 verdict => verdict,
             });
         }
-        if let Some(problem) = pods.iter().find_map(hopeless) {
+        if let Some(problem) = pods.iter().copied().find_map(hopeless) {
             // A person gave another image when the run was resumed.
             if image(job) != Some(plan.mover_image.as_str()) {
                 return Ok(Verdict::Act(vec![Effect::Delete {
@@ -151,8 +153,8 @@ impl Filling {
             }
             return Ok(Verdict::Stuck(problem));
         }
-        let Some(pod) = pods.iter().find_map(running) else {
-            return Ok(self.starting(plan, pods, claim, seen));
+        let Some(pod) = pods.iter().copied().find_map(running) else {
+            return Ok(self.starting(plan, &pods, claim, seen));
         };
         let log = LogRequest {
             namespace: SYSTEM_NAMESPACE.to_owned(),
@@ -173,7 +175,7 @@ impl Filling {
     fn starting(
         &self,
         plan: &RunPlan,
-        pods: &[Value],
+        pods: &[&Value],
         claim: Option<&Value>,
         seen: &Seen,
     ) -> Verdict {

@@ -51,7 +51,7 @@ pub(super) fn end(job: &Value) -> Option<MoverEnd> {
 }
 
 /// The newest report among a job's pods: success first.
-pub(super) fn report(pods: &[Value]) -> Option<MoverReport> {
+pub(super) fn report(pods: &[&Value]) -> Option<MoverReport> {
     let reports: Vec<MoverReport> = pods
         .iter()
         .filter_map(|pod| {
@@ -76,6 +76,14 @@ fn waiting_reason(pod: &Value) -> Option<(&str, &str)> {
     let waiting = pod.pointer("/status/containerStatuses/0/state/waiting")?;
     let text = |key: &str| waiting.get(key).and_then(Value::as_str).unwrap_or("");
     Some((text("reason"), text("message")))
+}
+
+/// Whether a Job made a pod.
+pub(super) fn is_of(pod: &Value, job: &Value) -> bool {
+    let uid = job.pointer("/metadata/uid");
+    let owners = pod.pointer("/metadata/ownerReferences");
+    let mut owners = owners.and_then(Value::as_array).into_iter().flatten();
+    uid.is_some() && owners.any(|owner| owner.get("uid") == uid)
 }
 
 /// The image that a Job's pod runs.
@@ -113,7 +121,7 @@ pub(super) fn newest_warning<'a>(events: &'a [Value], claim: &str) -> Option<&'a
         .and_then(|event| text(event, "/message"))
 }
 
-pub(super) fn pending_reason(part: &str, pods: &[Value]) -> String {
+pub(super) fn pending_reason(part: &str, pods: &[&Value]) -> String {
     for pod in pods {
         if let Some((reason, _)) = waiting_reason(pod).filter(|(reason, _)| !reason.is_empty()) {
             return format!("{part}: the mover pod starts ({reason})");

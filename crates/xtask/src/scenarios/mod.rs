@@ -58,6 +58,10 @@ const SCENARIOS: &[Scenario] = &[
         "recover: the engine killed at ten moments",
         killed::recovery,
     ),
+    (
+        "backup and recover: a mover without an image",
+        target::without_image,
+    ),
     ("recover: a target without space", target::without_space),
 ];
 

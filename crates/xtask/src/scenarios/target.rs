@@ -127,6 +127,37 @@ fn namespace_in_use(stage: &Stage<'_>) -> Result<()> {
     stage.ground.clear(Site::Recovery)
 }
 
+/// An image that nobody has: a backup fails and cleans up, a recovery goes on once it is given another.
+pub(super) fn without_image(stage: &Stage<'_>) -> Result<()> {
+    stage.ground.clear(Site::Recovery)?;
+    let none = [("REFLOAT_MOVER_IMAGE", "refloat.local/nobody-has-this:1")];
+    let answer = stage.backup(&["-n", "shop"], &none)?;
+    refused(
+        "a backup",
+        &answer,
+        "mover-image",
+        &["nobody-has-this", "--mover-image"],
+    )?;
+    stage.nothing_left(Site::Primary)?;
+    let all = [&["recover", "--protection", "shop", "--yes"], &DEAD[..]].concat();
+    let answer = stage.refloat.answer(Some(Site::Recovery), &all, &none)?;
+    refused(
+        "a recovery",
+        &answer,
+        "mover-image",
+        &["nobody-has-this", "--mover-image"],
+    )?;
+    let answer = stage.refloat.answer(Some(Site::Recovery), &all, &[])?;
+    ensure!(
+        answer.code == Some(0) && answer.said.contains("going on with recovery"),
+        "it did not go on with another image: {} {}",
+        answer.value,
+        answer.said
+    );
+    stage.nothing_left(Site::Recovery)?;
+    stage.ground.clear(Site::Recovery)
+}
+
 /// The storage has no room; the recovery waits and says why, and goes on when there is.
 pub(super) fn without_space(stage: &Stage<'_>) -> Result<()> {
     stage.ground.clear(Site::Recovery)?;
