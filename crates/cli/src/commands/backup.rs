@@ -146,11 +146,13 @@ pub(super) async fn run(
         planned.draft.parts.len(),
         planned.draft.members.len()
     ));
-    let seat = Seat {
-        namespaces: spec.namespaces.clone(),
-        owned: reach.owned,
-        ..Seat::new(&cluster, &access, &planned.plan)
-    };
+    let seat = Seat::of_backup(
+        &cluster,
+        &access,
+        &planned.plan,
+        spec.namespaces.clone(),
+        reach.owned,
+    );
     let progress = drive(&seat, &planned.plan, began, printer).await?;
     let sealed = progress
         .outcomes()
@@ -223,6 +225,18 @@ async fn end_dead_runs(
         let ours = dead.plan.kind == RunKind::Backup
             && dead.plan.protection == *protection
             && Some(&dead.plan.site) == access.site();
+        if let (true, Some(age)) = (ours, dead.may_live) {
+            return Err(Failure::refuse(
+                "backup-running",
+                format!(
+                    "backup {} of protection {protection} is running ({}, last sign {} ago)",
+                    dead.plan.run,
+                    dead.writer,
+                    duration(age)
+                ),
+                "let it finish; if its engine is dead, run this again in two minutes",
+            ));
+        }
         if ours {
             printer.note(&format!(
                 "backup {} was not finished (last written {} by {}): giving it up and cleaning up",

@@ -15,9 +15,6 @@ pub(crate) struct Arguments {
     /// Give these runs up and remove what they left; without it they are only listed
     #[arg(long, short)]
     yes: bool,
-    /// Leave runs alone whose journal was written in the last so many seconds: their engine may live
-    #[arg(long, default_value_t = 900, value_name = "SECONDS")]
-    older_than: u32,
 }
 
 pub(super) async fn run(
@@ -29,27 +26,34 @@ pub(super) async fn run(
     let site = access.site_key()?.site.clone();
     let cluster = connect(config).await?;
     let now = Timestamp::now();
-    let limit = SignedDuration::from_secs(i64::from(arguments.older_than));
-    let mut table = Table::new(&["RUN", "PROTECTION", "IDLE FOR", "OBJECTS LEFT", "WHAT NOW"]);
+    let mut table = Table::new(&[
+        "RUN",
+        "PROTECTION",
+        "LAST RECORD",
+        "OBJECTS LEFT",
+        "WHAT NOW",
+    ]);
     let mut rows = Vec::new();
     for one in unfinished_runs(&access).await? {
         if one.plan.site != site {
             continue;
         }
-        let idle = one.last.map_or(limit, |last| now.duration_since(last));
+        let idle = one
+            .last
+            .map_or(SignedDuration::ZERO, |last| now.duration_since(last));
         let objects = our_objects(&cluster, &one.plan.run).await?;
-        let action = match (idle >= limit, arguments.yes) {
+        let action = match (one.may_live.is_none(), arguments.yes) {
             (false, _) => "left alone: its engine may live",
             (true, false) => "`--yes` gives it up",
             (true, true) => "given up and cleaned up",
         };
-        if idle >= limit && arguments.yes {
+        if one.may_live.is_none() && arguments.yes {
             clean_up_dead_run(&cluster, &access, one.journal, printer).await?;
         }
         table.row(vec![
             one.plan.run.to_string(),
             one.plan.protection.to_string(),
-            duration(idle),
+            format!("{} ago", duration(idle)),
             objects.len().to_string(),
             action.to_owned(),
         ]);

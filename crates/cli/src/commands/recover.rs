@@ -18,7 +18,9 @@ use crate::failure::Failure;
 use crate::printer::{Printer, moment, seconds};
 use crate::progress::Narrator;
 use crate::recovery::{Options, pick, prepare, run_of};
-use crate::seat::{Access, Seat, check_permissions, connect, open_vault, vault_failure};
+use crate::seat::{
+    Access, Seat, check_permissions, connect, open_vault, refuse_if_alive, vault_failure,
+};
 
 /// Arguments of `refloat recover`.
 #[derive(Debug, Args)]
@@ -59,6 +61,9 @@ pub(super) async fn run(
     check_permissions(&cluster, RunKind::Restore, &point.content.namespaces).await?;
     let (run, journal) = run_of(&access, &cluster, &point).await?;
     let resumed = journal.plan().is_some();
+    if resumed {
+        refuse_if_alive(&access, &run, &journal).await?;
+    }
     let (plan, journal, warnings) = if resumed {
         go_on(&run, journal, arguments.options.mover_image(), printer).await?
     } else {

@@ -1,6 +1,7 @@
 //! Where an engine sits: cluster, vault and mover put together, so that the one loop can drive a run from here.
 
 mod access;
+mod alive;
 mod credentials;
 mod objects;
 mod permissions;
@@ -14,6 +15,7 @@ pub(crate) use credentials::{MOUNTED_KEY, MOUNTED_LOCATION, MountedLocation, mou
 pub(crate) use objects::{part_problem, read_point_objects};
 pub(crate) use permissions::check_permissions;
 pub(crate) use runs::{
-    clean_up_dead_run, existing_namespaces, new_run_id, our_objects, unfinished_runs, writer_name,
+    clean_up_dead_run, existing_namespaces, new_run_id, our_objects, refuse_if_alive,
+    unfinished_runs, writer_name,
 };
 pub(crate) use world::Seat;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use refloat_core::drive::{Drive, Engine};
 use refloat_core::driver::{ListRequest, ObjectRef, Problem};
 use refloat_core::inventory::Resource;
@@ -14,9 +14,10 @@ use refloat_world::Cluster;
 use serde_json::Value;
 
 use super::access::Access;
+use super::alive;
 use super::world::Seat;
 use crate::failure::Failure;
-use crate::printer::Printer;
+use crate::printer::{Printer, duration};
 use crate::progress::Narrator;
 
 fn random_hex() -> String {
@@ -36,13 +37,30 @@ pub(crate) fn new_run_id(kind: &str, now: Timestamp) -> Result<RunId, Failure> {
 
 /// Who writes a journal: host, process and a random number.
 pub(crate) fn writer_name() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    format!(
-        "{} process {} {}",
-        host.trim(),
-        std::process::id(),
-        random_hex()
-    )
+    let (host, process) = (alive::host(), std::process::id());
+    format!("{host} process {process} {}", random_hex())
+}
+
+/// Refuses to take a run over whose engine may live.
+pub(crate) async fn refuse_if_alive(
+    access: &Access,
+    run: &RunId,
+    journal: &RunJournal,
+) -> Result<(), Failure> {
+    let writer = journal.last_writer().unwrap_or_default();
+    let seen = access.vault.run_seen(run).await;
+    let seen = seen.map_err(|error| super::vault_failure(&error))?;
+    match alive::may_live(writer, seen, Timestamp::now()) {
+        None => Ok(()),
+        Some(age) => Err(Failure::refuse(
+            "run-alive",
+            format!(
+                "run {run} is being driven by {writer}, last sign {} ago",
+                duration(age)
+            ),
+            "let it finish; if its engine is dead, run this again in two minutes",
+        )),
+    }
 }
 
 /// Takes over a run whose engine is believed dead, and runs its clean-up. The first record fences the old engine: should
@@ -92,6 +110,8 @@ pub(crate) struct UnfinishedRun {
     pub(crate) journal: RunJournal,
     pub(crate) last: Option<Timestamp>,
     pub(crate) writer: String,
+    /// How long ago its engine gave its last sign, if it may live.
+    pub(crate) may_live: Option<SignedDuration>,
 }
 
 /// Every run in the vault that is not finished.
@@ -108,7 +128,11 @@ pub(crate) async fn unfinished_runs(access: &Access) -> Result<Vec<UnfinishedRun
             access.vault.close_run(&run).await;
         }
         if let (None, Some(plan)) = (progress.ended(), journal.plan()) {
+            let seen = access.vault.run_seen(&run).await;
+            let seen = seen.map_err(|error| super::vault_failure(&error))?;
+            let last_writer = journal.last_writer().unwrap_or_default();
             found.push(UnfinishedRun {
+                may_live: alive::may_live(last_writer, seen, Timestamp::now()),
                 plan: plan.clone(),
                 last: progress.last(),
                 writer: journal.last_writer().unwrap_or("nobody").to_owned(),

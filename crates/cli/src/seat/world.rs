@@ -12,6 +12,7 @@ use refloat_core::world::World;
 use refloat_world::Cluster;
 
 use super::access::Access;
+use super::alive::Alive;
 use super::{credentials, objects};
 
 /// Batches that are performed at once.
@@ -26,6 +27,8 @@ pub(crate) struct Seat<'a> {
     pub(crate) namespaces: Vec<String>,
     /// Cluster-scoped things that the point carries, for a backup.
     pub(crate) owned: Vec<ThingId>,
+    /// Says to others that this engine lives.
+    _alive: Alive,
 }
 
 impl<'a> Seat<'a> {
@@ -37,7 +40,22 @@ impl<'a> Seat<'a> {
             plan,
             namespaces: Vec::new(),
             owned: Vec::new(),
+            _alive: Alive::keep(&access.vault, &plan.run),
         }
+    }
+
+    /// A seat for a backup of these namespaces and cluster-scoped things.
+    pub(crate) fn of_backup(
+        cluster: &'a Cluster,
+        access: &'a Access,
+        plan: &'a RunPlan,
+        namespaces: Vec<String>,
+        owned: Vec<ThingId>,
+    ) -> Self {
+        let mut seat = Self::new(cluster, access, plan);
+        seat.namespaces = namespaces;
+        seat.owned = owned;
+        seat
     }
 
     async fn perform(&self, effect: &Effect) -> Result<Effected, Problem> {

@@ -64,6 +64,20 @@ impl Vault {
             .collect())
     }
 
+    /// Marks a run as open, again and again while its engine lives.
+    pub async fn mark_run(&self, run: &RunId) -> Result<(), VaultError> {
+        self.put(&format!("{OPEN_RUNS}/{run}"), Vec::new()).await
+    }
+
+    /// When a run was last marked, by the store's clock; `None` without a mark.
+    pub async fn run_seen(&self, run: &RunId) -> Result<Option<Timestamp>, VaultError> {
+        match self.modified(&format!("{OPEN_RUNS}/{run}")).await {
+            Ok(seen) => Ok(Some(seen)),
+            Err(VaultError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Takes the mark of a run away; one that stays is only looked at in vain.
     pub async fn close_run(&self, run: &RunId) {
         if let Err(error) = self.remove(&format!("{OPEN_RUNS}/{run}")).await {
@@ -138,8 +152,7 @@ impl RunJournal {
     pub async fn append_records(&mut self, records: &[Record]) -> Result<(), VaultError> {
         let sequence = self.sequence + 1;
         if sequence == 1 {
-            let mark = format!("{OPEN_RUNS}/{}", self.run);
-            self.vault.put(&mark, Vec::new()).await?;
+            self.vault.mark_run(&self.run).await?;
         }
         let now = Timestamp::now();
         let entry = Entry::new(sequence, self.previous.clone(), &self.writer, now, records);

@@ -261,6 +261,13 @@ impl Vault {
         }
     }
 
+    /// When an object was last written, by the store's clock, in whole seconds.
+    pub(super) async fn modified(&self, path: &str) -> Result<Timestamp, VaultError> {
+        let head = self.store.head(&below(&self.prefix, path)).await;
+        let head = head.map_err(|error| VaultError::store(path, error))?;
+        Ok(Timestamp::from_second(head.last_modified.timestamp()).unwrap_or(Timestamp::MIN))
+    }
+
     /// Names directly below a directory: objects and directories.
     pub(super) async fn names(&self, directory: &str) -> Result<Vec<String>, VaultError> {
         let path = below(&self.prefix, directory);

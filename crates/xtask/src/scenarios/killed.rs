@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::bad_input::refused;
 use super::{Stage, state};
 use crate::printer::say;
 use crate::testbed::Site;
@@ -98,6 +99,29 @@ pub(super) fn backup(stage: &Stage<'_>) -> Result<()> {
         length.as_secs_f64()
     ));
     Ok(())
+}
+
+/// A second backup of the same protection does not disturb the first: it says who is at work.
+pub(super) fn two_at_once(stage: &Stage<'_>) -> Result<()> {
+    let arguments = ["backup", "--protection", "shop", "-n", "shop", "-o", "json"];
+    let mut first = stage
+        .refloat
+        .command(Some(Site::Primary), &arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    super::store::wait_for_pod(stage, Duration::from_mins(1))?;
+    let second = stage.backup(&["-n", "shop"], &[])?;
+    let ended = first.wait()?;
+    refused(
+        "the second backup",
+        &second,
+        "backup-running",
+        &["last sign", "backup-"],
+    )?;
+    ensure!(ended.success(), "the first backup was disturbed: {ended}");
+    stage.nothing_left(Site::Primary)
 }
 
 const RECOVER: [&str; 6] = [

@@ -47,6 +47,7 @@ const SCENARIOS: &[Scenario] = &[
     ("backup: cuts that fail or never come", cuts::cuts),
     ("backup: a store that refuses", store::refusing),
     ("backup: the engine killed at any moment", killed::backup),
+    ("backup: two engines at once", killed::two_at_once),
     (
         "backup: the store dies in the middle of a part",
         store::dying,
