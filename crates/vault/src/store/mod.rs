@@ -2,6 +2,7 @@
 
 mod journal;
 mod location;
+mod objects;
 mod points;
 mod vault;
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use ed25519_dalek::VerifyingKey;
 use futures::TryStreamExt;
 use jiff::Timestamp;
@@ -16,7 +15,7 @@ use crate::format::{
 };
 
 /// Largest object that is read whole.
-const OBJECT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+pub(super) const OBJECT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 const ROOT_PATH: &str = "refloat.json";
 /// Writers of the probe's race.
 const RACERS: usize = 4;
@@ -24,8 +23,8 @@ const RACERS: usize = 4;
 /// An open vault.
 #[derive(Clone)]
 pub struct Vault {
-    store: Arc<dyn ObjectStore>,
-    prefix: Path,
+    pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) prefix: Path,
     root: VerifyingKey,
     pub(super) journal: JournalKey,
     document: RootDocument,
@@ -49,7 +48,7 @@ fn random<const N: usize>() -> Result<[u8; N], VaultError> {
 }
 
 /// A path below a prefix.
-fn below(prefix: &Path, path: &str) -> Path {
+pub(super) fn below(prefix: &Path, path: &str) -> Path {
     if prefix.as_ref().is_empty() {
         Path::from(path)
     } else {
@@ -57,7 +56,7 @@ fn below(prefix: &Path, path: &str) -> Path {
     }
 }
 
-async fn create(
+pub(super) async fn create(
     store: &dyn ObjectStore,
     path: &Path,
     bytes: Vec<u8>,
@@ -232,62 +231,6 @@ impl Vault {
         &self.prefix
     }
 
-    /// Reads a whole object.
-    pub(super) async fn read(&self, path: &str) -> Result<Bytes, VaultError> {
-        read(self.store.as_ref(), &self.prefix, path).await
-    }
-
-    /// Creates an object that must not be there.
-    pub(super) async fn create(&self, path: &str, bytes: Vec<u8>) -> Result<(), VaultError> {
-        create(self.store.as_ref(), &below(&self.prefix, path), bytes)
-            .await
-            .map_err(|error| VaultError::store(path, error))
-    }
-
-    /// Writes an object, replacing what is there.
-    pub(super) async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<(), VaultError> {
-        self.store
-            .put(&below(&self.prefix, path), PutPayload::from(bytes))
-            .await
-            .map(|_| ())
-            .map_err(|error| VaultError::store(path, error))
-    }
-
-    /// Removes an object; one that is not there is removed.
-    pub(super) async fn remove(&self, path: &str) -> Result<(), VaultError> {
-        match self.store.delete(&below(&self.prefix, path)).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(VaultError::store(path, error)),
-        }
-    }
-
-    /// When an object was last written, by the store's clock, in whole seconds.
-    pub(super) async fn modified(&self, path: &str) -> Result<Timestamp, VaultError> {
-        let head = self.store.head(&below(&self.prefix, path)).await;
-        let head = head.map_err(|error| VaultError::store(path, error))?;
-        Ok(Timestamp::from_second(head.last_modified.timestamp()).unwrap_or(Timestamp::MIN))
-    }
-
-    /// Names directly below a directory: objects and directories.
-    pub(super) async fn names(&self, directory: &str) -> Result<Vec<String>, VaultError> {
-        let path = below(&self.prefix, directory);
-        let listed = self
-            .store
-            .list_with_delimiter(Some(&path))
-            .await
-            .map_err(|error| VaultError::store(directory, error))?;
-        let mut names: Vec<String> = listed
-            .objects
-            .iter()
-            .map(|object| &object.location)
-            .chain(&listed.common_prefixes)
-            .filter_map(|path| path.filename().map(str::to_owned))
-            .collect();
-        names.sort();
-        names.dedup();
-        Ok(names)
-    }
-
     /// Ids of the snapshots in the repository.
     pub async fn repository_snapshots(&self) -> Result<Vec<String>, VaultError> {
         let path = below(&self.prefix, "repository/snapshots");
@@ -312,23 +255,6 @@ impl Vault {
     ) -> Result<(), VaultError> {
         self.put(&format!("runs/{run}/{name}"), bytes).await
     }
-}
-
-async fn read(store: &dyn ObjectStore, prefix: &Path, path: &str) -> Result<Bytes, VaultError> {
-    let found = store
-        .get(&below(prefix, path))
-        .await
-        .map_err(|error| VaultError::store(path, error))?;
-    if found.meta.size > OBJECT_BYTES_MAX {
-        return Err(VaultError::Unreadable {
-            path: path.to_owned(),
-            why: format!("it has {} bytes", found.meta.size),
-        });
-    }
-    found
-        .bytes()
-        .await
-        .map_err(|error| VaultError::store(path, error))
 }
 
 async fn read_root(
