@@ -50,6 +50,8 @@ struct Unfinished {
     site: String,
     last: Option<Timestamp>,
     writer: String,
+    /// False when its engine is dead; `refloat gc` or the same command again takes it over.
+    engine_may_live: bool,
     stuck: Vec<String>,
 }
 
@@ -147,12 +149,17 @@ fn table(status: &Status) -> String {
     }
     for run in &status.unfinished_runs {
         text.push_str(&format!(
-            "unfinished {} {} of {} at {}, last written {}{}\n",
+            "unfinished {} {} of {} at {}, last written {}: {}{}\n",
             run.kind,
             run.run,
             run.protection,
             run.site,
             run.last.map_or_else(|| "never".to_owned(), moment),
+            if run.engine_may_live {
+                "it is being driven"
+            } else {
+                "nobody drives it"
+            },
             if run.stuck.is_empty() {
                 String::new()
             } else {
@@ -198,6 +205,7 @@ pub(super) async fn run(
             site: one.plan.site.to_string(),
             last: one.last,
             writer: one.writer,
+            engine_may_live: one.may_live.is_some(),
             stuck: progress
                 .stuck()
                 .map(|(_, problem)| problem.message.clone())
