@@ -3,6 +3,7 @@
 mod commands;
 mod config;
 mod failure;
+mod meter;
 mod printer;
 mod progress;
 mod protection;

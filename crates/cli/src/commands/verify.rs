@@ -1,16 +1,19 @@
 //! `refloat verify`: the site that needs a point proves that it can read it.
 
+use std::sync::Arc;
+
 use clap::Args;
 use jiff::Timestamp;
 use refloat_core::driver::Problem;
 use refloat_core::names::SiteName;
-use refloat_mover::{Amount, Control, MoverEngine, PartReference, ReadData};
+use refloat_mover::{Amount, Control, MoverEngine, PartReference, ProgressSink, ReadData};
 use refloat_vault::format::{PointDocument, Verification};
 use serde::Serialize;
 
 use super::backup::write_heartbeat;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::meter::Meter;
 use crate::printer::{Printer, bytes, duration};
 use crate::recovery::{Pick, pick};
 use crate::seat::{
@@ -90,12 +93,17 @@ pub(super) async fn check_point(
             }),
         };
         let engine = repository_engine(&access.vault, secret);
-        let verified = tokio::task::spawn_blocking(move || {
-            engine.verify(&reference, read, &Control::default())
-        })
-        .await
-        .map_err(|error| Failure::bug("worker-lost", &error))?
-        .map_err(|error| part_problem(&error))?;
+        let meter = Arc::new(Meter::new(printer, &part.id));
+        let control = Control {
+            progress: Some(Arc::clone(&meter) as Arc<dyn ProgressSink>),
+            ..Control::default()
+        };
+        let verified =
+            tokio::task::spawn_blocking(move || engine.verify(&reference, read, &control))
+                .await
+                .map_err(|error| Failure::bug("worker-lost", &error))?;
+        meter.finish();
+        let verified = verified.map_err(|error| part_problem(&error))?;
         checked.parts += 1;
         checked.bytes += verified.amount.bytes;
         checked.bytes_read += verified.bytes_read;
