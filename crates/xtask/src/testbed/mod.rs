@@ -47,6 +47,7 @@ pub(crate) use command::output;
 pub(crate) use lifecycle::Testbed;
 pub(crate) use place::Site;
 
+use crate::ground::Ground;
 use crate::printer::{print, say};
 use place::StateDirectory;
 use supervisor::Condition;
@@ -79,6 +80,10 @@ enum Action {
     },
     /// Print the path of a site's kubeconfig, for use from this machine
     Kubeconfig { site: Site },
+    /// Print what refloat and kubectl need to know of a site, for `eval`
+    Env { site: Site },
+    /// Build refloat and load the image of it that movers run into both sites
+    LoadRefloat,
     /// Load an image (OCI layout in a tar file) into both sites
     LoadImage { tar: PathBuf },
     /// Prove on a testbed of its own name that it works, survives and leaves nothing
@@ -146,11 +151,35 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         Action::Exec { site, command } => return exec(&Testbed::open(name)?, site, &command),
         Action::Kubeconfig { site } => print(Testbed::open(name)?.kubeconfig(site).display())?,
+        Action::Env { site } => environment(&Testbed::open(name)?, site)?,
+        Action::LoadRefloat => {
+            let binary = crate::refloat::build()?;
+            Testbed::open(name)?.load_refloat(&binary)?;
+            say(format_args!(
+                "loaded refloat.local/refloat:dev, made of {}",
+                binary.display()
+            ));
+        }
         Action::LoadImage { tar } => Testbed::open(name)?.load_image(&tar)?,
         Action::Selftest => selftest::run(name)?,
         Action::Supervise { state } => supervisor::supervise(&StateDirectory::at(state))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Lines for a shell: kubeconfig, vault and credentials, image, and a PATH with the testbed's kubectl.
+fn environment(testbed: &Testbed, site: Site) -> Result<()> {
+    let ground = Ground::of_testbed(testbed)?;
+    let programs = testbed.state().programs();
+    print(format_args!("export PATH=\"{}:$PATH\"", programs.display()))?;
+    print(format_args!(
+        "export KUBECONFIG='{}'",
+        testbed.kubeconfig(site).display()
+    ))?;
+    for (variable, value) in ground.environment("hand") {
+        print(format_args!("export {variable}='{value}'"))?;
+    }
+    Ok(())
 }
 
 fn exec(testbed: &Testbed, site: Site, command: &[OsString]) -> Result<ExitCode> {
