@@ -55,6 +55,24 @@ impl Stage<'_> {
         Ok(path.display().to_string())
     }
 
+    /// Makes backups until there are so many points: a scenario may be run alone.
+    pub(super) fn ensure_points(&self, count: usize) -> Result<()> {
+        loop {
+            let found = self.refloat.answer(Some(Site::Primary), &["points"], &[])?;
+            let points = found.value.get("points").and_then(Value::as_array);
+            if points.is_some_and(|points| points.len() >= count) {
+                return Ok(());
+            }
+            let made = self.backup(&["-n", "shop"], &[])?;
+            ensure!(
+                made.code == Some(0),
+                "a backup: {} {}",
+                made.value,
+                made.said
+            );
+        }
+    }
+
     /// Nothing of ours is left at a site.
     pub(super) fn nothing_left(&self, site: Site) -> Result<()> {
         let mut command = self.testbed.kubectl(site);

@@ -190,6 +190,7 @@ fn compare(stage: &Stage<'_>, expected: &BTreeMap<String, Value>) -> Result<()> 
 }
 
 pub(super) fn recovery(stage: &Stage<'_>) -> Result<()> {
+    stage.ensure_points(1)?;
     stage.ground.clear(Site::Recovery)?;
     let start = Instant::now();
     let whole = stage.refloat.answer(Some(Site::Recovery), &RECOVER, &[])?;

@@ -33,7 +33,7 @@ pub(crate) struct Stage<'a> {
 
 type Scenario = (&'static str, fn(&Stage<'_>) -> Result<()>);
 
-/// All of them, in the order in which they run: the later find the points of the earlier.
+/// All of them, in the order in which they run.
 const SCENARIOS: &[Scenario] = &[
     (
         "backup: bad kubeconfigs and missing rights",

@@ -123,6 +123,7 @@ fn restic_program() -> Result<PathBuf> {
 }
 
 pub(super) fn restic(stage: &Stage<'_>) -> Result<()> {
+    stage.ensure_points(1)?;
     let program = restic_program()?;
     let text = fs::read_to_string(stage.refloat.key("recovery.key"))?;
     let password = text
@@ -232,6 +233,7 @@ fn flip(path: &Path) -> Result<()> {
 }
 
 pub(super) fn damaged(stage: &Stage<'_>) -> Result<()> {
+    stage.ensure_points(3)?;
     let store = stage.testbed.object_store()?;
     let address = |name: &str| format!("s3://{}/{name}", store.bucket);
     let ask = |name: &str, arguments: &[&str]| {

@@ -28,6 +28,7 @@ impl Stage<'_> {
 const DEAD: [&str; 2] = ["--source-dead", "a scenario"];
 
 pub(super) fn unfit(stage: &Stage<'_>) -> Result<()> {
+    stage.ensure_points(1)?;
     stage.ground.clear(Site::Recovery)?;
     let answer = stage.recover(&[])?;
     refused(
@@ -129,6 +130,7 @@ fn namespace_in_use(stage: &Stage<'_>) -> Result<()> {
 
 /// An image that nobody has: a backup fails and cleans up, a recovery goes on once it is given another.
 pub(super) fn without_image(stage: &Stage<'_>) -> Result<()> {
+    stage.ensure_points(1)?;
     stage.ground.clear(Site::Recovery)?;
     let none = [("REFLOAT_MOVER_IMAGE", "refloat.local/nobody-has-this:1")];
     let answer = stage.backup(&["-n", "shop"], &none)?;
@@ -160,6 +162,7 @@ pub(super) fn without_image(stage: &Stage<'_>) -> Result<()> {
 
 /// The storage has no room; the recovery waits and says why, and goes on when there is.
 pub(super) fn without_space(stage: &Stage<'_>) -> Result<()> {
+    stage.ensure_points(1)?;
     stage.ground.clear(Site::Recovery)?;
     let control = stage.testbed.control_file(Site::Recovery);
     fs::write(
