@@ -4,10 +4,32 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::plan::{BackupGoal, claims};
+use super::goal::BackupGoal;
 use super::point::{Finding, Member, Mode, Part, PointContent};
 use crate::driver::{Claim, Driver, Problem, Role};
-use crate::inventory::{Inventory, ThingId};
+use crate::inventory::{Inventory, Thing, ThingId};
+
+/// Every claim on the things of these namespaces: engines first, then volumes that a claim needs or nobody claims.
+pub fn claims(
+    inventory: &Inventory,
+    namespaces: &[String],
+    drivers: &[&'static dyn Driver],
+) -> Vec<Claim> {
+    let inside = |thing: &&Thing| {
+        thing
+            .namespace()
+            .is_some_and(|namespace| namespaces.iter().any(|one| one == namespace))
+    };
+    inventory
+        .iter()
+        .filter(inside)
+        .filter_map(|thing| {
+            drivers
+                .iter()
+                .find_map(|driver| driver.claim(thing, inventory))
+        })
+        .collect()
+}
 
 pub(super) struct Members {
     pub(super) engines: Vec<Claim>,

@@ -2,6 +2,7 @@
 //!
 //! Pure: the steps are performed by `drive`. Knows facts about drivers (claims), never their names.
 
+mod goal;
 mod members;
 mod objects;
 mod plan;
@@ -11,8 +12,10 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
+pub use goal::{BackupGoal, EngineOverride};
+pub use members::claims;
 pub use objects::{ObjectFile, ObjectsError, pack, unpack};
-pub use plan::{BackupGoal, EngineOverride, Planned, claims, plan};
+pub use plan::{Planned, plan};
 pub use point::{Finding, Member, Mode, Part, PointContent, Required, StoredObjects};
 pub use seal::{
     seal_decide, store_objects_decide, vault_access_decide, vault_access_end_decide,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::goal::BackupGoal;
 use super::members::{Members, part_id};
-use super::plan::BackupGoal;
 use super::point::PointContent;
 use crate::driver::{Claim, Op};
 use crate::recovery::{Direction, Filling};
