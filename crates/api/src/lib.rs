@@ -5,5 +5,5 @@
 mod protection;
 
 pub use protection::{
-    EngineSettings, Exclude, Mode, Protection, ProtectionSpec, Snapshot, definition,
+    Capture, EngineSettings, Exclude, Mode, Protection, ProtectionSpec, Snapshot, definition,
 };

@@ -16,6 +16,8 @@ pub enum Mode {
     /// One volume, a CSI driver known to cut atomically, an engine with crash recovery and its safety settings on.
     #[default]
     AtomicVolume,
+    /// A quiesce was held across all cuts and proven afterwards.
+    Held,
 }
 
 /// What is protected and how.
@@ -44,6 +46,9 @@ pub struct ProtectionSpec {
     /// How volumes are cut.
     #[serde(default)]
     pub snapshot: Snapshot,
+    /// How databases are held while their volumes are cut.
+    #[serde(default)]
+    pub capture: Capture,
     /// Longest time in seconds for moving one volume's bytes.
     #[serde(default = "move_seconds_max")]
     #[schemars(range(min = 1))]
@@ -87,6 +92,28 @@ pub struct Snapshot {
     pub cut_seconds_max: u32,
 }
 
+/// How databases are held while their volumes are cut.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Capture {
+    /// Longest time in seconds for which writers may be made to wait; past it they are let go and the backup fails.
+    #[serde(default = "hold_seconds_max")]
+    #[schemars(range(min = 1, max = 600))]
+    pub hold_seconds_max: u32,
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Self {
+            hold_seconds_max: hold_seconds_max(),
+        }
+    }
+}
+
+fn hold_seconds_max() -> u32 {
+    20
+}
+
 impl Default for Snapshot {
     fn default() -> Self {
         Self {
@@ -113,6 +140,7 @@ impl ProtectionSpec {
             exclude: Exclude::default(),
             engines: Vec::new(),
             snapshot: Snapshot::default(),
+            capture: Capture::default(),
             move_seconds_max: move_seconds_max(),
         }
     }

@@ -154,7 +154,7 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
         self.write(progress, records).await
     }
 
-    async fn write(
+    pub(crate) async fn write(
         &mut self,
         progress: &mut Progress,
         records: Vec<Record>,
@@ -261,7 +261,7 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
         }
         let news = records.iter().any(|record| progress.is_news(record));
         self.write(progress, records).await?;
-        self.perform(batch, progress, brought).await?;
+        self.perform(plan, batch, progress, brought).await?;
         let stuck = progress.stuck().next().map(|(_, problem)| problem.clone());
         if let Some(problem) = stuck
             && progress.failing().is_none()
@@ -319,6 +319,7 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
 
     async fn perform(
         &mut self,
+        plan: &RunPlan,
         batch: Vec<(&Step, Vec<Effect>)>,
         progress: &mut Progress,
         brought: &mut BTreeMap<String, Outcome>,
@@ -326,6 +327,9 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
         if batch.is_empty() {
             return Ok(());
         }
+        let (captures, batch): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .partition(|(_, effects)| matches!(effects.first(), Some(Effect::Capture(_))));
         let effects: Vec<Vec<Effect>> = batch.iter().map(|(_, e)| e.clone()).collect();
         let results = self.world.act(&effects).await;
         let mut records = Vec::new();
@@ -357,7 +361,12 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
                 }
             }
         }
-        self.write(progress, records).await
+        self.write(progress, records).await?;
+        for (step, effects) in captures {
+            self.perform_capture(plan, step, &effects, progress, brought)
+                .await?;
+        }
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@
 //! so the whole engine runs in simulation. Drivers, hands and edges depend on this crate, never the other way round.
 
 pub mod backup;
+pub mod capture;
 pub mod drive;
 pub mod driver;
 pub mod inventory;

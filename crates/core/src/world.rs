@@ -1,9 +1,10 @@
-//! The World port: see, act, now, pause. Everything outside comes through here; in simulation it is a value.
+//! The World port: see, act, now, pause, and the sessions of `capture`. Everything outside comes through here; in simulation it is a value.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::capture::Sessions;
 use crate::driver::{Effect, Effected, Problem, Query, Seen};
 
 /// The outside, as the engine needs it.
@@ -24,7 +25,7 @@ use crate::driver::{Effect, Effected, Problem, Query, Seen};
     async_fn_in_trait,
     reason = "one engine drives one world on one task: no Send bound is wanted"
 )]
-pub trait World {
+pub trait World: Sessions {
     /// Reads.
     async fn see(&self, queries: &[Query]) -> Seen;
     /// Performs: batches side by side, the effects of one batch in order and only until the first that fails.

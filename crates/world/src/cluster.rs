@@ -1,10 +1,12 @@
 //! The cluster as a World: performs queries and effects with a bound on how many at once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use kube::Client;
+use refloat_core::capture::{SessionEvent, SessionOrder, Sessions, Until};
 use refloat_core::driver::{
     Answer, Class, Effect, Effected, ExecAnswer, ExecRequest, ListRequest, ObjectRef, Problem,
     Query, Seen,
@@ -12,6 +14,7 @@ use refloat_core::driver::{
 use refloat_core::world::World;
 use serde_json::Value;
 
+use crate::session::HeldSessions;
 use crate::{exec, read, write};
 
 /// Calls at once.
@@ -21,6 +24,7 @@ pub(crate) const CALLS_MAX: usize = 16;
 #[derive(Clone)]
 pub struct Cluster {
     pub(crate) client: Client,
+    pub(crate) sessions: Arc<HeldSessions>,
     pub(crate) server: String,
     pub(crate) uid: String,
     pub(crate) version: String,
@@ -89,7 +93,10 @@ impl Cluster {
                 precondition,
             } => write::delete(&self.client, object, precondition).await,
             Effect::Exec { request, .. } => self.exec(request).await.map(Effected::Ran),
-            Effect::GrantVault { .. } | Effect::StoreObjects | Effect::Seal(_) => Err(Problem::of(
+            Effect::GrantVault { .. }
+            | Effect::Capture(_)
+            | Effect::StoreObjects
+            | Effect::Seal(_) => Err(Problem::of(
                 Class::Bug,
                 "effect-not-mine",
                 format!("{}: a cluster alone cannot do this", effect.describe()),
@@ -119,6 +126,24 @@ impl Cluster {
             }
         }
         answers
+    }
+}
+
+impl Sessions for Cluster {
+    fn open(&self, name: &str, order: &SessionOrder) {
+        self.sessions.open(name, order);
+    }
+
+    fn send(&self, name: &str, text: &str, until: &Until) {
+        self.sessions.send(name, text, until);
+    }
+
+    fn close(&self, name: &str) {
+        self.sessions.close(name);
+    }
+
+    async fn next(&self, at_most: Duration) -> Option<(String, SessionEvent)> {
+        self.sessions.next(at_most).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! Finds the kubeconfig, connects, and learns who the cluster is. Every way to fail has its own `ConnectError`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
@@ -11,6 +12,7 @@ use serde_json::Value;
 
 use crate::connect_error::ConnectError;
 use crate::failure::{Failure, causes, chain};
+use crate::session::HeldSessions;
 use crate::{Cluster, read};
 
 /// A connection that does not stand after this time is given up.
@@ -78,6 +80,7 @@ impl Cluster {
                 cause: "it has no namespace kube-system".to_owned(),
             })?;
         Ok(Self {
+            sessions: Arc::new(HeldSessions::new(client.clone())),
             client,
             server: server.to_owned(),
             uid: uid.to_owned(),

@@ -25,7 +25,8 @@ const OPEN_SECONDS_MAX: u64 = 20;
 
 /// Runs a command to its end, or until its time is up.
 pub(crate) async fn exec(client: &Client, request: &ExecRequest) -> Result<ExecAnswer, Problem> {
-    let process = open(client, request).await?;
+    // Without input there is nothing to close, which the older protocol cannot do without ending the stream.
+    let process = open(client, request, !request.input.is_empty()).await?;
     let mut kept = Kept::default();
     let limit = Duration::from_secs(u64::from(request.limit_seconds));
     let ended = tokio::time::timeout(limit, drain(process, request, &mut kept)).await;
@@ -52,7 +53,19 @@ struct Kept {
     stderr: Vec<u8>,
 }
 
-async fn open(client: &Client, request: &ExecRequest) -> Result<AttachedProcess, Problem> {
+/// A command whose input stays open until it is closed.
+pub(crate) async fn open_held(
+    client: &Client,
+    request: &ExecRequest,
+) -> Result<AttachedProcess, Problem> {
+    open(client, request, true).await
+}
+
+async fn open(
+    client: &Client,
+    request: &ExecRequest,
+    input: bool,
+) -> Result<AttachedProcess, Problem> {
     let pod = ObjectRef::namespaced(read::pods(), &request.namespace, &request.pod);
     let call = Call::on_object(Verb::Create, &pod).subresource(Some("exec"));
     // The client builds its own path: what must not be empty is checked here.
@@ -63,12 +76,12 @@ async fn open(client: &Client, request: &ExecRequest) -> Result<AttachedProcess,
         let why = "no command".to_owned();
         return Err(problem(&call, Failure::Unsendable(why)));
     }
-    let mut opened = open_once(client, request, request.container.as_deref()).await;
+    let mut opened = open_once(client, request, request.container.as_deref(), input).await;
     if request.container.is_none()
         && opened.as_ref().is_err_and(read::wants_container)
         && let Some(container) = read::default_container(client, &pod).await?
     {
-        opened = open_once(client, request, Some(&container)).await;
+        opened = open_once(client, request, Some(&container), input).await;
     }
     opened.map_err(|failure| {
         container_problem(request, &failure)
@@ -81,11 +94,11 @@ async fn open_once(
     client: &Client,
     request: &ExecRequest,
     container: Option<&str>,
+    input: bool,
 ) -> Result<AttachedProcess, Failure> {
     let parameters = AttachParams {
         container: container.map(str::to_owned),
-        // Without input there is nothing to close, which the older protocol cannot do without ending the stream.
-        stdin: !request.input.is_empty(),
+        stdin: input,
         ..AttachParams::default()
     };
     let pods: Api<Pod> = Api::namespaced(client.clone(), &request.namespace);
@@ -174,7 +187,7 @@ fn text(bytes: &[u8]) -> String {
     text
 }
 
-fn exit_code(request: &ExecRequest, status: &Status) -> Result<i32, Problem> {
+pub(crate) fn exit_code(request: &ExecRequest, status: &Status) -> Result<i32, Problem> {
     if status.status.as_deref() == Some("Success") {
         return Ok(0);
     }

@@ -15,6 +15,7 @@ mod kinds;
 mod permissions;
 mod problem;
 mod read;
+mod session;
 mod transport;
 mod write;
 

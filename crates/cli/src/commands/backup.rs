@@ -60,6 +60,8 @@ enum MinimumMode {
     Crash,
     /// One volume, cut atomically, under an engine with crash recovery
     AtomicVolume,
+    /// Held by a session across all cuts, and proven
+    Held,
 }
 
 /// What a backup made.
@@ -99,6 +101,7 @@ fn protection(arguments: &Arguments) -> Result<(ProtectionName, ProtectionSpec),
     match arguments.minimum_mode {
         Some(MinimumMode::Crash) => spec.minimum_mode = ApiMode::Crash,
         Some(MinimumMode::AtomicVolume) => spec.minimum_mode = ApiMode::AtomicVolume,
+        Some(MinimumMode::Held) => spec.minimum_mode = ApiMode::Held,
         None => {}
     }
     spec.exclude.volumes.clone_from(&arguments.exclude_volume);
@@ -190,6 +193,7 @@ fn goal(
         minimum_mode: match spec.minimum_mode {
             ApiMode::Crash => Mode::Crash,
             ApiMode::AtomicVolume => Mode::AtomicVolume,
+            ApiMode::Held => Mode::Held,
         },
         overrides: spec
             .engines
@@ -204,6 +208,7 @@ fn goal(
         excluded_volumes: spec.exclude.volumes.iter().cloned().collect(),
         snapshot_class: spec.snapshot.class.clone(),
         cut_seconds_max: spec.snapshot.cut_seconds_max,
+        hold_seconds_max: spec.capture.hold_seconds_max,
         move_seconds_max: spec.move_seconds_max,
         mover_image: arguments.mover_image.clone(),
         spec: serde_json::to_value(spec).map_err(|error| Failure::bug("spec", &error))?,

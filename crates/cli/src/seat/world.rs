@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use jiff::Timestamp;
 use refloat_core::backup::PointContent;
+use refloat_core::capture::{SessionEvent, SessionOrder, Sessions, Until};
 use refloat_core::driver::{Effect, Effected, Outcome, Problem, Query, Seen};
 use refloat_core::inventory::ThingId;
 use refloat_core::run::RunPlan;
@@ -79,6 +80,7 @@ impl<'a> Seat<'a> {
             Effect::Create { .. }
             | Effect::Patch { .. }
             | Effect::Delete { .. }
+            | Effect::Capture(_)
             | Effect::Exec { .. } => self.cluster.perform(effect).await,
         }
     }
@@ -139,6 +141,24 @@ impl<'a> Seat<'a> {
             }
         }
         results
+    }
+}
+
+impl Sessions for Seat<'_> {
+    fn open(&self, name: &str, order: &SessionOrder) {
+        self.cluster.open(name, order);
+    }
+
+    fn send(&self, name: &str, text: &str, until: &Until) {
+        self.cluster.send(name, text, until);
+    }
+
+    fn close(&self, name: &str) {
+        self.cluster.close(name);
+    }
+
+    async fn next(&self, at_most: Duration) -> Option<(String, SessionEvent)> {
+        self.cluster.next(at_most).await
     }
 }
 

@@ -30,6 +30,8 @@ pub struct BackupGoal {
     pub snapshot_class: Option<String>,
     /// Longest wait for a cut.
     pub cut_seconds_max: u32,
+    /// Longest time for which writers may be made to wait.
+    pub hold_seconds_max: u32,
     /// Longest time for one volume's bytes.
     pub move_seconds_max: u32,
     /// Image of the movers.

@@ -163,6 +163,7 @@ impl Members {
             engine: BTreeMap::new(),
             settings: claim.settings.clone(),
             parts: claim.volumes.iter().map(part_id).collect(),
+            held: None,
         });
         let plain = self
             .volumes
@@ -177,6 +178,7 @@ impl Members {
                 engine: BTreeMap::new(),
                 settings: volume.settings.clone(),
                 parts: vec![part_id(&volume.thing)],
+                held: None,
             });
         PointContent {
             protection: goal.protection.clone(),
@@ -189,6 +191,7 @@ impl Members {
             began: goal.began,
             members: engines.chain(plain).collect(),
             parts,
+            capture: None,
             objects: None,
             required: goal.required.clone(),
             owned: goal.owned.clone(),

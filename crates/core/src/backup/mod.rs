@@ -16,7 +16,9 @@ pub use goal::{BackupGoal, EngineOverride};
 pub use members::claims;
 pub use objects::{ObjectFile, ObjectsError, pack, unpack};
 pub use plan::{Planned, plan};
-pub use point::{Finding, Member, Mode, Part, PointContent, Required, StoredObjects};
+pub use point::{
+    CaptureTimes, Finding, Held, Member, Mode, Part, PointContent, Required, StoredObjects,
+};
 pub use seal::{
     seal_decide, store_objects_decide, vault_access_decide, vault_access_end_decide,
     vault_access_look,

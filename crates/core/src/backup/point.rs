@@ -74,6 +74,30 @@ pub struct Part {
     pub bytes_added: u64,
 }
 
+/// A quiesce that was kept across the cuts and proven afterwards.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// When it held, by the engine's clock.
+    pub since: Timestamp,
+    /// When the statement that lets go was issued.
+    pub released: Timestamp,
+    /// How it was proven that it held all the time.
+    pub proof: String,
+    /// Whether writers waited meanwhile.
+    pub freezes: bool,
+}
+
+/// Times of a capture.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptureTimes {
+    /// From the last hold that held to the last release issued, in milliseconds; 0 without holds.
+    pub held_milliseconds: u64,
+    /// From the first freezing hold that held to the last one, in milliseconds.
+    pub barrier_milliseconds: u64,
+    /// True when all members are recovered to one moment.
+    pub aligned: bool,
+}
+
 /// A claimed workload, or a volume that no engine claims.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Member {
@@ -93,6 +117,9 @@ pub struct Member {
     pub settings: BTreeMap<String, String>,
     /// Ids of its parts.
     pub parts: Vec<String>,
+    /// The quiesce under which it was taken, for mode `held`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
 }
 
 /// A cluster-scoped thing that must exist at the other site and is never written.
@@ -151,6 +178,9 @@ pub struct PointContent {
     pub members: Vec<Member>,
     /// Parts.
     pub parts: Vec<Part>,
+    /// Times of the capture; `None` in points of before captures were measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<CaptureTimes>,
     /// The objects, once stored.
     pub objects: Option<StoredObjects>,
     /// What the target must have.

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::point::{Mode, PointContent, StoredObjects};
+use super::point::{CaptureTimes, Finding, Held, Member, Mode, Part, PointContent, StoredObjects};
+use super::steps::CAPTURE;
+use crate::capture::{Captured, CutMade};
 use crate::driver::{
     Class, Effect, ObjectRef, Outcome, Precondition, Problem, Query, Seen, Verdict, Why,
 };
@@ -127,11 +129,19 @@ fn time(outcome: &Outcome, step: &str, key: &str) -> Result<Timestamp, Problem> 
 fn assemble(draft: &Value, progress: &Progress) -> Result<PointContent, Problem> {
     let mut point: PointContent =
         serde_json::from_value(draft.clone()).map_err(|error| bug(&error.to_string()))?;
+    let captured = Captured::of(outcome(progress, CAPTURE)?)
+        .ok_or_else(|| bug(&format!("step `{CAPTURE}` brought no capture")))?;
     for part in &mut point.parts {
-        let cut_step = format!("cut {}", part.id);
-        let cut = outcome(progress, &cut_step)?;
-        part.cut = time(cut, &cut_step, "cut")?;
-        part.snapshot_handle = text(cut, &cut_step, "snapshot_handle")?;
+        let cut = captured.cuts.get(&part.id);
+        let cut = cut.ok_or_else(|| bug(&format!("part {} was not cut", part.id)))?;
+        let said = Outcome {
+            facts: cut.facts.clone(),
+        };
+        part.cut = time(&said, CAPTURE, "cut")?;
+        part.snapshot_handle = text(&said, CAPTURE, "snapshot_handle")?;
+        if let Some(finding) = trust_own_clock(part, cut) {
+            point.findings.push(finding);
+        }
         let move_step = format!("move {}", part.id);
         let moved = outcome(progress, &move_step)?;
         part.snapshot = text(moved, &move_step, "snapshot")?;
@@ -141,8 +151,13 @@ fn assemble(draft: &Value, progress: &Progress) -> Result<PointContent, Problem>
         part.bytes_added = number(moved, &move_step, "bytes_added")?;
     }
     for member in &mut point.members {
-        take_member(member, progress)?;
+        take_member(member, progress, &captured)?;
     }
+    point.capture = Some(CaptureTimes {
+        held_milliseconds: captured.held_milliseconds,
+        barrier_milliseconds: captured.barrier_milliseconds,
+        aligned: are_aligned(&point.members),
+    });
     let stored = outcome(progress, "store-objects")?;
     point.objects = Some(StoredObjects {
         snapshot: text(stored, "store-objects", "snapshot")?,
@@ -153,7 +168,46 @@ fn assemble(draft: &Value, progress: &Progress) -> Result<PointContent, Problem>
     Ok(point)
 }
 
-fn take_member(member: &mut super::Member, progress: &Progress) -> Result<(), Problem> {
+/// How far the storage's clock may be from the engine's.
+const SKEW_MAX: SignedDuration = SignedDuration::from_secs(1);
+
+/// A cut whose time cannot be, by the engine's clock, counts from when it was asked for.
+fn trust_own_clock(part: &mut Part, cut: &CutMade) -> Option<Finding> {
+    let early = cut.asked.duration_since(part.cut);
+    let late = part.cut.duration_since(cut.seen);
+    if early <= SKEW_MAX && late <= SKEW_MAX {
+        return None;
+    }
+    let says = std::mem::replace(&mut part.cut, cut.asked);
+    Some(Finding {
+        code: "clock-skew".to_owned(),
+        thing: part.id.clone(),
+        message: format!(
+            "the storage says that it was cut at {says}, but it was asked for at {} and seen at {}: a clock is wrong; the time of asking counts",
+            cut.asked, cut.seen
+        ),
+    })
+}
+
+/// Members of which one moment can be named: one alone, or all frozen together.
+fn are_aligned(members: &[Member]) -> bool {
+    let frozen = |member: &Member| member.held.as_ref().is_some_and(|held| held.freezes);
+    members.iter().all(frozen)
+        || matches!(members, [one] if one.parts.len() <= 1 || one.mode > Mode::Crash)
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn take_member(
+    member: &mut Member,
+    progress: &Progress,
+    captured: &Captured,
+) -> Result<(), Problem> {
     let check_step = format!("check {}", member.name);
     let Some(checked) = progress.outcomes().get(&check_step) else {
         return Err(bug(&format!("member {} was not checked", member.name)));
@@ -171,12 +225,25 @@ fn take_member(member: &mut super::Member, progress: &Progress) -> Result<(), Pr
     }
     if let Some(prepared) = progress.outcomes().get(&format!("prepare {}", member.name)) {
         for (key, value) in &prepared.facts {
-            let value = match value {
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            member.engine.insert(key.clone(), value);
+            if key != "hold" {
+                member.engine.insert(key.clone(), plain(value));
+            }
         }
+    }
+    let hold = captured.holds.get(&member.name);
+    if hold.is_none() && member.mode == Mode::Held {
+        return Err(bug(&format!("member {} was not held", member.name)));
+    }
+    if let Some(hold) = hold {
+        for (key, value) in &hold.facts {
+            member.engine.insert(key.clone(), plain(value));
+        }
+        member.held = Some(Held {
+            since: hold.held,
+            released: hold.released,
+            proof: hold.proof.clone(),
+            freezes: hold.freezes,
+        });
     }
     Ok(())
 }

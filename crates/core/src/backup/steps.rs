@@ -1,4 +1,4 @@
-//! The steps of a backup and what follows what: check, cut, move, seal, clean up.
+//! The steps of a backup and what follows what: check, capture, move, seal, clean up.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,9 +7,13 @@ use serde_json::{Value, json};
 use super::goal::BackupGoal;
 use super::members::{Members, part_id};
 use super::point::PointContent;
+use crate::capture::{Capturing, Cut, Limits};
 use crate::driver::{Claim, Op};
 use crate::recovery::{Direction, Filling};
 use crate::run::{Edge, Phase, RunKind, RunPlan, Step, Work};
+
+/// The step that captures.
+pub(super) const CAPTURE: &str = "capture";
 
 impl Members {
     pub(super) fn steps(&self, goal: &BackupGoal, draft: &PointContent) -> RunPlan {
@@ -27,13 +31,11 @@ impl Members {
         steps.extend(checks);
         steps.extend(self.capture_steps(goal, &check_ids));
         steps.extend(self.move_steps(goal));
-        let cuts = self.ids("cut");
         steps.push(
             Builder::new("store-objects", Phase::Move, Work::StoreObjects)
                 .titled("list and store the objects")
                 .limited(1800)
-                .after_all(&cuts, "OBJECTS_AFTER_LAST_CUT")
-                .after_all(&check_ids, "CHECK_BEFORE_CAPTURE")
+                .after(CAPTURE, "OBJECTS_AFTER_LAST_CUT")
                 .build(),
         );
         let draft = serde_json::to_value(draft).expect("a point is plain data with text keys");
@@ -107,21 +109,40 @@ impl Members {
                 .after("vault-access", "VAULT_BEFORE_CAPTURE");
             steps.push(step.build());
         }
-        for volume in &self.volumes {
-            let id = part_id(&volume.thing);
-            let work = driver_work(Op::Capture, volume, volume_inputs(goal));
-            let mut step = Builder::new(&format!("cut {id}"), Phase::Capture, work)
-                .titled(&format!("cut volume {id}"))
+        let prepared: Vec<String> = steps.iter().map(|step| step.id.clone()).collect();
+        steps.push(
+            Builder::new(CAPTURE, Phase::Capture, self.capturing(goal, &prepared))
+                .titled(&self.capture_title())
                 .limited(goal.cut_seconds_max)
                 .after("vault-access", "VAULT_BEFORE_CAPTURE")
-                .after_all(checks, "CHECK_BEFORE_CAPTURE");
-            if let Some(engine) = self.engine_of(&volume.thing) {
-                let engine = format!("prepare {}", part_id(&engine.thing));
-                step = step.after(&engine, "ENGINE_BEFORE_CUT");
-            }
-            steps.push(step.build());
-        }
+                .after_all(checks, "CHECK_BEFORE_CAPTURE")
+                .after_all(&prepared, "PREPARE_BEFORE_CAPTURE")
+                .build(),
+        );
         steps
+    }
+
+    fn capturing(&self, goal: &BackupGoal, prepared: &[String]) -> Work {
+        let cuts = self.volumes.iter().map(|volume| Cut {
+            part: part_id(&volume.thing),
+            claim: volume.clone(),
+            inputs: volume_inputs(goal),
+        });
+        Work::Capture(Capturing {
+            cuts: cuts.collect(),
+            prepared_by: prepared.to_vec(),
+            limits: Limits {
+                cut_seconds_max: goal.cut_seconds_max,
+                hold_seconds_max: goal.hold_seconds_max,
+            },
+        })
+    }
+
+    fn capture_title(&self) -> String {
+        match self.volumes.as_slice() {
+            [one] => format!("capture volume {}", part_id(&one.thing)),
+            several => format!("capture {} volumes", several.len()),
+        }
     }
 
     fn move_steps(&self, goal: &BackupGoal) -> Vec<Step> {
@@ -133,7 +154,7 @@ impl Members {
                 .titled(&format!("expose the cut of {id} to a mover"))
                 .limited(1800)
                 .after("system-namespace", "SYSTEM_NAMESPACE_FIRST")
-                .after(&format!("cut {id}"), "CUT_BEFORE_EXPOSE");
+                .after(CAPTURE, "CAPTURE_BEFORE_EXPOSE");
             steps.push(step.build());
             let filling = Filling {
                 direction: Direction::Backup,
@@ -155,6 +176,21 @@ impl Members {
 
     fn clean_steps(&self) -> Vec<Step> {
         let mut steps = Vec::new();
+        for engine in &self.engines {
+            let member = part_id(&engine.thing);
+            let work = Work::Release {
+                capture: CAPTURE.to_owned(),
+                member: member.clone(),
+            };
+            let step = Builder::new(&format!("release {member}"), Phase::Clean, work)
+                .titled(&format!("make sure that {member} is not held"))
+                .limited(300)
+                .after("seal", "REAP_AFTER_SEAL");
+            steps.push(Step {
+                cleanup: true,
+                ..step.build()
+            });
+        }
         for volume in &self.volumes {
             let id = part_id(&volume.thing);
             let work = driver_work(Op::Reap, volume, BTreeMap::new());

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::query::{ExecAnswer, ExecRequest, ObjectRef};
+use crate::capture::Capture;
 use crate::inventory::Resource;
 
 /// Under whose name and by which operation an object is written.
@@ -124,6 +125,8 @@ pub enum Effect {
         /// Labels of the Secret.
         labels: std::collections::BTreeMap<String, String>,
     },
+    /// One capture: hold, cut, prove, release. Answer: `Captured`.
+    Capture(Box<Capture>),
     /// Reads the protection's namespaces and stores all objects in the repository. Answer: `Stored`.
     StoreObjects,
     /// Writes the signed point. The body is the point as `backup::PointContent`. Answer: `Sealed`.
@@ -156,6 +159,19 @@ impl Effect {
                 namespace, name, ..
             } => {
                 format!("create Secret {namespace}/{name} (vault access)")
+            }
+            Self::Capture(capture) => {
+                let cuts: Vec<&str> = capture.cuts.iter().map(|cut| cut.part.as_str()).collect();
+                let holds: Vec<&str> = capture
+                    .holds
+                    .iter()
+                    .map(|hold| hold.member.as_str())
+                    .collect();
+                if holds.is_empty() {
+                    format!("cut {}", cuts.join(", "))
+                } else {
+                    format!("hold {}, cut {}", holds.join(", "), cuts.join(", "))
+                }
             }
             Self::StoreObjects => "store the objects".to_owned(),
             Self::Seal(_) => "seal the point".to_owned(),

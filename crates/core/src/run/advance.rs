@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Progress, RunPlan, Step, StepState, Work};
 use crate::driver::{Driver, Outcome, Problem, Query, Seen, Task, Verdict, Why};
-use crate::{backup, recovery};
+use crate::{backup, capture, recovery};
 
 /// The drivers that a run may use, by id.
 #[derive(Clone, Copy)]
@@ -101,7 +101,9 @@ pub fn first_queries(
         Work::Fill(filling) => filling.look(plan, step, &prior(step, progress)),
         Work::Write(writing) => writing.look(),
         Work::VaultAccess | Work::VaultAccessEnd => backup::vault_access_look(plan),
-        Work::StoreObjects | Work::Seal { .. } => Vec::new(),
+        Work::Capture(_) | Work::Release { .. } | Work::StoreObjects | Work::Seal { .. } => {
+            Vec::new()
+        }
     }
 }
 
@@ -133,6 +135,10 @@ pub fn advance(
             ),
             Err(problem) => Verdict::Stuck(problem),
         },
+        Work::Capture(capturing) => capture::decide(capturing, &prior, effected),
+        Work::Release { capture, member } => {
+            capture::release_decide(capture, member, progress, effected, now)
+        }
         Work::SystemNamespace => recovery::system_namespace_decide(seen),
         Work::VaultAccess => backup::vault_access_decide(plan, seen),
         Work::VaultAccessEnd => backup::vault_access_end_decide(plan, seen),

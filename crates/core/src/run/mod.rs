@@ -17,9 +17,10 @@ use serde_json::Value;
 
 pub use advance::{Decision, Workers, advance, eligible, first_queries};
 pub use progress::{Progress, StepState};
-pub use record::{End, Record};
+pub use record::{End, MustRelease, Record};
 pub use report::{PhaseTime, Report, StepTime};
 
+use crate::capture::Capturing;
 use crate::driver::{Claim, Op};
 use crate::names::{ProtectionName, RunId, SiteName};
 use crate::recovery::{Filling, Writing};
@@ -134,6 +135,15 @@ pub enum Work {
         claim: Claim,
         /// What the planner knows and the driver needs.
         inputs: BTreeMap<String, Value>,
+    },
+    /// Holds, cuts, proves and lets go.
+    Capture(Capturing),
+    /// Undoes what a capture that did not end well may have left held.
+    Release {
+        /// The capture's step.
+        capture: String,
+        /// The member that may be held.
+        member: String,
     },
     /// Makes sure that Refloat's namespace is there.
     SystemNamespace,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{End, Record};
+use super::{End, MustRelease, Record};
 use crate::driver::{Outcome, Problem};
 
 /// State of one step.
@@ -41,6 +41,7 @@ pub struct Progress {
     steps: BTreeMap<String, StepState>,
     intents: BTreeMap<String, Vec<String>>,
     outcomes: BTreeMap<String, Outcome>,
+    must_release: Vec<(Timestamp, MustRelease)>,
     failing: Option<Problem>,
     ended: Option<End>,
     started: Option<Timestamp>,
@@ -83,6 +84,12 @@ impl Progress {
                     self.intents.insert(step.clone(), effects.clone());
                 }
             }
+            Record::MustRelease { at, sessions, .. } => {
+                self.last = Some(*at);
+                let sessions = sessions.iter().map(|one| (*at, one.clone()));
+                self.must_release.extend(sessions);
+            }
+            Record::Kept { at, .. } => self.last = Some(*at),
             Record::Done { at, step, outcome } => {
                 self.last = Some(*at);
                 let (began, since) = self.began_and_since(step).unwrap_or((*at, *at));
@@ -120,6 +127,8 @@ impl Progress {
             Record::Started { .. }
             | Record::Resumed { .. }
             | Record::Began { .. }
+            | Record::MustRelease { .. }
+            | Record::Kept { .. }
             | Record::Done { .. }
             | Record::Stuck { .. }
             | Record::Failing { .. }
@@ -176,6 +185,11 @@ impl Progress {
             StepState::Stuck { problem, .. } => Some((id.as_str(), problem)),
             StepState::Running { .. } | StepState::Done { .. } => None,
         })
+    }
+
+    /// What may be held beyond its session, and since when it was written down.
+    pub fn must_release(&self) -> &[(Timestamp, MustRelease)] {
+        &self.must_release
     }
 
     /// Why the run is being given up, if it is.

@@ -1,10 +1,30 @@
 //! What the journal says. A format: fields are only ever added.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::RunPlan;
 use crate::driver::{Outcome, Problem};
+
+/// A quiesce that may outlive its session, and how to undo it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MustRelease {
+    /// `shop/files`: the member that may be held.
+    pub member: String,
+    /// Namespace of the pod.
+    pub namespace: String,
+    /// Name of the pod.
+    pub pod: String,
+    /// Container in it.
+    pub container: String,
+    /// What undoes it; doing it twice is as doing it once.
+    pub command: Vec<String>,
+    /// It undoes itself after this time.
+    pub deadline_seconds: u32,
+}
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +69,24 @@ pub enum Record {
         step: String,
         /// What will be done, a line each; never bodies, never secrets.
         effects: Vec<String>,
+    },
+    /// Something is about to be held that may outlive its session; written before it.
+    MustRelease {
+        /// When.
+        at: Timestamp,
+        /// Which step.
+        step: String,
+        /// What may be held.
+        sessions: Vec<MustRelease>,
+    },
+    /// What holds brought, by member; durable before anything that is only of use with it.
+    Kept {
+        /// When.
+        at: Timestamp,
+        /// Which step.
+        step: String,
+        /// What the engines said on their sessions, by member.
+        facts: BTreeMap<String, BTreeMap<String, Value>>,
     },
     /// A step is done.
     Done {

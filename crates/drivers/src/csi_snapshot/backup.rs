@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use refloat_core::driver::{
-    Effect, FieldOwner, Outcome, Patch, Precondition, Problem, Query, Seen, Task, Verdict, Why,
+    Effect, FieldOwner, ObjectRef, Outcome, Patch, Precondition, Problem, Query, Seen, Task,
+    Verdict, Why,
 };
 use serde_json::{Value, json};
 
@@ -113,10 +114,19 @@ fn class(task: &Task<'_>, classes: &[Value]) -> Result<String, Problem> {
 }
 
 pub(super) fn capture_look(task: &Task<'_>) -> Vec<Query> {
-    vec![
-        Query::Object(types::snapshot(task)),
-        Query::List(types::contents()),
-    ]
+    vec![Query::Object(types::snapshot(task))]
+}
+
+/// Which content is our snapshot's: the one that it is bound to, or, before the controller has said so, the one that it
+/// will make (external-snapshotter `pkg/utils/util.go`, `GetDynamicSnapshotContentNameForSnapshot`).
+fn content_of(snapshot: &Value) -> ObjectRef {
+    let bound = text(snapshot, "/status/boundVolumeSnapshotContentName");
+    let made = || {
+        let uid = text(snapshot, "/metadata/uid").unwrap_or_default();
+        format!("snapcontent-{uid}")
+    };
+    let name = bound.map_or_else(made, str::to_owned);
+    ObjectRef::cluster(types::content_resource(), &name)
 }
 
 /// Our content: the one that our snapshot is bound to, or that names it.
@@ -135,7 +145,11 @@ pub(super) fn capture(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> 
     let Some(snapshot) = seen.object(&object)? else {
         return Ok(create_snapshot(task));
     };
-    let Some(content) = content(task, seen.list(&types::contents())?) else {
+    let content = content_of(snapshot);
+    if !seen.has(&Query::Object(content.clone())) {
+        return Ok(Verdict::Look(vec![Query::Object(content)]));
+    }
+    let Some(content) = seen.object(&content)? else {
         let said = text(snapshot, "/status/error/message").unwrap_or("no content yet");
         return Ok(Verdict::Wait(Why::new(
             "waiting-for-cut",
@@ -242,7 +256,7 @@ pub(super) fn expose(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
     let name = text(content, "/metadata/name").unwrap_or_default();
     if text(content, "/spec/deletionPolicy") != Some("Retain") {
         return Ok(Verdict::Act(vec![Effect::Patch {
-            object: refloat_core::driver::ObjectRef::cluster(types::content_resource(), name),
+            object: ObjectRef::cluster(types::content_resource(), name),
             patch: Patch::Merge(json!({ "spec": { "deletionPolicy": "Retain" } })),
             precondition: Precondition::same_uid(content),
             subresource: None,

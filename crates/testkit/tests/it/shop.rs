@@ -100,6 +100,7 @@ pub(crate) fn goal(run: &str) -> BackupGoal {
         excluded_volumes: BTreeSet::new(),
         snapshot_class: None,
         cut_seconds_max: 60,
+        hold_seconds_max: 20,
         move_seconds_max: 600,
         mover_image: "refloat.local/refloat:dev".to_owned(),
         spec: json!({}),

@@ -141,6 +141,8 @@ impl RunJournal {
             Record::Resumed { .. }
             | Record::Began { .. }
             | Record::Intent { .. }
+            | Record::MustRelease { .. }
+            | Record::Kept { .. }
             | Record::Done { .. }
             | Record::Stuck { .. }
             | Record::Failing { .. }

@@ -87,6 +87,7 @@ pub(crate) fn content(run: &str) -> PointContent {
             engine: [("version".to_owned(), "15.14".to_owned())].into(),
             settings: [("user".to_owned(), "shop".to_owned())].into(),
             parts: vec!["shop/data-db-0".to_owned()],
+            held: None,
         }],
         parts: vec![Part {
             id: "shop/data-db-0".to_owned(),
@@ -103,6 +104,7 @@ pub(crate) fn content(run: &str) -> PointContent {
             bytes: 300_000_000,
             bytes_added: 100_000_000,
         }],
+        capture: None,
         objects: Some(StoredObjects {
             snapshot: "c".repeat(64),
             tree: "d".repeat(64),

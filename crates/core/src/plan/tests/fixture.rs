@@ -186,6 +186,7 @@ pub(super) fn database(name: &str) -> Member {
         engine: BTreeMap::from([("system_identifier".to_owned(), "7".to_owned())]),
         settings: BTreeMap::new(),
         parts: vec![format!("shop/data-{name}-0")],
+        held: None,
     }
 }
 
@@ -201,6 +202,7 @@ fn point() -> PointContent {
         began: "2026-01-01T00:00:00Z".parse().unwrap(),
         members: vec![database("db")],
         parts: vec![part("shop/data-db-0")],
+        capture: None,
         objects: None,
         required: vec![Required {
             thing: ThingId::cluster("networking.k8s.io", "IngressClass", "nginx"),

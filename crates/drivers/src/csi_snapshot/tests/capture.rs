@@ -3,7 +3,7 @@
 use refloat_core::driver::{Effect, Op, Outcome, Verdict};
 use serde_json::{Value, json};
 
-use super::scene::{DRIVER, Scene, own};
+use super::scene::{DRIVER, Scene, own, own_content};
 
 /// Our snapshot in the user's namespace.
 fn snapshot(status: Value) -> Scene {
@@ -73,13 +73,13 @@ fn a_cut_that_does_not_come_is_waited_for_with_the_drivers_own_words() {
     for status in half {
         let scene = snapshot(json!({})).with(
             "VolumeSnapshotContent",
-            ("", "c"),
+            ("", &own_content()),
             &content("Delete", status),
         );
         assert!(waits(&scene).contains("has not cut it yet"));
     }
     let broken = content("Delete", json!({ "error": { "message": "pool is full" } }));
-    let scene = snapshot(refused).with("VolumeSnapshotContent", ("", "c"), &broken);
+    let scene = snapshot(refused).with("VolumeSnapshotContent", ("", &own_content()), &broken);
     let said = waits(&scene);
     assert!(said.contains("pool is full"), "the nearer word: {said}");
 }
@@ -88,7 +88,7 @@ fn a_cut_that_does_not_come_is_waited_for_with_the_drivers_own_words() {
 fn a_cut_is_known_by_handle_and_time() {
     let scene = snapshot(json!({})).with(
         "VolumeSnapshotContent",
-        ("", "c"),
+        ("", &own_content()),
         &content("Delete", cut()),
     );
     let Verdict::Done(outcome) = scene.decide(Op::Capture) else {
@@ -96,18 +96,18 @@ fn a_cut_is_known_by_handle_and_time() {
     };
     assert_eq!(outcome.text("cut"), Some("2026-01-01T00:00:00.000000001Z"));
     assert_eq!(outcome.text("snapshot_handle"), Some("handle"));
-    assert_eq!(outcome.text("content"), Some("c"));
+    assert_eq!(outcome.text("content"), Some(own_content().as_str()));
 }
 
 #[test]
 fn a_content_of_anothers_snapshot_is_not_taken_for_ours() {
     let mut foreign = content("Delete", cut());
     foreign["spec"]["volumeSnapshotRef"]["uid"] = json!("another");
-    let scene = snapshot(json!({})).with("VolumeSnapshotContent", ("", "c"), &foreign);
+    let scene = snapshot(json!({})).with("VolumeSnapshotContent", ("", &own_content()), &foreign);
     assert_eq!(scene.problem(Op::Capture).code, "snapshot-binding");
     let mut elsewhere = content("Delete", cut());
     elsewhere["spec"]["volumeSnapshotRef"]["namespace"] = json!("other");
-    let scene = snapshot(json!({})).with("VolumeSnapshotContent", ("", "c"), &elsewhere);
+    let scene = snapshot(json!({})).with("VolumeSnapshotContent", ("", "another"), &elsewhere);
     assert!(waits(&scene).contains("no content yet"));
 }
 

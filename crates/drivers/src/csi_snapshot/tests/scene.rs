@@ -24,6 +24,11 @@ pub(super) fn own() -> String {
     part_object_name(&run(), "shop/data-db-0")
 }
 
+/// Name of the content that our snapshot makes.
+pub(super) fn own_content() -> String {
+    format!("snapcontent-uid of {}", own())
+}
+
 /// Objects by kind, namespace and name.
 #[derive(Clone)]
 pub(super) struct Scene {
@@ -130,7 +135,18 @@ impl Scene {
             let answer = self.answer(&query);
             seen.insert(query, answer);
         }
-        CsiSnapshot.decide(&task, &seen, self.now)
+        loop {
+            match CsiSnapshot.decide(&task, &seen, self.now) {
+                Verdict::Look(queries) => {
+                    for query in queries {
+                        let answer = self.answer(&query);
+                        assert!(!seen.has(&query), "it asks twice for {query:?}");
+                        seen.insert(query, answer);
+                    }
+                }
+                verdict => return verdict,
+            }
+        }
     }
 
     pub(super) fn effects(&self, op: Op) -> Vec<Effect> {
