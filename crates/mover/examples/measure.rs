@@ -76,7 +76,10 @@ fn perform(
                 saved.snapshot_id, saved.tree_id, saved.files_read, saved.bytes_added
             )
         }
-        "restore" => format!("{:?}", engine.restore_tree(&part()?, directory, &control)?),
+        "restore" => format!(
+            "{:?}",
+            engine.restore_tree(&part()?, &[], directory, &control)?
+        ),
         "verify" => format!("{:?}", engine.verify(&part()?, ReadData::Full, &control)?),
         other => return Err(format!("there is no step {other}").into()),
     })

@@ -53,6 +53,7 @@ pub trait MoverEngine: Send + Sync {
     fn restore_tree(
         &self,
         reference: &PartReference,
+        edits: &[Edit],
         target: &Path,
         control: &Control,
     ) -> Result<Restored, PartError>;
@@ -151,6 +152,49 @@ pub struct PartReference {
     pub amount: Option<Amount>,
 }
 
+/// What is changed in a restored tree before it counts as restored. Paths are relative, with `/` between names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
+pub enum Edit {
+    /// A file is written, in place of one that is there.
+    Write {
+        /// Where.
+        path: String,
+        /// Its whole content.
+        text: String,
+    },
+    /// A file goes, if it is there.
+    Remove {
+        /// Which.
+        path: String,
+    },
+    /// Of the files in a directory that are named by as many hexadecimal digits as this one, those that sort after it go.
+    RemoveAfter {
+        /// Which directory.
+        directory: String,
+        /// The last one that stays.
+        name: String,
+    },
+    /// A file must be there and hold something.
+    Require {
+        /// Which.
+        path: String,
+    },
+}
+
+impl std::fmt::Display for Edit {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Write { path, .. } => write!(formatter, "write {path}"),
+            Self::Remove { path } => write!(formatter, "remove {path}"),
+            Self::RemoveAfter { directory, name } => {
+                write!(formatter, "remove what follows {name} in {directory}")
+            }
+            Self::Require { path } => write!(formatter, "find {path}"),
+        }
+    }
+}
+
 /// A part that was restored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -163,6 +207,9 @@ pub struct Restored {
     pub special_files_skipped: u64,
     /// Owners and extended attributes that the target or our rights do not allow.
     pub attributes_skipped: u64,
+    /// Edits made.
+    #[serde(default)]
+    pub edits: u64,
     /// Whether an earlier, unfinished restore was wiped first.
     pub restarted: bool,
     /// How long it took.

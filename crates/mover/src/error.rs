@@ -186,6 +186,16 @@ pub enum PartError {
         /// One thing that it holds.
         found: String,
     },
+    /// A restored tree could not be prepared for the engine that starts on it.
+    #[error("{part}: the restored files cannot be prepared: {edit}: {source}")]
+    Edit {
+        /// The part.
+        part: String,
+        /// What could not be done.
+        edit: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The target of a restore cannot be written.
     #[error("the target cannot be written: {action} {}: {source}", path.display())]
     TargetWrite {
@@ -261,6 +271,7 @@ impl PartError {
                 }
                 _ => "mover-target-write",
             },
+            Self::Edit { .. } => "mover-edit",
             Self::Cancelled => "mover-cancelled",
             Self::Key(_) => "mover-key",
             Self::Request { .. } => "mover-request",
@@ -301,6 +312,9 @@ impl PartError {
                 "the repository was tampered with or damaged: choose another point and look into who can write to the bucket"
             }
             "mover-too-large" => "raise the limit if the part is really meant to be this large",
+            "mover-edit" => {
+                "the copy lacks what its database needs to start: recover another point, and report this one"
+            }
             "mover-target-not-empty" => "restore into a new, empty volume",
             "mover-target-full" => "use a larger volume",
             "mover-target-write" => "check the target volume, its mount and the mover's rights",

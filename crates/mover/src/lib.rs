@@ -16,7 +16,7 @@ mod rustic;
 
 pub use control::{CancelFlag, Control, Progress, ProgressSink};
 pub use engine::{
-    Amount, Labels, MoverEngine, ObjectFile, ObjectLimits, PartReference, ReadData, Restored,
+    Amount, Edit, Labels, MoverEngine, ObjectFile, ObjectLimits, PartReference, ReadData, Restored,
     SaveRequest, Saved, Verified,
 };
 pub use error::PartError;

@@ -6,6 +6,12 @@ bin=/usr/lib/postgresql/15/bin
 : "${POSTGRES_DB:=$POSTGRES_USER}"
 mkdir -p "$PGDATA" /run/postgresql
 chown postgres:postgres "$PGDATA" /run/postgresql
+# Directories on volumes of their own: the WAL's, and those of tablespaces.
+for place in ${POSTGRES_INITDB_WALDIR:-} ${POSTGRES_SPACES:-}; do
+	mkdir -p "$place"
+	chown postgres:postgres "$place"
+	chmod 700 "$place"
+done
 chmod 700 "$PGDATA"
 as_postgres() { setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; }
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
@@ -13,7 +19,8 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
 	chown postgres "$password"
 	printf '%s\n' "${POSTGRES_PASSWORD:?is needed to make a database}" >"$password"
 	as_postgres "$bin/initdb" --pgdata="$PGDATA" --username="$POSTGRES_USER" --pwfile="$password" \
-		--auth-local=trust --auth-host=scram-sha-256 --data-checksums --encoding=UTF8 --locale=C.UTF-8 >/dev/null
+		--auth-local=trust --auth-host=scram-sha-256 --data-checksums --encoding=UTF8 --locale=C.UTF-8 \
+		${POSTGRES_INITDB_WALDIR:+--waldir="$POSTGRES_INITDB_WALDIR"} >/dev/null
 	rm -f "$password"
 	printf 'host all all all scram-sha-256\n' >>"$PGDATA/pg_hba.conf"
 	if [ "$POSTGRES_DB" != postgres ]; then

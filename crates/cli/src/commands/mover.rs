@@ -9,10 +9,11 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use refloat_core::driver::{Class, Problem};
 use refloat_core::recovery::{
-    Direction, MoverOrder, MoverProgress, MoverReport, ORDER_VARIABLE, VAULT_MOUNT,
+    Direction, Edit as OrderedEdit, MoverOrder, MoverProgress, MoverReport, ORDER_VARIABLE,
+    VAULT_MOUNT,
 };
 use refloat_mover::job::{self, Action, JobReport, JobRequest, Outcome};
-use refloat_mover::{Control, Labels, PartReference, Progress, ProgressSink, SaveRequest};
+use refloat_mover::{Control, Edit, Labels, PartReference, Progress, ProgressSink, SaveRequest};
 
 use crate::failure::Failure;
 use crate::seat::{MOUNTED_KEY, MOUNTED_LOCATION, MountedLocation, mounted_store};
@@ -97,6 +98,7 @@ fn read(order: &str) -> Result<(MoverOrder, JobRequest), Problem> {
                 tree_id: tree.clone(),
                 amount: None,
             },
+            edits: order.edits.iter().map(edit).collect(),
         },
         (Direction::Restore, _, _) => return Err(bug("a restore without snapshot and tree")),
     };
@@ -107,6 +109,15 @@ fn read(order: &str) -> Result<(MoverOrder, JobRequest), Problem> {
         key_path: mount.join(MOUNTED_KEY),
     };
     Ok((order, request))
+}
+
+fn edit(edit: &OrderedEdit) -> Edit {
+    match edit.clone() {
+        OrderedEdit::Write { path, text } => Edit::Write { path, text },
+        OrderedEdit::Remove { path } => Edit::Remove { path },
+        OrderedEdit::RemoveAfter { directory, name } => Edit::RemoveAfter { directory, name },
+        OrderedEdit::Require { path } => Edit::Require { path },
+    }
 }
 
 fn milliseconds(duration: std::time::Duration) -> u64 {
@@ -122,6 +133,7 @@ fn translate(order: &MoverOrder, report: JobReport) -> MoverReport {
             bytes: saved.amount.bytes,
             bytes_added: saved.bytes_added,
             milliseconds: milliseconds(saved.duration),
+            edits: 0,
         },
         Outcome::Restored(restored) => MoverReport::Done {
             snapshot: order.snapshot.clone().unwrap_or_default(),
@@ -130,6 +142,7 @@ fn translate(order: &MoverOrder, report: JobReport) -> MoverReport {
             bytes: restored.amount.bytes,
             bytes_added: restored.amount.bytes,
             milliseconds: milliseconds(restored.duration),
+            edits: restored.edits,
         },
         Outcome::Verified(_) => MoverReport::Failed(bug("a verification was not asked for")),
         Outcome::Failed(failure) => {

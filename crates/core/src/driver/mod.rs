@@ -114,6 +114,8 @@ pub enum Op {
     Expose,
     /// Remove everything of ours that `Capture`, `Expose` or `Restore` made beside the result.
     Reap,
+    /// What must be changed in an engine's copied files before it may start on them. Reads and changes nothing.
+    Amend,
     /// Put a volume back: outcome is a bound claim in the target namespace.
     Restore,
     /// Is the engine really ready?

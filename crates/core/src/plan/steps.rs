@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::clean::clean;
 use super::context::{self, Context, hand_over_step, ready_step, write_step};
 use super::{Goal, phases};
-use crate::backup::{Member, Part, PointContent};
+use crate::backup::{Member, Mode, Part, PointContent};
 use crate::driver::{Claim, Op, Problem, Role};
 use crate::inventory::{Resource, Thing, ThingId};
 use crate::recovery::{Direction, Filling, Writing, owner_of};
@@ -67,8 +67,12 @@ pub(super) fn steps(
     for member in &point.members {
         if context::role(member) != Role::Volume {
             steps.push(ready(member));
+            if member.mode == Mode::Held {
+                steps.push(amend(member));
+            }
         }
     }
+    amend_before_fill(point, &mut steps);
     let end = step(
         "vault-access-end",
         Phase::Clean,
@@ -86,6 +90,27 @@ pub(super) fn steps(
         .into_iter()
         .map(|step| (step.id.clone(), step))
         .collect()
+}
+
+/// A volume of a held member is filled once its engine has said what its files need.
+fn amend_before_fill(point: &PointContent, steps: &mut [Step]) {
+    for part in &point.parts {
+        let of_part = |member: &&Member| {
+            context::role(member) != Role::Volume
+                && member.mode == Mode::Held
+                && member.parts.contains(&part.id)
+        };
+        let fill = format!("fill {}", part.id);
+        for member in point.members.iter().filter(of_part) {
+            if let Some(step) = steps.iter_mut().find(|step| step.id == fill) {
+                step.needs.insert(Edge::new(
+                    &format!("amend {}", member.name),
+                    "AMEND_BEFORE_FILL",
+                    "the member's engine says what its files need",
+                ));
+            }
+        }
+    }
 }
 
 fn step(id: &str, phase: Phase, title: &str, work: Work) -> Step {
@@ -235,16 +260,34 @@ fn storage(part: &Part, goal: &Goal) -> Option<[Step; 3]> {
     Some([fill, hand_over, reap])
 }
 
-/// The engine's own word that it is ready.
-fn ready(member: &Member) -> Step {
-    let claim = Claim {
+fn engine_claim(member: &Member) -> Claim {
+    Claim {
         driver: member.driver.clone(),
         role: Role::Database,
         thing: member.thing.clone(),
         volumes: Vec::new(),
         settings: member.settings.clone(),
         notes: Vec::new(),
-    };
+    }
+}
+
+/// What the engine needs changed in its files before it starts on them.
+fn amend(member: &Member) -> Step {
+    step(
+        &format!("amend {}", member.name),
+        Phase::Guard,
+        &format!("know what the files of {} need", member.name),
+        Work::Driver {
+            op: Op::Amend,
+            claim: engine_claim(member),
+            inputs: BTreeMap::from([("engine".to_owned(), json!(member.engine))]),
+        },
+    )
+}
+
+/// The engine's own word that it is ready.
+fn ready(member: &Member) -> Step {
+    let claim = engine_claim(member);
     let engine: Value = json!(member.engine);
     let step = step(
         &ready_step(&member.name),

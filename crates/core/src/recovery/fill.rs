@@ -8,20 +8,20 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::mover::{
-    MoverOrder, MoverProgress, MoverReport, VOLUME_MOUNT, container, vault_secret_name,
-};
+mod start;
+
+use super::mover::{Edit, MoverProgress, MoverReport};
 use super::signs::{
     MoverEnd, end, hopeless, image, is_of, newest_warning, pending_reason, report, running,
 };
 use crate::driver::{
-    Effect, FieldOwner, ListRequest, LogRequest, ObjectRef, Outcome, Precondition, Problem, Query,
-    Seen, Verdict, Why,
+    Class, Effect, ListRequest, LogRequest, ObjectRef, Outcome, Precondition, Problem, Query, Seen,
+    Verdict, Why,
 };
 use crate::inventory::Resource;
-use crate::names::{LABEL_RUN, LABEL_STEP, RunId, SYSTEM_NAMESPACE, part_object_name};
+use crate::names::{RunId, SYSTEM_NAMESPACE, part_object_name};
 use crate::run::{RunPlan, Step};
 
 /// Which way bytes go.
@@ -105,9 +105,13 @@ impl Filling {
         plan: &RunPlan,
         step: &Step,
         since: Option<Timestamp>,
+        prior: &BTreeMap<String, Outcome>,
         seen: &Seen,
     ) -> Verdict {
-        match self.try_decide(plan, step, since, seen) {
+        let decided = self
+            .edits(prior)
+            .and_then(|edits| self.try_decide(plan, step, since, &edits, seen));
+        match decided {
             Ok(verdict) => verdict,
             Err(problem) => problem.into(),
         }
@@ -118,12 +122,13 @@ impl Filling {
         plan: &RunPlan,
         step: &Step,
         since: Option<Timestamp>,
+        edits: &[Edit],
         seen: &Seen,
     ) -> Result<Verdict, Problem> {
         let run = &plan.run;
         let claim = seen.object(&self.claim(run))?;
         let Some(job) = seen.object(&self.job(run))? else {
-            return Ok(self.start(plan, step, claim.is_some()));
+            return Ok(self.start(plan, step, edits, claim.is_some()));
         };
         // Pods of a Job that was removed stay for a while; they say nothing of this one.
         let all = seen.list(&self.pods(run))?;
@@ -135,7 +140,7 @@ impl Filling {
             )));
         }
         if let Some(end) = end(job) {
-            return Ok(match self.ended(report(&pods), &end, claim) {
+            return Ok(match self.ended(report(&pods), &end, edits, claim) {
                 Verdict::Stuck(_) if end.is_before(since) => Verdict::Act(vec![Effect::Delete {
                     object: self.job(run),
                     precondition: Precondition::same_uid(job),
@@ -206,12 +211,47 @@ impl Filling {
         })
     }
 
-    fn ended(&self, report: Option<MoverReport>, end: &MoverEnd, claim: Option<&Value>) -> Verdict {
+    fn ended(
+        &self,
+        report: Option<MoverReport>,
+        end: &MoverEnd,
+        edits: &[Edit],
+        claim: Option<&Value>,
+    ) -> Verdict {
         match report {
             Some(MoverReport::Failed(problem)) => Verdict::Stuck(problem),
-            Some(done @ MoverReport::Done { .. }) if !end.failed => self.done(&done, claim),
+            Some(done @ MoverReport::Done { .. }) if !end.failed => self.done(&done, edits, claim),
             Some(MoverReport::Done { .. }) | None => Verdict::Stuck(self.no_report()),
         }
+    }
+
+    /// What the engine on this volume needs changed, by what its own step has brought.
+    fn edits(&self, prior: &BTreeMap<String, Outcome>) -> Result<Vec<Edit>, Problem> {
+        let of_part = |outcome: &Outcome| outcome.facts.get("edits")?.get(&self.part).cloned();
+        let mut edits = Vec::new();
+        for found in prior.values().filter_map(of_part) {
+            let found: Vec<Edit> = serde_json::from_value(found).map_err(|error| {
+                Problem::of(
+                    Class::Bug,
+                    "edits-malformed",
+                    format!("{}: {error}", self.part),
+                    "this is a defect of Refloat: please report it with the journal of the run",
+                )
+            })?;
+            edits.extend(found);
+        }
+        Ok(edits)
+    }
+
+    fn not_edited(&self) -> Problem {
+        Problem::stuck(
+            "mover-too-old",
+            format!(
+                "{}: the mover's image is too old to prepare the volume for its database",
+                self.part
+            ),
+            "give an image as new as this refloat (`--mover-image`) and start the recovery again",
+        )
     }
 
     fn no_report(&self) -> Problem {
@@ -222,7 +262,7 @@ impl Filling {
         )
     }
 
-    fn done(&self, report: &MoverReport, claim: Option<&Value>) -> Verdict {
+    fn done(&self, report: &MoverReport, edits: &[Edit], claim: Option<&Value>) -> Verdict {
         let MoverReport::Done {
             snapshot,
             tree,
@@ -230,6 +270,7 @@ impl Filling {
             bytes,
             bytes_added,
             milliseconds,
+            edits: edits_made,
         } = report
         else {
             return Verdict::Stuck(self.no_report());
@@ -243,6 +284,9 @@ impl Filling {
                 ),
                 "do not use this volume; run `refloat vault check`",
             ));
+        }
+        if edits.len() as u64 != *edits_made {
+            return Verdict::Stuck(self.not_edited());
         }
         let mut outcome = Outcome::default()
             .with("part", self.part.as_str())
@@ -265,99 +309,6 @@ impl Filling {
             }
         }
         Verdict::Done(outcome)
-    }
-
-    fn start(&self, plan: &RunPlan, step: &Step, claim_exists: bool) -> Verdict {
-        let mut effects = Vec::new();
-        if let (Direction::Restore, false, Some(spec)) =
-            (self.direction, claim_exists, &self.claim_spec)
-        {
-            effects.push(Effect::Create {
-                resource: claim_resource(),
-                object: json!({
-                    "apiVersion": "v1",
-                    "kind": "PersistentVolumeClaim",
-                    "metadata": self.metadata(plan, step),
-                    "spec": spec,
-                }),
-                owner: FieldOwner::refloat(),
-            });
-        }
-        effects.push(Effect::Create {
-            resource: job_resource(),
-            object: self.job_object(plan, step),
-            owner: FieldOwner::refloat(),
-        });
-        Verdict::Act(effects)
-    }
-
-    fn metadata(&self, plan: &RunPlan, _step: &Step) -> Value {
-        json!({
-            "name": self.object_name(&plan.run),
-            "namespace": SYSTEM_NAMESPACE,
-            "labels": {
-                LABEL_RUN: plan.run.as_str(),
-                LABEL_STEP: match self.direction {
-                    Direction::Backup => "move",
-                    Direction::Restore => "fill",
-                },
-                "app.kubernetes.io/managed-by": "refloat",
-            },
-            "annotations": { "refloat.io/part": self.part },
-        })
-    }
-
-    fn job_object(&self, plan: &RunPlan, step: &Step) -> Value {
-        let order = MoverOrder {
-            direction: self.direction,
-            path: VOLUME_MOUNT.to_owned(),
-            protection: plan.protection.to_string(),
-            run: plan.run.to_string(),
-            site: plan.site.to_string(),
-            part: self.part.clone(),
-            snapshot: self.snapshot.clone(),
-            tree: self.tree.clone(),
-        };
-        let order = serde_json::to_string(&order).expect("an order is plain data");
-        let read_only = self.direction == Direction::Backup;
-        let metadata = self.metadata(plan, step);
-        json!({
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "metadata": metadata,
-            "spec": {
-                "backoffLimit": 2,
-                "activeDeadlineSeconds": step.limit_seconds,
-                "ttlSecondsAfterFinished": 86_400,
-                "template": {
-                    "metadata": { "labels": metadata["labels"] },
-                    "spec": {
-                        "restartPolicy": "Never",
-                        "automountServiceAccountToken": false,
-                        "enableServiceLinks": false,
-                        "terminationGracePeriodSeconds": 2,
-                        "containers": [container(&plan.mover_image, &order, read_only)],
-                        "volumes": [
-                            {
-                                "name": "volume",
-                                "persistentVolumeClaim": {
-                                    "claimName": self.object_name(&plan.run),
-                                    "readOnly": read_only,
-                                },
-                            },
-                            {
-                                "name": "vault",
-                                "secret": {
-                                    "secretName": vault_secret_name(&plan.run),
-                                    "defaultMode": 0o400,
-                                },
-                            },
-                            { "name": "scratch", "emptyDir": {} },
-                        ],
-                    },
-                },
-            },
-        })
     }
 
     fn progress_line(&self, log: &str) -> Option<String> {

@@ -9,7 +9,7 @@ mod write;
 
 pub use fill::{Direction, Filling};
 pub use mover::{
-    MoverOrder, MoverProgress, MoverReport, ORDER_VARIABLE, VAULT_MOUNT, VOLUME_MOUNT,
+    Edit, MoverOrder, MoverProgress, MoverReport, ORDER_VARIABLE, VAULT_MOUNT, VOLUME_MOUNT,
     vault_secret_name,
 };
 pub use system::{decide as system_namespace_decide, look as system_namespace_look};

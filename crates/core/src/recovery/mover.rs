@@ -26,6 +26,39 @@ pub struct MoverOrder {
     pub snapshot: Option<String>,
     /// For a restore: the tree that the signed point names.
     pub tree: Option<String>,
+    /// For a restore: what is changed in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<Edit>,
+}
+
+/// What is changed in a restored volume before it counts as restored. Paths are relative to the volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Edit {
+    /// A file is written, in place of one that is there.
+    Write {
+        /// Where.
+        path: String,
+        /// Its whole content.
+        text: String,
+    },
+    /// A file goes, if it is there.
+    Remove {
+        /// Which.
+        path: String,
+    },
+    /// Of the files in a directory that are named by as many hexadecimal digits as this one, those that sort after it go.
+    RemoveAfter {
+        /// Which directory.
+        directory: String,
+        /// The last one that stays.
+        name: String,
+    },
+    /// A file must be there and hold something.
+    Require {
+        /// Which.
+        path: String,
+    },
 }
 
 /// What a mover says at its end, as JSON in the termination message.
@@ -46,6 +79,9 @@ pub enum MoverReport {
         bytes_added: u64,
         /// Milliseconds that it took.
         milliseconds: u64,
+        /// Edits made: an older mover that makes none says 0.
+        #[serde(default)]
+        edits: u64,
     },
     /// It failed; nothing counts.
     Failed(Problem),

@@ -83,7 +83,7 @@ impl Driver for CsiSnapshot {
             Op::Expose => backup::expose_look(task),
             Op::Reap => reap::look(task),
             Op::Restore => restore::look(task),
-            Op::Ready => Vec::new(),
+            Op::Amend | Op::Ready => Vec::new(),
         }
     }
 
@@ -94,7 +94,7 @@ impl Driver for CsiSnapshot {
             Op::Expose => backup::expose(task, seen),
             Op::Reap => reap::decide(task, seen, now),
             Op::Restore => restore::decide(task, seen, now),
-            Op::Ready => Ok(Verdict::Done(Outcome::default())),
+            Op::Amend | Op::Ready => Ok(Verdict::Done(Outcome::default())),
         };
         verdict.unwrap_or_else(Verdict::from)
     }

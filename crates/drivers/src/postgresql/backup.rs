@@ -4,9 +4,10 @@ use refloat_core::backup::Mode;
 use refloat_core::driver::{
     Class, Effect, ExecAnswer, Outcome, Problem, Query, Repeat, Seen, Task, Verdict,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::types;
+use super::places::{self, Layout};
+use super::{hold, types};
 
 /// Settings and places, as one JSON line.
 const CHECK_SQL: &str = "
@@ -15,7 +16,15 @@ SELECT json_build_object(
   'fsync', current_setting('fsync'),
   'full_page_writes', current_setting('full_page_writes'),
   'data_directory', current_setting('data_directory'),
-  'in_recovery', pg_is_in_recovery()
+  'in_recovery', pg_is_in_recovery(),
+  'version_number', current_setting('server_version_num')::int,
+  'wal_level', current_setting('wal_level'),
+  'segment_bytes', (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'),
+  'slots_free', current_setting('max_replication_slots')::int - (SELECT count(*) FROM pg_replication_slots),
+  'may_replicate', (SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = current_user),
+  'may_hold', has_function_privilege(coalesce(
+    to_regprocedure('pg_backup_start(text,boolean)'), to_regprocedure('pg_start_backup(text,boolean,boolean)')
+  ), 'EXECUTE')
 )::text;
 ";
 
@@ -33,8 +42,10 @@ SELECT json_build_object(
 )::text;
 ";
 
-/// Decides the mode: `atomic-volume` when every condition holds, else `crash` with the reasons.
+/// Decides the mode: `atomic-volume` when every condition for it holds, else `held` when every one for that does, else
+/// `crash` with the reasons.
 pub(super) fn check(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
+    let pod_object = types::running_pod_object(task, seen)?;
     let pod = types::running_pod(task, seen)?;
     let settings_request = types::psql(task, &pod, CHECK_SQL);
     if !seen.has(&Query::Exec(settings_request.clone())) {
@@ -51,7 +62,7 @@ pub(super) fn check(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
     let devices_request = types::command(
         task,
         &pod,
-        &["sh", "-c", DEVICES_SCRIPT, "sh", directory],
+        &["sh", "-c", places::SCRIPT, "sh", directory],
         "",
     );
     if !seen.has(&Query::Exec(devices_request.clone())) {
@@ -63,11 +74,68 @@ pub(super) fn check(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
     conditions.primary(settings.get("in_recovery") == Some(&Value::Bool(false)));
     conditions.one_volume(task);
     conditions.one_file_system(task, directory, devices);
-    decide_mode(task, conditions, text("version"))
+    if conditions.broken.is_empty() {
+        return decide_mode(task, Mode::AtomicVolume, conditions, &settings, None);
+    }
+    let (held, layout) = held_conditions(task, pod_object, &settings, devices);
+    match layout {
+        Some(layout) if held.broken.is_empty() => {
+            decide_mode(task, Mode::Held, held, &settings, Some(&layout))
+        }
+        // On several volumes it is the hold that was missed.
+        Some(layout) if layout.parts().len() > 1 => {
+            decide_mode(task, Mode::Crash, held, &settings, None)
+        }
+        Some(_) | None => decide_mode(task, Mode::Crash, conditions, &settings, None),
+    }
 }
 
-/// Device numbers of the data directory, its WAL and its tablespaces; one line each.
-const DEVICES_SCRIPT: &str = r#"cd "$1" && stat -L -c '%d %n' . pg_wal && for one in pg_tblspc/*; do [ -e "$one" ] || continue; stat -L -c '%d %n' "$one" || exit 1; done"#;
+/// What `held` needs, and where everything lies.
+fn held_conditions(
+    task: &Task<'_>,
+    pod: &Value,
+    settings: &Value,
+    places: &ExecAnswer,
+) -> (Conditions, Option<Layout>) {
+    let text = |key: &str| {
+        let text = settings.get(key).and_then(Value::as_str);
+        text.unwrap_or_default()
+    };
+    let mut conditions = Conditions::default();
+    conditions.setting("fsync", text("fsync"));
+    conditions.primary(settings.get("in_recovery") == Some(&Value::Bool(false)));
+    let level = text("wal_level");
+    conditions.add(
+        matches!(level, "replica" | "logical"),
+        format!("wal_level = {level}"),
+        format!("wal_level = {level}: a held backup needs `replica`"),
+    );
+    let free = settings.get("slots_free").and_then(Value::as_i64);
+    conditions.add(
+        free.is_some_and(|free| free > 0),
+        "a replication slot is free".to_owned(),
+        "no replication slot is free (`max_replication_slots`): the WAL could not be pinned"
+            .to_owned(),
+    );
+    let may = |key: &str| settings.get(key) == Some(&Value::Bool(true));
+    let user = types::setting(task, "user");
+    conditions.add(
+        may("may_replicate") && may("may_hold"),
+        format!("user {user} may hold a backup"),
+        format!("user {user} may not hold a backup: it needs REPLICATION and EXECUTE on pg_backup_start and pg_backup_stop"),
+    );
+    let layout = match places::layout(task, pod, places) {
+        Ok(layout) => Some(layout),
+        Err(why) => {
+            conditions.broken.push(why);
+            None
+        }
+    };
+    if let Some(layout) = &layout {
+        conditions.layout(task, layout, text("full_page_writes"));
+    }
+    (conditions, layout)
+}
 
 #[derive(Default)]
 struct Conditions {
@@ -85,12 +153,35 @@ impl Conditions {
     }
 
     fn settings(&mut self, fsync: &str, full_page_writes: &str) {
-        for (name, value) in [("fsync", fsync), ("full_page_writes", full_page_writes)] {
-            self.add(
-                value == "on",
-                format!("{name} = on"),
-                format!("{name} = {value}: a crash may lose or tear committed pages"),
-            );
+        self.setting("fsync", fsync);
+        self.setting("full_page_writes", full_page_writes);
+    }
+
+    fn setting(&mut self, name: &str, value: &str) {
+        self.add(
+            value == "on",
+            format!("{name} = on"),
+            format!("{name} = {value}: a crash may lose or tear committed pages"),
+        );
+    }
+
+    /// WAL on a volume of its own is read up to the stop record. WAL that shares a volume is read to its end: what lies
+    /// beside it was cut with it, after the stop, and must be like after a power cut.
+    fn layout(&mut self, task: &Task<'_>, layout: &Layout, full_page_writes: &str) {
+        self.held.push(format!(
+            "data on {}, WAL on {}, {} tablespaces elsewhere",
+            layout.data.part,
+            layout.wal.part,
+            layout.tablespaces.len()
+        ));
+        if layout.is_wal_apart() {
+            return;
+        }
+        self.setting("full_page_writes", full_page_writes);
+        for volume in volumes(task) {
+            if volume.get("claim").and_then(Value::as_str) == Some(layout.wal.part.as_str()) {
+                self.one_moment(volume);
+            }
         }
     }
 
@@ -109,25 +200,28 @@ impl Conditions {
             "one volume".to_owned(),
             format!("{count} volumes: cuts of several volumes are not one moment"),
         );
-        let volumes = task.inputs.get("volumes").and_then(Value::as_array);
-        for volume in volumes.into_iter().flatten() {
-            let setting = |key: &str| {
-                volume
-                    .pointer("/settings")
-                    .and_then(|all| all.get(key))
-                    .and_then(Value::as_str)
-                    .unwrap_or("unknown")
-            };
-            let driver = setting("csi_driver");
-            self.add(
-                setting("atomic") == "true",
-                format!("CSI driver {driver} cuts a volume at one moment"),
-                format!("CSI driver {driver} is not known to cut a volume at one moment"),
-            );
+        for volume in volumes(task) {
+            self.one_moment(volume);
         }
-        if volumes.is_none_or(Vec::is_empty) {
+        if volumes(task).next().is_none() {
             self.broken.push("no volume of it is taken".to_owned());
         }
+    }
+
+    fn one_moment(&mut self, volume: &Value) {
+        let setting = |key: &str| {
+            volume
+                .pointer("/settings")
+                .and_then(|all| all.get(key))
+                .and_then(Value::as_str)
+                .unwrap_or("unknown")
+        };
+        let driver = setting("csi_driver");
+        self.add(
+            setting("atomic") == "true",
+            format!("CSI driver {driver} cuts a volume at one moment"),
+            format!("CSI driver {driver} is not known to cut a volume at one moment"),
+        );
     }
 
     fn one_file_system(&mut self, task: &Task<'_>, directory: &str, answer: &ExecAnswer) {
@@ -151,10 +245,9 @@ impl Conditions {
             ));
             return;
         }
-        let mut devices: Vec<&str> = answer
-            .stdout
-            .lines()
-            .filter_map(|line| line.split_whitespace().next())
+        let mut devices: Vec<&str> = places::lines(answer)
+            .iter()
+            .map(|line| line.device)
             .collect();
         let places = devices.len();
         if places < 2 {
@@ -175,12 +268,19 @@ impl Conditions {
     }
 }
 
-fn decide_mode(task: &Task<'_>, conditions: Conditions, version: &str) -> Result<Verdict, Problem> {
-    let mode = if conditions.broken.is_empty() {
-        Mode::AtomicVolume
-    } else {
-        Mode::Crash
-    };
+/// The volumes of the server that are taken.
+fn volumes<'t>(task: &'t Task<'_>) -> impl Iterator<Item = &'t Value> {
+    let volumes = task.inputs.get("volumes").and_then(Value::as_array);
+    volumes.into_iter().flatten()
+}
+
+fn decide_mode(
+    task: &Task<'_>,
+    mode: Mode,
+    conditions: Conditions,
+    settings: &Value,
+    layout: Option<&Layout>,
+) -> Result<Verdict, Problem> {
     let minimum: Mode = task
         .inputs
         .get("minimum_mode")
@@ -194,19 +294,33 @@ fn decide_mode(task: &Task<'_>, conditions: Conditions, version: &str) -> Result
                 task.claim.thing,
                 mode.as_str(),
                 minimum.as_str(),
-                conditions.broken.join("; ")
+                if mode == Mode::AtomicVolume {
+                    "all of it is on one volume, which needs no hold".to_owned()
+                } else {
+                    conditions.broken.join("; ")
+                }
             ),
-            "mend what stands against it, or allow it with `minimumMode: crash`",
+            if mode == Mode::AtomicVolume {
+                "ask for `minimumMode: atomic-volume`: it promises as much for one volume"
+            } else {
+                "mend what stands against it, or allow it with `minimumMode: crash`"
+            },
         ));
     }
     let mut evidence = conditions.held;
     evidence.extend(conditions.broken.iter().map(|one| format!("not: {one}")));
-    Ok(Verdict::Done(
-        Outcome::default()
-            .with("mode", mode.as_str())
-            .with("evidence", evidence)
-            .with("version", version),
-    ))
+    let fact = |key: &str| settings.get(key).cloned().unwrap_or_default();
+    let mut outcome = Outcome::default()
+        .with("mode", mode.as_str())
+        .with("evidence", evidence)
+        .with("version", fact("version"));
+    if let Some(layout) = layout {
+        outcome = outcome
+            .with("layout", json!(layout))
+            .with("version_number", fact("version_number"))
+            .with("segment_bytes", fact("segment_bytes"));
+    }
+    Ok(Verdict::Done(outcome))
 }
 
 /// A checkpoint shortens the replay; its answer names the server and its position.
@@ -235,6 +349,18 @@ pub(super) fn capture(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> 
     let mut outcome = Outcome::default();
     for (key, value) in facts.as_object().into_iter().flatten() {
         outcome = outcome.with(key, value.clone());
+    }
+    let checked = task.prior.get(&format!("check {}", types::id(task)));
+    let layout = checked
+        .and_then(|checked| checked.facts.get("layout"))
+        .and_then(|layout| serde_json::from_value::<Layout>(layout.clone()).ok());
+    if let (Some(checked), Some(layout)) = (checked, layout) {
+        let version = checked.number("version_number").unwrap_or(0);
+        let hold = hold::hold(task, &pod, version, &layout);
+        outcome = outcome
+            .with("hold", json!(hold))
+            .with("layout", json!(layout).to_string())
+            .with("segment_bytes", checked.number("segment_bytes"));
     }
     Ok(Verdict::Done(outcome))
 }

@@ -1,14 +1,18 @@
 //! PostgreSQL 12 to 17 in a StatefulSet or Deployment, without an operator.
 //!
-//! Protects a server whose data directory, WAL and tablespaces lie on one volume. Promises `atomic-volume`: a storage
-//! snapshot of one volume, cut at one moment, with `fsync` and `full_page_writes` on, starts like after a power cut and
-//! loses nothing that was committed (PostgreSQL documentation, "File System Level Backup"). The conditions are checked,
-//! each time; where one does not hold the copy is only `crash`.
+//! A server whose data directory, WAL and tablespaces lie on one volume is taken as `atomic-volume`: a storage snapshot
+//! of one volume, cut at one moment, with `fsync` and `full_page_writes` on, starts like after a power cut and loses
+//! nothing that was committed (PostgreSQL documentation, "File System Level Backup"). A server on several volumes is
+//! taken as `held`: between `pg_backup_start` and `pg_backup_stop` of one session, the volume with the WAL after it. The
+//! conditions are checked, each time; where one does not hold the copy is only `crash`.
 //!
-//! Reads and checkpoints through the image's own `psql` by exec. Cannot yet: several volumes (they need a held backup).
+//! Reads and checkpoints through the image's own `psql` by exec. Cannot: standbys, several pods of one
+//! StatefulSet.
 
 mod backup;
 mod claim;
+mod hold;
+mod places;
 mod restore;
 #[cfg(test)]
 mod tests;
@@ -25,7 +29,7 @@ pub struct Postgresql;
 
 static FACTS: Facts = Facts {
     id: "postgresql",
-    summary: "PostgreSQL servers without an operator, data and WAL on one volume",
+    summary: "PostgreSQL servers without an operator, on one volume or several",
     role: Role::Database,
     versions: "12 to 17 by its documentation, 15 tested",
     permissions: &[
@@ -54,7 +58,7 @@ impl Driver for Postgresql {
     fn look(&self, task: &Task<'_>) -> Vec<Query> {
         match task.op {
             Op::Check | Op::Ready | Op::Capture => vec![types::pods(task)],
-            Op::Expose | Op::Reap | Op::Restore => Vec::new(),
+            Op::Amend | Op::Expose | Op::Reap | Op::Restore => Vec::new(),
         }
     }
 
@@ -63,6 +67,7 @@ impl Driver for Postgresql {
             Op::Check => backup::check(task, seen),
             Op::Capture => backup::capture(task, seen),
             Op::Ready => restore::ready(task, seen),
+            Op::Amend => hold::amend(task),
             Op::Expose | Op::Reap | Op::Restore => Ok(Verdict::Done(Outcome::default())),
         };
         verdict.unwrap_or_else(Verdict::from)

@@ -43,6 +43,7 @@ pub(super) fn ready(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
         )));
     }
     same_server(task, &said)?;
+    same_timeline(task, &said)?;
     not_older(task, &said)?;
     let mut outcome = Outcome::default();
     for (key, value) in said.as_object().into_iter().flatten() {
@@ -71,13 +72,33 @@ fn same_server(task: &Task<'_>, said: &Value) -> Result<(), Problem> {
     }
 }
 
+/// A server that was held is recovered on its own timeline; another one means that somebody else's WAL was replayed.
+fn same_timeline(task: &Task<'_>, said: &Value) -> Result<(), Problem> {
+    let now = said.get("timeline").and_then(Value::as_u64);
+    let then = expected(task, "timeline").and_then(|then| then.parse::<u64>().ok());
+    match (expected(task, "stop_lsn"), then) {
+        (Some(_), Some(then)) if now != Some(then) => Err(Problem::stuck(
+            "database-timeline",
+            format!(
+                "{}: the server is on timeline {}, its copy was of timeline {then}",
+                task.claim.thing,
+                now.map_or_else(|| "unknown".to_owned(), |now| now.to_string())
+            ),
+            "its own settings replayed other WAL: check `restore_command` and `recovery_target_timeline`",
+        )),
+        (Some(_) | None, Some(_) | None) => Ok(()),
+    }
+}
+
 fn not_older(task: &Task<'_>, said: &Value) -> Result<(), Problem> {
     let now = said.get("lsn").and_then(Value::as_str).and_then(position);
-    match (expected(task, "redo_lsn").and_then(position), now) {
+    // A held copy is recovered to its stop at least, any other to its last checkpoint.
+    let least = expected(task, "stop_lsn").or_else(|| expected(task, "redo_lsn"));
+    match (least.and_then(position), now) {
         (Some(then), Some(now)) if now < then => Err(Problem::stuck(
             "database-older",
             format!(
-                "{}: the server stands before the checkpoint of its own copy",
+                "{}: the server stands before the last checkpoint, or the stop, of its own copy",
                 task.claim.thing
             ),
             "do not use this copy; run `refloat vault check` and recover an older point",

@@ -2,5 +2,6 @@
 
 mod check;
 mod claim;
+mod held;
 mod ready;
 mod scene;

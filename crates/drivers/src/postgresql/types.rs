@@ -21,11 +21,12 @@ pub(super) fn pods(task: &Task<'_>) -> Query {
     Query::List(pod_list(task))
 }
 
-fn setting<'a>(task: &'a Task<'_>, key: &str) -> &'a str {
+pub(super) fn setting<'a>(task: &'a Task<'_>, key: &str) -> &'a str {
     task.claim.settings.get(key).map_or("", String::as_str)
 }
 
-fn id(task: &Task<'_>) -> String {
+/// `shop/db`: the member's name.
+pub(super) fn id(task: &Task<'_>) -> String {
     format!(
         "{}/{}",
         task.claim.thing.namespace.as_deref().unwrap_or_default(),
@@ -57,15 +58,25 @@ fn owned(task: &Task<'_>, pod: &Value) -> bool {
 
 /// Name of the running pod of the workload.
 pub(super) fn running_pod(task: &Task<'_>, seen: &Seen) -> Result<String, Problem> {
+    let pod = running_pod_object(task, seen)?;
+    let name = pod.pointer("/metadata/name").and_then(Value::as_str);
+    Ok(name.unwrap_or_default().to_owned())
+}
+
+/// The running pod of the workload.
+pub(super) fn running_pod_object<'s>(
+    task: &Task<'_>,
+    seen: &'s Seen,
+) -> Result<&'s Value, Problem> {
     let all = seen.list(&pod_list(task))?;
-    let pods: Vec<&Value> = all.iter().filter(|pod| owned(task, pod)).collect();
-    let running = pods.iter().find(|pod| {
+    let pods: Vec<&'s Value> = all.iter().filter(|pod| owned(task, pod)).collect();
+    let running = pods.iter().copied().find(|pod| {
         pod.pointer("/status/phase").and_then(Value::as_str) == Some("Running")
             && pod.pointer("/metadata/deletionTimestamp").is_none()
             && container_runs(pod, setting(task, "container"))
     });
-    if let Some(name) = running.and_then(|pod| pod.pointer("/metadata/name")?.as_str()) {
-        return Ok(name.to_owned());
+    if let Some(pod) = running {
+        return Ok(pod);
     }
     let wanted = setting(task, "container");
     if let Some(names) = pods.first().map(|pod| containers(pod))
@@ -125,8 +136,15 @@ pub(super) fn command(task: &Task<'_>, pod: &str, words: &[&str], input: &str) -
     }
 }
 
-/// SQL through the image's own `psql`, on the local socket, stopping at the first error.
+/// SQL through the image's own `psql`.
 pub(super) fn psql(task: &Task<'_>, pod: &str, sql: &str) -> ExecRequest {
+    let words = psql_words(task);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    command(task, pod, &words, sql)
+}
+
+/// The image's own `psql` on the local socket, which ends at the first error.
+pub(super) fn psql_words(task: &Task<'_>) -> Vec<String> {
     let words = [
         "psql",
         "--no-psqlrc",
@@ -140,7 +158,7 @@ pub(super) fn psql(task: &Task<'_>, pod: &str, sql: &str) -> ExecRequest {
         "--dbname",
         setting(task, "database"),
     ];
-    command(task, pod, &words, sql)
+    words.iter().map(|&word| word.to_owned()).collect()
 }
 
 /// The JSON that a statement printed, or what its failure means.

@@ -48,8 +48,8 @@ fn perform(request: &JobRequest, control: &Control, handle: &Handle) -> Result<O
     let engine = RusticEngine::new(store, &request.prefix()?, key, handle.clone());
     match &request.action {
         Action::Backup { path, save } => engine.save_tree(save, path, control).map(Outcome::Saved),
-        Action::Restore { path, part } => engine
-            .restore_tree(part, path, control)
+        Action::Restore { path, part, edits } => engine
+            .restore_tree(part, edits, path, control)
             .map(Outcome::Restored),
         Action::Verify { part, read } => engine.verify(part, *read, control).map(Outcome::Verified),
     }

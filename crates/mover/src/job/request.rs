@@ -12,7 +12,7 @@ use object_store::path::Path as ObjectPath;
 use object_store::{ClientOptions, ObjectStore, RetryConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{PartReference, ReadData, SaveRequest};
+use crate::engine::{Edit, PartReference, ReadData, SaveRequest};
 use crate::error::PartError;
 use crate::key::RepositoryKey;
 
@@ -53,6 +53,9 @@ pub enum Action {
         path: PathBuf,
         /// What it gets.
         part: PartReference,
+        /// What is changed in it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        edits: Vec<Edit>,
     },
     /// Checks a part.
     Verify {

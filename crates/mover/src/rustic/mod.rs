@@ -41,8 +41,8 @@ pub use source::{FileReader, SourceReader};
 
 use crate::control::Control;
 use crate::engine::{
-    MoverEngine, ObjectFile, ObjectLimits, PartReference, ReadData, Restored, SaveRequest, Saved,
-    Verified,
+    Edit, MoverEngine, ObjectFile, ObjectLimits, PartReference, ReadData, Restored, SaveRequest,
+    Saved, Verified,
 };
 use crate::error::PartError;
 use crate::key::RepositoryKey;
@@ -257,10 +257,11 @@ impl MoverEngine for RusticEngine {
     fn restore_tree(
         &self,
         reference: &PartReference,
+        edits: &[Edit],
         target: &Path,
         control: &Control,
     ) -> Result<Restored, PartError> {
-        restore::restore_tree(self, reference, target, control)
+        restore::restore_tree(self, reference, edits, target, control)
     }
 
     fn read_objects(

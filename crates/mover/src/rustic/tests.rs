@@ -128,7 +128,7 @@ impl Place {
         }
         std::fs::create_dir(&target).unwrap();
         self.engine
-            .restore_tree(part, &target, &Control::default())
+            .restore_tree(part, &[], &target, &Control::default())
             .map(drop)
     }
 

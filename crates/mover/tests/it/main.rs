@@ -5,6 +5,7 @@
     reason = "what the tests call fails the test by panicking"
 )]
 
+mod edits;
 mod job;
 mod property;
 mod restic;

@@ -90,7 +90,7 @@ proptest! {
         let saved = engine.save_tree(&request("data"), &source, &control).unwrap();
         let verified = engine.verify(&reference(&saved), ReadData::Full, &control).unwrap();
         prop_assert_eq!(verified.amount, saved.amount);
-        let restored = engine.restore_tree(&reference(&saved), &target, &control).unwrap();
+        let restored = engine.restore_tree(&reference(&saved), &[], &target, &control).unwrap();
         prop_assert_eq!(restored.amount, saved.amount);
         assert_same(&source, &target);
     }

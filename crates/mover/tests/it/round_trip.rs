@@ -37,7 +37,7 @@ fn everything_in_a_volume_comes_back() {
     let target = place.path("target");
     fs::create_dir(target.join("lost+found")).unwrap();
     let restored = engine
-        .restore_tree(&reference(&saved), &target, &Control::default())
+        .restore_tree(&reference(&saved), &[], &target, &Control::default())
         .unwrap();
     assert_eq!(restored.amount, saved.amount);
     assert_eq!(restored.attributes_skipped, 0);
@@ -55,7 +55,7 @@ fn an_empty_volume_comes_back() {
     let target = place.path("target");
     place
         .engine()
-        .restore_tree(&reference(&saved), &target, &Control::default())
+        .restore_tree(&reference(&saved), &[], &target, &Control::default())
         .unwrap();
     assert_same(&place.path("source"), &target);
 }
@@ -189,7 +189,7 @@ fn progress_ends_at_the_whole() {
         .unwrap();
     assert_eq!(last.0.lock().unwrap().take(), Some(whole));
     engine
-        .restore_tree(&reference(&saved), &place.path("target"), &control)
+        .restore_tree(&reference(&saved), &[], &place.path("target"), &control)
         .unwrap();
     assert_eq!(last.0.lock().unwrap().take(), Some(whole));
 }

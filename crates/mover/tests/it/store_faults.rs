@@ -256,7 +256,7 @@ fn a_connection_cut_now_and_then_does_no_harm() {
     assert_eq!(server.cuts.load(Ordering::SeqCst), 0);
     server.cuts.store(2, Ordering::SeqCst);
     engine
-        .restore_tree(&reference(&saved), &target, &control)
+        .restore_tree(&reference(&saved), &[], &target, &control)
         .unwrap();
     assert_eq!(server.cuts.load(Ordering::SeqCst), 0);
     assert_same(&source, &target);

@@ -128,7 +128,7 @@ fn cancelling_stops_and_leaves_no_snapshot() {
     let target = place.path("target");
     let result = place
         .engine()
-        .restore_tree(&reference(&saved), &target, &control);
+        .restore_tree(&reference(&saved), &[], &target, &control);
     assert!(matches!(result, Err(PartError::Cancelled)));
 }
 
@@ -176,7 +176,9 @@ fn all_ways_back(place: &Place, part: &PartReference) -> Vec<PartError> {
     fs::create_dir(&target).unwrap();
     vec![
         engine.verify(part, ReadData::Full, &control).unwrap_err(),
-        engine.restore_tree(part, &target, &control).unwrap_err(),
+        engine
+            .restore_tree(part, &[], &target, &control)
+            .unwrap_err(),
     ]
 }
 
@@ -202,7 +204,7 @@ fn a_flipped_byte_anywhere_in_a_pack_is_found() {
     let target = place.path("target");
     place
         .engine()
-        .restore_tree(&reference(&saved), &target, &Control::default())
+        .restore_tree(&reference(&saved), &[], &target, &Control::default())
         .unwrap();
     assert_same(&place.path("source"), &target);
 }
@@ -284,7 +286,7 @@ fn a_target_with_something_in_it_is_left_alone() {
     fs::write(target.join("precious"), "data").unwrap();
     let result = place
         .engine()
-        .restore_tree(&reference(&saved), &target, &Control::default());
+        .restore_tree(&reference(&saved), &[], &target, &Control::default());
     assert!(matches!(result, Err(PartError::TargetNotEmpty { .. })));
     assert_eq!(fs::read_dir(&target).unwrap().count(), 1);
 }
@@ -304,13 +306,13 @@ fn an_interrupted_restore_starts_over() {
     fs::rename(&pack, &away).unwrap();
     place
         .engine()
-        .restore_tree(&reference(&saved), &target, &Control::default())
+        .restore_tree(&reference(&saved), &[], &target, &Control::default())
         .unwrap_err();
     assert!(fs::read_dir(&target).unwrap().count() > 1);
     fs::rename(&away, &pack).unwrap();
     let restored = place
         .engine()
-        .restore_tree(&reference(&saved), &target, &Control::default())
+        .restore_tree(&reference(&saved), &[], &target, &Control::default())
         .unwrap();
     assert!(restored.restarted);
     assert_same(&place.path("source"), &target);
@@ -332,7 +334,7 @@ fn a_full_target_is_an_error_not_a_panic() {
     .expect("this test needs root, to mount a small file system");
     let result = place
         .engine()
-        .restore_tree(&reference(&saved), &target, &Control::default());
+        .restore_tree(&reference(&saved), &[], &target, &Control::default());
     umount2(&target, MntFlags::MNT_DETACH).unwrap();
     let error = result.unwrap_err();
     assert_eq!(error.code(), "mover-target-full", "{error}");
@@ -353,7 +355,7 @@ fn a_read_only_target_is_an_error_not_a_panic() {
     .expect("this test needs root, to mount a small file system");
     let result = place
         .engine()
-        .restore_tree(&reference(&saved), &target, &Control::default());
+        .restore_tree(&reference(&saved), &[], &target, &Control::default());
     umount2(&target, MntFlags::MNT_DETACH).unwrap();
     let error = result.unwrap_err();
     assert_eq!(error.code(), "mover-target-write", "{error}");

@@ -10,13 +10,15 @@ use super::Store;
 use super::controllers::{DATA, volume_of};
 use super::kinds::resource;
 
+const DATA_DIRECTORY: &str = "/var/lib/postgresql/data/pgdata";
+
 /// A database server in a pod.
 #[derive(Debug, Clone)]
 pub struct Database {
     /// `fsync`.
     pub fsync: bool,
-    /// Number of file systems on which data and WAL lie.
-    pub file_systems: u32,
+    /// Where data, WAL and tablespaces lie: a line each with device, kind and path.
+    pub places: String,
     /// `full_page_writes`.
     pub full_page_writes: bool,
     /// `pg_is_in_recovery()`.
@@ -31,7 +33,7 @@ impl Default for Database {
     fn default() -> Self {
         Self {
             fsync: true,
-            file_systems: 1,
+            places: format!("0 data {DATA_DIRECTORY}\n0 wal {DATA_DIRECTORY}/pg_wal\n"),
             full_page_writes: true,
             in_recovery: false,
             starts: SignedDuration::from_secs(2),
@@ -78,11 +80,7 @@ pub(super) fn answer(
     }
     let stdout = match request.command.first().map(String::as_str) {
         Some("psql") => format!("{}\n", facts(&database, &identity(store, &pod, live))),
-        Some("sh") => {
-            let lines = (0..=database.file_systems)
-                .map(|line| format!("{} place", line.min(database.file_systems - 1)));
-            lines.collect::<Vec<_>>().join("\n") + "\n"
-        }
+        Some("sh") => database.places.clone(),
         _ => String::new(),
     };
     Ok(ExecAnswer {
@@ -98,8 +96,14 @@ fn facts(database: &Database, identity: &str) -> Value {
         "version": "15.18",
         "fsync": if database.fsync { "on" } else { "off" },
         "full_page_writes": if database.full_page_writes { "on" } else { "off" },
-        "data_directory": "/var/lib/postgresql/data/pgdata",
+        "data_directory": DATA_DIRECTORY,
         "in_recovery": database.in_recovery,
+        "version_number": 150_018,
+        "wal_level": "replica",
+        "segment_bytes": 16_777_216,
+        "slots_free": 10,
+        "may_replicate": true,
+        "may_hold": true,
         "transaction": "4711",
         "read_only": "off",
         "system_identifier": identity,

@@ -181,7 +181,8 @@ fn a_database_that_cannot_be_taken_is_told_apart() {
         "mode-too-weak"
     );
     assert_eq!(
-        with_database(|database| database.file_systems = 2),
+        with_database(|database| database.places =
+            "0 data /var/lib/postgresql/data/pgdata\n1 wal /wal\n".to_owned()),
         "mode-too-weak"
     );
     assert_eq!(

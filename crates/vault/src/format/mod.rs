@@ -12,8 +12,7 @@ pub use armor::KeyFileError;
 pub use envelope::{Envelope, EnvelopeError, Kind};
 pub use journal::{Entry, EntryError, JournalKey};
 pub use keys::{RecoveryKey, RepositorySecret, RootKey, SiteKey};
-pub use point::POINT_FORMAT;
-pub use point::{Heartbeat, PointDocument, PointId, Verification};
+pub use point::{Heartbeat, POINT_FORMAT, PointDocument, PointId, Verification, point_format};
 pub use root::{FORMAT as VAULT_FORMAT, RootDocument, SiteEntry};
 
 use sha2::{Digest, Sha256};

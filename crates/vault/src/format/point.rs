@@ -4,12 +4,30 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use refloat_core::backup::PointContent;
+use refloat_core::backup::{Mode, PointContent};
 use refloat_core::names::{ProtectionName, SiteName};
 use serde::{Deserialize, Serialize};
 
-/// Format of a point that this code writes.
-pub const POINT_FORMAT: u32 = 1;
+/// Newest format of a point that this code knows.
+pub const POINT_FORMAT: u32 = 2;
+/// Format of a point whose files are complete as they were cut.
+const POINT_FORMAT_PLAIN: u32 = 1;
+/// Format of a point with a member that was held: its files want what the member's engine says before a server may
+/// start on them. A reader of format 1 alone would start it on torn files, and must refuse it.
+const POINT_FORMAT_HELD: u32 = 2;
+
+/// The oldest format that says everything of this point.
+pub fn point_format(content: &PointContent) -> u32 {
+    let held = content
+        .members
+        .iter()
+        .any(|member| member.mode == Mode::Held);
+    if held {
+        POINT_FORMAT_HELD
+    } else {
+        POINT_FORMAT_PLAIN
+    }
+}
 
 /// A point: protection and sequence number, `shop/12`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

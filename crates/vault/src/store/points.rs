@@ -72,7 +72,7 @@ fn payload<T: serde::de::DeserializeOwned>(
     let value: serde_json::Value =
         serde_json::from_slice(bytes).map_err(|error| unreadable(error.to_string()))?;
     match value.get("format").and_then(serde_json::Value::as_u64) {
-        Some(found) if found == u64::from(format) => {}
+        Some(found) if (1..=u64::from(format)).contains(&found) => {}
         Some(found) => {
             return Err(VaultError::Newer {
                 path: path.to_owned(),
@@ -211,7 +211,7 @@ impl Vault {
             sequence: newest.unwrap_or(0) + 1,
         };
         let document = PointDocument {
-            format: POINT_FORMAT,
+            format: format::point_format(&content),
             id: id.clone(),
             previous,
             sealed: now,

@@ -1,7 +1,7 @@
 //! Points in the hands of somebody who can write to the bucket.
 
 use refloat_vault::error::VaultError;
-use refloat_vault::format::{Envelope, Kind, PointDocument, SiteKey};
+use refloat_vault::format::{Envelope, Kind, POINT_FORMAT, PointDocument, SiteKey};
 use refloat_vault::store::Vault;
 
 use crate::keys::{
@@ -150,7 +150,7 @@ async fn newer_formats_are_refused_by_name() {
     let vault = open(&store).await;
     seal(&vault, 1).await;
     let mut document = inside(&get(store.as_ref(), FIRST).await);
-    document.format = 2;
+    document.format = POINT_FORMAT + 1;
     let payload = serde_json::to_vec(&document).unwrap();
     put(
         store.as_ref(),

@@ -52,8 +52,13 @@ pub(crate) fn ensure(
 }
 
 /// The images of every site.
-pub(crate) fn all(images: &Images) -> [&Path; 3] {
-    [&images.pause, &images.client, &images.postgres]
+pub(crate) fn all(images: &Images) -> [&Path; 4] {
+    [
+        &images.pause,
+        &images.client,
+        &images.postgres,
+        &images.mariadb,
+    ]
 }
 
 fn make(workshop: &Path, images: &Images, commands: &Commands) -> Result<()> {

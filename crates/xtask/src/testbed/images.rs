@@ -1,6 +1,6 @@
 //! Container images from Debian packages, made without a container daemon: an OCI layout in a tar file each.
 //!
-//! Holds what is in each image. `up` loads pause, postgres and client; the refloat image is made of a built binary.
+//! Holds what is in each image. `up` loads pause, postgres, mariadb and client; the refloat image is made of a built binary.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -18,9 +18,11 @@ use crate::printer::say;
 
 pub(crate) const PAUSE_NAME: &str = "refloat.local/pause:1";
 pub(crate) const POSTGRES_NAME: &str = "refloat.local/postgres:15";
+pub(crate) const MARIADB_NAME: &str = "refloat.local/mariadb:10.11";
 const CLIENT_NAME: &str = "refloat.local/client:1";
 const REFLOAT_NAME: &str = "refloat.local/refloat:dev";
-const PACKAGES: &str = "ca-certificates,postgresql-15,postgresql-client-15";
+const PACKAGES: &str =
+    "ca-certificates,postgresql-15,postgresql-client-15,mariadb-server-core,mariadb-client";
 /// Directories of the Debian tree that no container needs.
 const LEFT_OUT: &[&str] = &[
     "./boot",
@@ -31,6 +33,7 @@ const LEFT_OUT: &[&str] = &[
     "./var/cache/apt/archives",
     "./var/lib/apt/lists",
     "./var/lib/postgresql/15",
+    "./usr/share/mysql/mysql-test",
 ];
 /// Libraries that glibc loads by name to resolve names, which `ldd` does not show.
 const NAME_SERVICE: &[&str] = &["libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2"];
@@ -40,6 +43,7 @@ const NAME_SERVICE: &[&str] = &["libnss_dns.so.2", "libnss_files.so.2", "libreso
 pub(crate) struct Images {
     pub(crate) pause: PathBuf,
     pub(crate) postgres: PathBuf,
+    pub(crate) mariadb: PathBuf,
     pub(crate) client: PathBuf,
 }
 
@@ -161,19 +165,23 @@ fn mirror() -> Result<String> {
         .context("apt on this machine has no source for Debian bookworm")
 }
 
-fn entrypoint() -> PathBuf {
-    tools::folder().join("images/postgres/entrypoint.sh")
+/// Servers whose images are this layer with an entrypoint each.
+const SERVERS: [&str; 2] = ["postgres", "mariadb"];
+
+fn entrypoint(server: &str) -> PathBuf {
+    tools::folder().join(format!("images/{server}/entrypoint.sh"))
 }
 
-/// Debian with PostgreSQL: the layer that postgres and client share.
+/// Debian with PostgreSQL and MariaDB: the layer that the servers and the client share.
 fn debian_layer(cache: &Cache) -> Result<PathBuf> {
     let inputs = Inputs::default()
         .text(PACKAGES)
         .text(&LEFT_OUT.join(","))
-        .text("1")
-        .file(&entrypoint())?;
+        .text("2")
+        .file(&entrypoint(SERVERS[0]))?
+        .file(&entrypoint(SERVERS[1]))?;
     cache.artifact("debian.tar", inputs, |path| {
-        say("making the Debian layer with PostgreSQL (about a minute)");
+        say("making the Debian layer with PostgreSQL and MariaDB (about a minute)");
         let work = tempfile::tempdir_in(path.parent().context("no directory")?)?;
         let tree = work.path().join("tree");
         run(Command::new("debootstrap")
@@ -185,9 +193,16 @@ fn debian_layer(cache: &Cache) -> Result<PathBuf> {
             .arg(&tree)
             .arg(mirror()?)
             .env("DEBIAN_FRONTEND", "noninteractive"))?;
-        let script = tree.join("usr/local/bin/postgres-entrypoint");
-        fs::copy(entrypoint(), &script)?;
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+        for server in SERVERS {
+            let script = tree.join(format!("usr/local/bin/{server}-entrypoint"));
+            fs::copy(entrypoint(server), &script)?;
+            fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+        }
+        // The account that Debian makes with the packages around the server, which are left out.
+        let useradd = ["--root", "--system", "--no-create-home", "mysql"];
+        let mut command = Command::new("useradd");
+        command.arg(useradd[0]).arg(&tree).args(&useradd[1..]);
+        run(&mut command)?;
         for program in ["psql", "pg_isready", "pg_amcheck", "pgbench", "pg_dump"] {
             let link = tree.join("usr/local/bin").join(program);
             let target = format!("/usr/lib/postgresql/15/bin/{program}");
@@ -243,6 +258,13 @@ pub(crate) fn ensure(cache: &Cache, tools: &Tools) -> Result<Images> {
         });
         layout(POSTGRES_NAME, &[&debian], &config, path)
     })?;
+    let mariadb = cache.artifact("mariadb.tar", identity.clone(), |path| {
+        let config = json!({
+            "Entrypoint": ["/usr/local/bin/mariadb-entrypoint"],
+            "Env": path_variable(), "StopSignal": "SIGTERM",
+        });
+        layout(MARIADB_NAME, &[&debian], &config, path)
+    })?;
     let inputs = identity.text(&tools.kubectl.display().to_string());
     let client = cache.artifact("client.tar", inputs, |path| {
         let layer = path.with_extension("layer");
@@ -255,6 +277,7 @@ pub(crate) fn ensure(cache: &Cache, tools: &Tools) -> Result<Images> {
     Ok(Images {
         pause,
         postgres,
+        mariadb,
         client,
     })
 }

@@ -49,12 +49,14 @@ fn each_condition_that_is_broken_is_named_alone() {
         "2 volumes: cuts of several volumes are not one moment"
     );
     assert_eq!(
-        too_weak(|scene| "64 .\n65 pg_wal\n".clone_into(&mut scene.devices.1)),
+        too_weak(|scene| "64 data /d\n65 wal /w\n".clone_into(&mut scene.devices.1)),
         "data, WAL and tablespaces lie on 2 file systems"
     );
     assert_eq!(
-        too_weak(|scene| "64 .\n64 pg_wal\n70 pg_tblspc/1\n71 pg_tblspc/2\n"
-            .clone_into(&mut scene.devices.1)),
+        too_weak(
+            |scene| "64 data /d\n64 wal /d/w\n70 tablespace /1\n71 tablespace /2\n"
+                .clone_into(&mut scene.devices.1)
+        ),
         "data, WAL and tablespaces lie on 3 file systems"
     );
     assert_eq!(
@@ -76,7 +78,7 @@ fn a_standby_is_not_taken_for_a_server_that_takes_writes() {
 
 #[test]
 fn a_look_that_saw_only_half_is_not_enough() {
-    let reasons = too_weak(|scene| "64 .\n".clone_into(&mut scene.devices.1));
+    let reasons = too_weak(|scene| "64 data /d\n".clone_into(&mut scene.devices.1));
     assert!(
         reasons.contains("where the WAL lies could not be seen"),
         "{reasons}"

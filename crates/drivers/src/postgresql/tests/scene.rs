@@ -22,6 +22,7 @@ pub(super) struct Scene {
     pub(super) devices: (i32, String, String),
     pub(super) claim: Claim,
     pub(super) inputs: BTreeMap<String, Value>,
+    pub(super) prior: BTreeMap<String, Outcome>,
     pub(super) ran: Option<Outcome>,
 }
 
@@ -71,9 +72,10 @@ pub(super) fn good() -> Scene {
             "system_identifier": "7000000000000000001", "lsn": "0/3000148", "timeline": 1,
         }),
         psql: (Some(0), String::new()),
-        devices: (0, "64 .\n64 pg_wal\n".to_owned(), String::new()),
+        devices: (0, "64 data /var/lib/postgresql/data/pgdata\n64 wal /var/lib/postgresql/data/pgdata/pg_wal\n".to_owned(), String::new()),
         claim,
         inputs: BTreeMap::from([("volumes".to_owned(), json!([volume]))]),
+        prior: BTreeMap::new(),
         ran: None,
     }
 }
@@ -107,14 +109,13 @@ impl Scene {
 
     pub(super) fn decide(&self, op: Op) -> Verdict {
         let run = RunId::new("run-1").unwrap();
-        let prior = BTreeMap::new();
         let task = Task {
             op,
             run: &run,
             step: "step",
             claim: &self.claim,
             inputs: &self.inputs,
-            prior: &prior,
+            prior: &self.prior,
             ran: self.ran.as_ref(),
         };
         let mut seen = Seen::default();

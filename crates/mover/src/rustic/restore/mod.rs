@@ -3,6 +3,7 @@
 //! Must not read the repository itself (`blobs`, `tree`). `target` prepares and finishes the directory, `files` writes
 //! content; here the two meet the walk. The engine calls it.
 
+mod edits;
 mod files;
 mod target;
 
@@ -23,7 +24,7 @@ use super::tree::{Visit, walk};
 use super::verify::compare;
 use super::watch::Watch;
 use crate::control::Control;
-use crate::engine::{Amount, PartReference, Restored};
+use crate::engine::{Amount, Edit, PartReference, Restored};
 use crate::error::PartError;
 use files::{Destination, FileWriter, OpenFile};
 use target::Target;
@@ -35,6 +36,7 @@ const WANTED_BYTES_MAX: u64 = 32 << 20;
 pub(super) fn restore_tree(
     engine: &RusticEngine,
     reference: &PartReference,
+    edits: &[Edit],
     target: &Path,
     control: &Control,
 ) -> Result<Restored, PartError> {
@@ -53,6 +55,7 @@ pub(super) fn restore_tree(
         Ok(plan.done)
     })?;
     compare(reference, plan.amount.files, plan.amount.bytes)?;
+    edits::apply(edits, &reference.part, &target, &plan.directories)?;
     let mut skipped = plan.attributes_skipped + writer.attributes_skipped();
     skipped += target.finish(&plan.directories)?;
     watch.meter.finish();
@@ -61,6 +64,7 @@ pub(super) fn restore_tree(
         directories: plan.directories.len() as u64,
         special_files_skipped: plan.special_files,
         attributes_skipped: skipped,
+        edits: edits.len() as u64,
         restarted: target.restarted,
         duration: started.elapsed(),
     })

@@ -99,7 +99,7 @@ impl Target {
         Ok(skipped)
     }
 
-    fn open_below(&self, path: &Path) -> io::Result<File> {
+    pub(super) fn open_below(&self, path: &Path) -> io::Result<File> {
         let mut open = self.directory.try_clone()?;
         for component in path.components() {
             let Component::Normal(name) = component else {

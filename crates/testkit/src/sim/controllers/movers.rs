@@ -67,6 +67,7 @@ fn work(store: &mut Store, pod: &Value, namespace: &str) -> Option<MoverReport> 
         .find_map(|volume| text(volume, "/persistentVolumeClaim/claimName"))?;
     let claim = ObjectRef::namespaced(resource("PersistentVolumeClaim"), namespace, claim);
     let volume = volume_of(store, &claim)?;
+    let edits = order.edits.len() as u64;
     let (snapshot, tree) = match order.direction {
         Direction::Backup => {
             let data = store
@@ -94,5 +95,6 @@ fn work(store: &mut Store, pod: &Value, namespace: &str) -> Option<MoverReport> 
         bytes: 1 << 20,
         bytes_added: 1 << 20,
         milliseconds: 40,
+        edits,
     })
 }
