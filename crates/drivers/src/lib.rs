@@ -5,5 +5,6 @@
 pub mod catalogue;
 pub mod csi_snapshot;
 pub mod postgresql;
+mod workload;
 
 pub use catalogue::CATALOGUE;

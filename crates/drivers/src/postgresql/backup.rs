@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::places::{self, Layout};
 use super::{hold, types};
+use crate::workload;
 
 /// Settings and places, as one JSON line.
 const CHECK_SQL: &str = "
@@ -45,8 +46,8 @@ SELECT json_build_object(
 /// Decides the mode: `atomic-volume` when every condition for it holds, else `held` when every one for that does, else
 /// `crash` with the reasons.
 pub(super) fn check(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
-    let pod_object = types::running_pod_object(task, seen)?;
-    let pod = types::running_pod(task, seen)?;
+    let pod_object = workload::running_pod_object(task, seen)?;
+    let pod = workload::running_pod(task, seen)?;
     let settings_request = types::psql(task, &pod, CHECK_SQL);
     if !seen.has(&Query::Exec(settings_request.clone())) {
         return Ok(Verdict::Look(vec![Query::Exec(settings_request)]));
@@ -59,7 +60,7 @@ pub(super) fn check(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
             .unwrap_or_default()
     };
     let directory = text("data_directory");
-    let devices_request = types::command(
+    let devices_request = workload::command(
         task,
         &pod,
         &["sh", "-c", places::SCRIPT, "sh", directory],
@@ -118,7 +119,7 @@ fn held_conditions(
             .to_owned(),
     );
     let may = |key: &str| settings.get(key) == Some(&Value::Bool(true));
-    let user = types::setting(task, "user");
+    let user = workload::setting(task, "user");
     conditions.add(
         may("may_replicate") && may("may_hold"),
         format!("user {user} may hold a backup"),
@@ -325,7 +326,7 @@ fn decide_mode(
 
 /// A checkpoint shortens the replay; its answer names the server and its position.
 pub(super) fn capture(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
-    let pod = types::running_pod(task, seen)?;
+    let pod = workload::running_pod(task, seen)?;
     let Some(ran) = task.ran else {
         return Ok(Verdict::Act(vec![Effect::Exec {
             request: types::psql(task, &pod, CAPTURE_SQL),
@@ -350,7 +351,7 @@ pub(super) fn capture(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> 
     for (key, value) in facts.as_object().into_iter().flatten() {
         outcome = outcome.with(key, value.clone());
     }
-    let checked = task.prior.get(&format!("check {}", types::id(task)));
+    let checked = task.prior.get(&format!("check {}", workload::id(task)));
     let layout = checked
         .and_then(|checked| checked.facts.get("layout"))
         .and_then(|layout| serde_json::from_value::<Layout>(layout.clone()).ok());

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use refloat_core::driver::{Claim, Role};
-use refloat_core::inventory::{Inventory, Thing, ThingId};
+use refloat_core::inventory::{Inventory, Thing};
 use serde_json::Value;
+
+use crate::workload::{has_variable, image_name, mount_paths, mounted_volumes, variable, volumes};
 
 /// Names of image repositories (last path segment) that are PostgreSQL servers.
 const IMAGES: &[&str] = &[
@@ -56,13 +58,6 @@ pub(super) fn claim(thing: &Thing, inventory: &Inventory) -> Option<Claim> {
     })
 }
 
-/// Image name without registry, tag and digest: `docker.io/library/postgres:15` → `postgres`.
-fn image_name(image: &str) -> &str {
-    let image = image.split('@').next().unwrap_or(image);
-    let last = image.rsplit('/').next().unwrap_or(image);
-    last.split(':').next().unwrap_or(last)
-}
-
 fn is_postgresql(container: &Value) -> bool {
     let by_image = container
         .get("image")
@@ -77,88 +72,4 @@ fn is_postgresql(container: &Value) -> bool {
             .is_some_and(|word| word.rsplit('/').next() == Some("postgres"))
     });
     by_image || by_variable || by_command
-}
-
-fn variables(container: &Value) -> impl Iterator<Item = &Value> {
-    container
-        .get("env")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-}
-
-fn has_variable(container: &Value, name: &str) -> bool {
-    variables(container).any(|one| one.get("name").and_then(Value::as_str) == Some(name))
-}
-
-fn variable<'a>(container: &'a Value, name: &str) -> Option<&'a str> {
-    variables(container)
-        .find(|one| one.get("name").and_then(Value::as_str) == Some(name))?
-        .get("value")?
-        .as_str()
-}
-
-fn mounts(container: &Value) -> impl Iterator<Item = &Value> {
-    container
-        .get("volumeMounts")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-}
-
-fn mounted_volumes(container: &Value) -> Vec<&str> {
-    mounts(container)
-        .filter_map(|mount| mount.get("name")?.as_str())
-        .collect()
-}
-
-fn mount_paths(container: &Value) -> Vec<&str> {
-    mounts(container)
-        .filter_map(|mount| mount.get("mountPath")?.as_str())
-        .collect()
-}
-
-/// The claims that the container mounts: named ones, and those of a StatefulSet's templates that exist.
-fn volumes(thing: &Thing, spec: &Value, mounted: &[&str], inventory: &Inventory) -> Vec<ThingId> {
-    let namespace = thing.namespace().unwrap_or_default();
-    let mut found = Vec::new();
-    for volume in spec
-        .get("volumes")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        let name = volume.get("name").and_then(Value::as_str);
-        let claim = volume
-            .pointer("/persistentVolumeClaim/claimName")
-            .and_then(Value::as_str);
-        if let (Some(name), Some(claim)) = (name, claim)
-            && mounted.contains(&name)
-        {
-            found.push(claim.to_owned());
-        }
-    }
-    for template in thing.list("/spec/volumeClaimTemplates") {
-        let Some(name) = template.pointer("/metadata/name").and_then(Value::as_str) else {
-            continue;
-        };
-        if !mounted.contains(&name) {
-            continue;
-        }
-        let prefix = format!("{name}-{}-", thing.name());
-        for claim in inventory.of_kind("", "PersistentVolumeClaim") {
-            let ordinal = claim.name().strip_prefix(&prefix);
-            if claim.namespace() == Some(namespace)
-                && ordinal.is_some_and(|text| text.parse::<u32>().is_ok())
-            {
-                found.push(claim.name().to_owned());
-            }
-        }
-    }
-    found.sort();
-    found.dedup();
-    found
-        .iter()
-        .map(|name| ThingId::namespaced("", "PersistentVolumeClaim", namespace, name))
-        .collect()
 }

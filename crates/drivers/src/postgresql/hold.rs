@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::places::Layout;
 use super::restore::position;
 use super::types;
+use crate::workload;
 
 /// The server ends a session that is silent for so long.
 const DEADLINE_SECONDS: u32 = 5;
@@ -108,11 +109,11 @@ fn stop(version: u64) -> Statement {
 /// The hold of a server with this layout.
 pub(super) fn hold(task: &Task<'_>, pod: &str, version: u64, layout: &Layout) -> Hold {
     Hold {
-        member: types::id(task),
+        member: workload::id(task),
         session: SessionOrder {
             namespace: task.claim.thing.namespace.clone().unwrap_or_default(),
             pod: pod.to_owned(),
-            container: types::setting(task, "container").to_owned(),
+            container: workload::setting(task, "container").to_owned(),
             command: types::psql_words(task),
             beat: Some(Beat {
                 text: "SELECT 'refloat beat';\n".to_owned(),
@@ -177,7 +178,7 @@ pub(super) fn amend(task: &Task<'_>) -> Result<Verdict, Problem> {
             "hold-facts-missing",
             format!(
                 "{}: the point does not say {what} of its held backup",
-                types::id(task)
+                workload::id(task)
             ),
             "run `refloat vault check`, then recover another point",
         )

@@ -24,6 +24,8 @@ use refloat_core::driver::{
 };
 use refloat_core::inventory::{Inventory, Thing};
 
+use crate::workload;
+
 /// The driver.
 pub struct Postgresql;
 
@@ -57,7 +59,7 @@ impl Driver for Postgresql {
 
     fn look(&self, task: &Task<'_>) -> Vec<Query> {
         match task.op {
-            Op::Check | Op::Ready | Op::Capture => vec![types::pods(task)],
+            Op::Check | Op::Ready | Op::Capture => vec![workload::pods(task)],
             Op::Amend | Op::Expose | Op::Reap | Op::Restore => Vec::new(),
         }
     }

@@ -4,6 +4,7 @@ use refloat_core::driver::{Outcome, Problem, Query, Seen, Task, Verdict, Why};
 use serde_json::Value;
 
 use super::types;
+use crate::workload;
 
 /// Takes a transaction id and rolls it back: proves that it can write and leaves nothing behind. `transaction_read_only`
 /// is checked by the same statement, since a read-only server refuses to assign an id.
@@ -22,7 +23,7 @@ ROLLBACK;
 ";
 
 pub(super) fn ready(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
-    let pod = types::running_pod(task, seen)?;
+    let pod = workload::running_pod(task, seen)?;
     let request = types::psql(task, &pod, READY_SQL);
     if !seen.has(&Query::Exec(request.clone())) {
         return Ok(Verdict::Look(vec![Query::Exec(request)]));

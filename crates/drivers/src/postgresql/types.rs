@@ -1,140 +1,9 @@
 //! How this driver talks to a server: which pod, which command, and what its answers mean.
 
-use std::collections::BTreeMap;
-
-use refloat_core::driver::{
-    Class, ExecAnswer, ExecRequest, ListRequest, Problem, Query, Seen, Task,
-};
-use refloat_core::inventory::Resource;
+use refloat_core::driver::{Class, ExecAnswer, ExecRequest, Problem, Task};
 use serde_json::Value;
 
-fn pod_list(task: &Task<'_>) -> ListRequest {
-    ListRequest {
-        resource: Resource::namespaced("v1", "Pod", "pods"),
-        namespace: task.claim.thing.namespace.clone(),
-        labels: BTreeMap::new(),
-    }
-}
-
-/// The pods of the claim's namespace.
-pub(super) fn pods(task: &Task<'_>) -> Query {
-    Query::List(pod_list(task))
-}
-
-pub(super) fn setting<'a>(task: &'a Task<'_>, key: &str) -> &'a str {
-    task.claim.settings.get(key).map_or("", String::as_str)
-}
-
-/// `shop/db`: the member's name.
-pub(super) fn id(task: &Task<'_>) -> String {
-    format!(
-        "{}/{}",
-        task.claim.thing.namespace.as_deref().unwrap_or_default(),
-        task.claim.thing.name
-    )
-}
-
-/// True when the pod belongs to the workload: by owner for a StatefulSet, by the ReplicaSet's name for a Deployment.
-fn owned(task: &Task<'_>, pod: &Value) -> bool {
-    let thing = &task.claim.thing;
-    pod.pointer("/metadata/ownerReferences")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .any(|owner| {
-            let text = |key: &str| owner.get(key).and_then(Value::as_str).unwrap_or_default();
-            let name = text("name");
-            match text("kind") {
-                "ReplicaSet" => {
-                    thing.kind == "Deployment"
-                        && name
-                            .rsplit_once('-')
-                            .is_some_and(|(prefix, _)| prefix == thing.name)
-                }
-                kind => kind == thing.kind && name == thing.name,
-            }
-        })
-}
-
-/// Name of the running pod of the workload.
-pub(super) fn running_pod(task: &Task<'_>, seen: &Seen) -> Result<String, Problem> {
-    let pod = running_pod_object(task, seen)?;
-    let name = pod.pointer("/metadata/name").and_then(Value::as_str);
-    Ok(name.unwrap_or_default().to_owned())
-}
-
-/// The running pod of the workload.
-pub(super) fn running_pod_object<'s>(
-    task: &Task<'_>,
-    seen: &'s Seen,
-) -> Result<&'s Value, Problem> {
-    let all = seen.list(&pod_list(task))?;
-    let pods: Vec<&'s Value> = all.iter().filter(|pod| owned(task, pod)).collect();
-    let running = pods.iter().copied().find(|pod| {
-        pod.pointer("/status/phase").and_then(Value::as_str) == Some("Running")
-            && pod.pointer("/metadata/deletionTimestamp").is_none()
-            && container_runs(pod, setting(task, "container"))
-    });
-    if let Some(pod) = running {
-        return Ok(pod);
-    }
-    let wanted = setting(task, "container");
-    if let Some(names) = pods.first().map(|pod| containers(pod))
-        && !names.contains(&wanted)
-    {
-        return Err(Problem::stuck(
-            "container-missing",
-            format!("{}: its pod has no container `{wanted}`", id(task)),
-            format!(
-                "name the one of the server (`engines[].settings.container`): {}",
-                names.join(", ")
-            ),
-        ));
-    }
-    let phase = pods
-        .first()
-        .and_then(|pod| pod.pointer("/status/phase")?.as_str())
-        .unwrap_or("none");
-    Err(Problem::of(
-        Class::Wait,
-        "pod-not-running",
-        format!("{}: no running pod (phase {phase})", id(task)),
-        "look at the pod with `kubectl describe pod`",
-    ))
-}
-
-/// Names of a pod's containers.
-fn containers(pod: &Value) -> Vec<&str> {
-    pod.pointer("/spec/containers")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|container| container.get("name")?.as_str())
-        .collect()
-}
-
-fn container_runs(pod: &Value, container: &str) -> bool {
-    pod.pointer("/status/containerStatuses")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .any(|status| {
-            status.get("name").and_then(Value::as_str) == Some(container)
-                && status.pointer("/state/running").is_some()
-        })
-}
-
-/// A command in the server's container.
-pub(super) fn command(task: &Task<'_>, pod: &str, words: &[&str], input: &str) -> ExecRequest {
-    ExecRequest {
-        namespace: task.claim.thing.namespace.clone().unwrap_or_default(),
-        pod: pod.to_owned(),
-        container: Some(setting(task, "container").to_owned()),
-        command: words.iter().map(|&word| word.to_owned()).collect(),
-        input: input.to_owned(),
-        limit_seconds: 120,
-    }
-}
+use crate::workload::{command, first_line, id, setting};
 
 /// SQL through the image's own `psql`.
 pub(super) fn psql(task: &Task<'_>, pod: &str, sql: &str) -> ExecRequest {
@@ -179,12 +48,6 @@ pub(super) fn json_answer(task: &Task<'_>, answer: &ExecAnswer) -> Result<Value,
                 "check what `psql` prints in this container (a wrapper, a `psqlrc`?)",
             )
         })
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or("nothing")
 }
 
 /// What a failed psql means to the user.

@@ -1,0 +1,13 @@
+//! What drivers of engines have in common: the containers and volumes of a workload, its running pod, places on its volumes.
+//!
+//! Must not know any engine.
+
+mod containers;
+mod places;
+mod pods;
+
+pub(crate) use containers::{
+    has_variable, image_name, mount_paths, mounted_volumes, variable, volumes,
+};
+pub(crate) use places::{Place, place};
+pub(crate) use pods::{command, first_line, id, pods, running_pod, running_pod_object, setting};
