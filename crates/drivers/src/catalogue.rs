@@ -4,6 +4,7 @@ use refloat_core::driver::Driver;
 
 /// Every driver.
 pub static CATALOGUE: &[&dyn Driver] = &[
+    &crate::mariadb::Mariadb,
     &crate::postgresql::Postgresql,
     &crate::csi_snapshot::CsiSnapshot,
 ];

@@ -135,7 +135,13 @@ impl Machine {
 }
 /// What the end of a session means when nobody asked for it.
 fn lost(member: &str, opening: bool, stage: Stage, said: &str, ending: &Ending) -> Problem {
-    let first = said.lines().find(|line| !line.trim().is_empty());
+    // Clients print the statement or a notice before the error itself.
+    let is_error = |line: &&str| line.contains("ERROR") || line.contains("FATAL");
+    let is_text = |line: &&str| line.chars().any(char::is_alphanumeric);
+    let first = said
+        .lines()
+        .find(is_error)
+        .or_else(|| said.lines().find(is_text));
     let how = match (ending, first) {
         (Ending::Exited(code), Some(first)) => format!("{first} (exit code {code})"),
         (Ending::Exited(code), None) => format!("the command ended with code {code}"),
