@@ -10,6 +10,8 @@ use clap::{Args, ValueEnum};
 pub(crate) enum Output {
     /// For people.
     Table,
+    /// For people, with more columns where there are any.
+    Wide,
     /// One JSON document.
     Json,
     /// One YAML document.

@@ -64,6 +64,11 @@ impl Printer {
         Self { output }
     }
 
+    /// Whether a table may be wide.
+    pub(crate) fn is_wide(self) -> bool {
+        self.output == Output::Wide
+    }
+
     /// Whether a person watches.
     pub(crate) fn is_terminal(self) -> bool {
         std::io::stderr().is_terminal()
@@ -72,7 +77,7 @@ impl Printer {
     /// Prints a result: the table for people, the value for programs.
     pub(crate) fn result(self, value: &impl Serialize, table: impl FnOnce() -> String) {
         let text = match self.output {
-            Output::Table => table(),
+            Output::Table | Output::Wide => table(),
             Output::Json => serde_json::to_string_pretty(value).map_or_else(
                 |error| format!("{{\"error\": \"{error}\"}}\n"),
                 |text| text + "\n",
@@ -100,7 +105,7 @@ impl Printer {
 
     /// Says what failed and what to do; the exit code says whose fault it is.
     pub(crate) fn failure(self, failure: &Failure) -> ExitCode {
-        if self.output == Output::Table {
+        if matches!(self.output, Output::Table | Output::Wide) {
             for problem in &failure.problems {
                 self.note(&format!("error[{}]: {}", problem.code, problem.message));
                 self.note(&format!("  next: {}", problem.hint));

@@ -330,12 +330,24 @@ fn show(content: &PointContent, point: &PointId, began: Timestamp, printer: Prin
                 member.name,
                 member.driver,
                 member.mode.as_str(),
-                if member.mode.is_application_consistent() {
-                    ", application-consistent by crash recovery"
-                } else {
-                    ", crash-consistent only"
+                match (&member.held, member.mode.is_application_consistent()) {
+                    (Some(held), _) => format!(
+                        ", application-consistent: {} ({} ms, {})",
+                        held.proof,
+                        held.released.duration_since(held.since).as_millis(),
+                        if held.freezes {
+                            "writers waited"
+                        } else {
+                            "nothing waited"
+                        }
+                    ),
+                    (None, true) => ", application-consistent by crash recovery".to_owned(),
+                    (None, false) => ", crash-consistent only".to_owned(),
                 }
             ));
+        }
+        if content.capture.as_ref().is_some_and(|times| !times.aligned) {
+            text.push_str("  its members are recovered to different moments (aligned: no)\n");
         }
         if let Some(cut) = made.earliest_cut {
             text.push_str(&format!("  cut: {}\n", moment(cut)));

@@ -1,8 +1,10 @@
 //! `refloat points`.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use jiff::Timestamp;
-use refloat_core::backup::Mode;
+use refloat_core::backup::{CaptureTimes, Held, Mode, PointContent};
 use refloat_core::names::ProtectionName;
 use refloat_vault::store::Listed;
 use serde::Serialize;
@@ -33,6 +35,35 @@ struct Row {
     bytes: u64,
     objects: u64,
     verified: Vec<VerifiedBy>,
+    capture: Option<CaptureTimes>,
+    members: Vec<MemberRow>,
+}
+
+/// One member of a point: how it was taken, under what, and when its volumes were cut.
+#[derive(Debug, Serialize)]
+struct MemberRow {
+    name: String,
+    driver: String,
+    mode: Mode,
+    held: Option<Held>,
+    evidence: Vec<String>,
+    cuts: BTreeMap<String, Timestamp>,
+}
+
+fn members(content: &PointContent) -> Vec<MemberRow> {
+    let cut = |id: &String| {
+        let part = content.parts.iter().find(|part| part.id == *id)?;
+        Some((id.clone(), part.cut))
+    };
+    let members = content.members.iter().map(|member| MemberRow {
+        name: member.name.clone(),
+        driver: member.driver.clone(),
+        mode: member.mode,
+        held: member.held.clone(),
+        evidence: member.evidence.clone(),
+        cuts: member.parts.iter().filter_map(cut).collect(),
+    });
+    members.collect()
 }
 
 #[derive(Debug, Serialize)]
@@ -65,6 +96,8 @@ fn row(listed: &Listed) -> Row {
                 mode: content.weakest_mode(),
                 bytes: content.parts.iter().map(|part| part.bytes).sum(),
                 objects: content.objects.as_ref().map_or(0, |objects| objects.count),
+                capture: content.capture.clone(),
+                members: members(content),
                 verified,
             }
         }
@@ -78,6 +111,8 @@ fn row(listed: &Listed) -> Row {
             mode: None,
             bytes: 0,
             objects: 0,
+            capture: None,
+            members: Vec::new(),
             verified,
         },
     }
@@ -135,6 +170,68 @@ fn table(points: &Points) -> String {
     text
 }
 
+/// Each member of each point: its mode, how long it was held, how that was proven, and its cuts.
+fn wide(points: &Points) -> String {
+    let mut table = Table::new(&[
+        "POINT", "MEMBER", "DRIVER", "MODE", "HELD", "CUTS", "ALIGNED", "PROOF",
+    ]);
+    for row in &points.points {
+        for member in &row.members {
+            let cuts = member.cuts.values().min().zip(member.cuts.values().max());
+            table.row(vec![
+                row.point.clone(),
+                member.name.clone(),
+                member.driver.clone(),
+                member.mode.as_str().to_owned(),
+                member.held.as_ref().map_or("-".to_owned(), |held| {
+                    let for_milliseconds = held.released.duration_since(held.since).as_millis();
+                    let frozen = if held.freezes {
+                        "writers waited"
+                    } else {
+                        "nothing waited"
+                    };
+                    format!("{for_milliseconds} ms, {frozen}")
+                }),
+                cuts.map_or("-".to_owned(), |(first, last)| {
+                    let apart = last.duration_since(*first).as_millis();
+                    match member.cuts.len() {
+                        1 => first.strftime("%H:%M:%S%.3f").to_string(),
+                        count => format!(
+                            "{count} from {}, {apart} ms apart",
+                            first.strftime("%H:%M:%S%.3f")
+                        ),
+                    }
+                }),
+                row.capture
+                    .as_ref()
+                    .map_or("-", |times| yes_or_no(times.aligned))
+                    .to_owned(),
+                member.held.as_ref().map_or_else(
+                    || format!("{} conditions checked", member.evidence.len()),
+                    |held| held.proof.clone(),
+                ),
+            ]);
+        }
+        if let Some(times) = &row.capture {
+            table.row(vec![
+                row.point.clone(),
+                "(all)".to_owned(),
+                String::new(),
+                String::new(),
+                format!("{} ms", times.held_milliseconds),
+                format!("barrier {} ms", times.barrier_milliseconds),
+                yes_or_no(times.aligned).to_owned(),
+                String::new(),
+            ]);
+        }
+    }
+    table.render()
+}
+
+fn yes_or_no(yes: bool) -> &'static str {
+    if yes { "yes" } else { "no" }
+}
+
 pub(super) async fn run(
     arguments: Arguments,
     config: &Config,
@@ -151,6 +248,13 @@ pub(super) async fn run(
         points.points.extend(chain.points.iter().map(row));
         points.warnings.extend(chain.warnings);
     }
-    printer.result(&points, || table(&points));
+    printer.result(&points, || {
+        let mut text = table(&points);
+        if printer.is_wide() {
+            text.push('\n');
+            text.push_str(&wide(&points));
+        }
+        text
+    });
     Ok(())
 }

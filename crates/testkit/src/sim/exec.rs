@@ -21,6 +21,8 @@ pub struct Database {
     pub places: String,
     /// `full_page_writes`.
     pub full_page_writes: bool,
+    /// Statements that run long.
+    pub long_statements: u32,
     /// `pg_is_in_recovery()`.
     pub in_recovery: bool,
     /// How long it starts, from its pod's creation.
@@ -35,6 +37,7 @@ impl Default for Database {
             fsync: true,
             places: format!("0 data {DATA_DIRECTORY}\n0 wal {DATA_DIRECTORY}/pg_wal\n"),
             full_page_writes: true,
+            long_statements: 0,
             in_recovery: false,
             starts: SignedDuration::from_secs(2),
             failure: None,
@@ -80,6 +83,15 @@ pub(super) fn answer(
     }
     let stdout = match request.command.first().map(String::as_str) {
         Some("psql") => format!("{}\n", facts(&database, &identity(store, &pod, live))),
+        // The client of MariaDB is started by a script; the look at places is one.
+        Some("sh")
+            if request
+                .command
+                .iter()
+                .any(|word| word.contains("--skip-reconnect")) =>
+        {
+            format!("{}\n", mariadb_facts(&database))
+        }
         Some("sh") => database.places.clone(),
         _ => String::new(),
     };
@@ -112,6 +124,16 @@ fn facts(database: &Database, identity: &str) -> Value {
         "redo_lsn": "0/3000028",
         "lsn": "0/3000148",
         "data_checksums": "on",
+    })
+}
+
+/// The fields of all statements of MariaDB's driver in one object.
+fn mariadb_facts(database: &Database) -> Value {
+    json!({
+        "version": "10.11.18-MariaDB-log", "data_directory": "/var/lib/mysql/", "read_only": 0,
+        "innodb_read_only": 0, "force_recovery": 0, "flush_log_at_commit": 1, "log_bin": 1,
+        "sync_binlog": 1, "log_directory": "./", "undo_directory": "./", "home_directory": "./",
+        "other_tables": 0, "other_engines": null, "long": database.long_statements,
     })
 }
 

@@ -110,8 +110,8 @@ impl Held {
             session.holds = true;
             self.log.push(format!("{name} holds"));
         }
-        let facts = "{\"lsn\":\"0/4000138\",\"label\":\"START WAL LOCATION: 0/4000028\\n\",\"map\":\"\",\
-                     \"stop_segment\":\"000000010000000000000004\",\"start_segment\":\"000000010000000000000004\"}";
+        let facts = "{\"stop_lsn\":\"0/4000138\",\"label\":\"START WAL LOCATION: 0/4000028\\n\",\"map\":\"\",\
+                     \"start_lsn\":\"0/4000028\"}";
         self.tell(name, SessionEvent::Line(facts.to_owned()));
         let done = match until {
             Until::Line(line) => line.clone(),

@@ -9,6 +9,8 @@
 mod backup;
 mod deaths;
 mod driving;
+mod holds;
+mod ledger;
 mod obstacles;
 mod recovery;
 mod shop;

@@ -1,0 +1,98 @@
+//! The ledger: PostgreSQL on two volumes and MariaDB on one, both of which are held.
+
+use refloat_core::inventory::Resource;
+use refloat_testkit::sim::{Database, SimWorld, Store};
+use serde_json::{Value, json};
+
+use crate::shop::{class, snapshot_classes};
+
+fn claim(store: &mut Store, name: &str) {
+    store.seed(
+        &Resource::namespaced("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
+        json!({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+            "metadata": { "name": name, "namespace": "shop" },
+            "spec": {
+                "accessModes": ["ReadWriteOnce"], "storageClassName": "btrfs",
+                "resources": { "requests": { "storage": "1Gi" } },
+            },
+        }),
+    );
+}
+
+fn server(store: &mut Store, name: &str, container: &Value, volumes: &[&str]) {
+    let template = |volume: &&str| {
+        json!({
+            "metadata": { "name": volume },
+            "spec": {
+                "accessModes": ["ReadWriteOnce"], "storageClassName": "btrfs",
+                "resources": { "requests": { "storage": "1Gi" } },
+            },
+        })
+    };
+    let templates: Vec<Value> = volumes.iter().map(template).collect();
+    store.seed(
+        &Resource::namespaced("apps/v1", "StatefulSet", "statefulsets"),
+        json!({
+            "apiVersion": "apps/v1", "kind": "StatefulSet",
+            "metadata": { "name": name, "namespace": "shop" },
+            "spec": {
+                "replicas": 1, "serviceName": name,
+                "selector": { "matchLabels": { "app": name } },
+                "volumeClaimTemplates": templates,
+                "template": {
+                    "metadata": { "labels": { "app": name } },
+                    "spec": { "containers": [container] },
+                },
+            },
+        }),
+    );
+}
+
+/// The ledger at its first site.
+pub(crate) fn world() -> SimWorld {
+    let mut store = Store::default();
+    store.seed(
+        &Resource::cluster("v1", "Namespace", "namespaces"),
+        json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "shop" } }),
+    );
+    store.seed(
+        &Resource::cluster("storage.k8s.io/v1", "StorageClass", "storageclasses"),
+        json!({
+            "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
+            "metadata": { "name": "btrfs" }, "provisioner": "btrfs.csi.refloat.io",
+        }),
+    );
+    store.seed(&snapshot_classes(), class("btrfs", true));
+    for name in ["data-pg-0", "wal-pg-0", "data-maria-0"] {
+        claim(&mut store, name);
+    }
+    let postgres = json!({
+        "name": "postgres", "image": "postgres:15",
+        "volumeMounts": [
+            { "name": "data", "mountPath": "/var/lib/postgresql/data" },
+            { "name": "wal", "mountPath": "/wal" },
+        ],
+    });
+    let mariadb = json!({
+        "name": "mariadb", "image": "mariadb:10.11",
+        "volumeMounts": [{ "name": "data", "mountPath": "/var/lib/mysql" }],
+    });
+    server(&mut store, "pg", &postgres, &["data", "wal"]);
+    server(&mut store, "maria", &mariadb, &["data"]);
+    let world = SimWorld::new(store);
+    let postgres = Database {
+        places: "0 data /var/lib/postgresql/data/pgdata\n1 wal /wal/pg_wal\n".to_owned(),
+        ..Database::default()
+    };
+    let mariadb = Database {
+        places: "/var/lib/mysql\n".repeat(4),
+        ..Database::default()
+    };
+    let mut databases = world.databases.borrow_mut();
+    databases.insert("shop/pg-0".to_owned(), postgres);
+    databases.insert("shop/maria-0".to_owned(), mariadb);
+    drop(databases);
+    world.settle(20);
+    world
+}
