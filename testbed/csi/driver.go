@@ -30,6 +30,20 @@ type faults struct {
 	FailSnapshot string `json:"fail_snapshot"`
 	// FailVolume makes each CreateVolume fail with this text.
 	FailVolume string `json:"fail_volume"`
+	// HangVolume lets each CreateVolume hang until its caller gives up. A long CutDelaySeconds does so to CreateSnapshot.
+	HangVolume bool `json:"hang_volume"`
+	// OnlyVolume limits CutDelaySeconds and FailSnapshot to snapshots of this volume, by its id.
+	OnlyVolume string `json:"only_volume"`
+	// ListUnsupported takes the listing of snapshots away, as with drivers that have none.
+	ListUnsupported bool `json:"list_unsupported"`
+}
+
+// snapshotFaults is what holds for snapshots of this volume.
+func (f faults) snapshotFaults(volume string) faults {
+	if f.OnlyVolume != "" && f.OnlyVolume != volume {
+		f.CutDelaySeconds, f.FailSnapshot = 0, ""
+	}
+	return f
 }
 
 type driver struct {
@@ -77,8 +91,10 @@ func (d *driver) GetPluginInfo(context.Context, *csi.GetPluginInfoRequest) (*csi
 // GetPluginCapabilities tells that there is a controller.
 func (d *driver) GetPluginCapabilities(context.Context, *csi.GetPluginCapabilitiesRequest) (*csi.GetPluginCapabilitiesResponse, error) {
 	service := &csi.PluginCapability_Service{Type: csi.PluginCapability_Service_CONTROLLER_SERVICE}
+	expansion := &csi.PluginCapability_VolumeExpansion{Type: csi.PluginCapability_VolumeExpansion_ONLINE}
 	return &csi.GetPluginCapabilitiesResponse{Capabilities: []*csi.PluginCapability{
 		{Type: &csi.PluginCapability_Service_{Service: service}},
+		{Type: &csi.PluginCapability_VolumeExpansion_{VolumeExpansion: expansion}},
 	}}, nil
 }
 
@@ -90,13 +106,22 @@ func (d *driver) Probe(context.Context, *csi.ProbeRequest) (*csi.ProbeResponse, 
 
 // ControllerGetCapabilities lists what the controller can.
 func (d *driver) ControllerGetCapabilities(context.Context, *csi.ControllerGetCapabilitiesRequest) (*csi.ControllerGetCapabilitiesResponse, error) {
+	asked, err := d.faults()
+	if err != nil {
+		return nil, err
+	}
 	var all []*csi.ControllerServiceCapability
 	for _, one := range []csi.ControllerServiceCapability_RPC_Type{
 		csi.ControllerServiceCapability_RPC_CREATE_DELETE_VOLUME,
 		csi.ControllerServiceCapability_RPC_CREATE_DELETE_SNAPSHOT,
 		csi.ControllerServiceCapability_RPC_LIST_SNAPSHOTS,
 		csi.ControllerServiceCapability_RPC_GET_CAPACITY,
+		csi.ControllerServiceCapability_RPC_CLONE_VOLUME,
+		csi.ControllerServiceCapability_RPC_EXPAND_VOLUME,
 	} {
+		if asked.ListUnsupported && one == csi.ControllerServiceCapability_RPC_LIST_SNAPSHOTS {
+			continue
+		}
 		all = append(all, &csi.ControllerServiceCapability{Type: &csi.ControllerServiceCapability_Rpc{
 			Rpc: &csi.ControllerServiceCapability_RPC{Type: one},
 		}})
@@ -130,7 +155,7 @@ func usable(capabilities []*csi.VolumeCapability) error {
 }
 
 // CreateVolume makes an empty volume, or one from a snapshot; the same name again gives the same volume.
-func (d *driver) CreateVolume(_ context.Context, request *csi.CreateVolumeRequest) (*csi.CreateVolumeResponse, error) {
+func (d *driver) CreateVolume(ctx context.Context, request *csi.CreateVolumeRequest) (*csi.CreateVolumeResponse, error) {
 	if err := checked("volume", request.GetName()); err != nil {
 		return nil, err
 	}
@@ -144,6 +169,10 @@ func (d *driver) CreateVolume(_ context.Context, request *csi.CreateVolumeReques
 	if asked.FailVolume != "" {
 		return nil, status.Error(codes.Internal, asked.FailVolume)
 	}
+	if asked.HangVolume {
+		<-ctx.Done()
+		return nil, status.FromContextError(ctx.Err()).Err()
+	}
 	d.pool.mutex.Lock()
 	defer d.pool.mutex.Unlock()
 	id, path := request.GetName(), d.pool.volume(request.GetName())
@@ -152,19 +181,25 @@ func (d *driver) CreateVolume(_ context.Context, request *csi.CreateVolumeReques
 		return nil, status.Error(codes.OutOfRange, "the limit is below the required size")
 	}
 	snapshot := request.GetVolumeContentSource().GetSnapshot().GetSnapshotId()
+	cloned := request.GetVolumeContentSource().GetVolume().GetVolumeId()
 	var record volumeRecord
 	if found, err := read(path, &record); err != nil {
 		return nil, internal(err)
 	} else if found {
-		if record.Capacity != capacity || record.Snapshot != snapshot {
+		if record.Capacity != capacity || record.Snapshot != snapshot || record.Source != cloned {
 			return nil, status.Errorf(codes.AlreadyExists, "volume %s exists and is different", id)
 		}
 		return d.made(id, record, request.GetVolumeContentSource()), nil
 	}
-	if err := d.fill(path, capacity, snapshot, request.GetVolumeContentSource()); err != nil {
+	if cloned != "" {
+		err = d.clone(path, capacity, cloned)
+	} else {
+		err = d.fill(path, capacity, snapshot, request.GetVolumeContentSource())
+	}
+	if err != nil {
 		return nil, err
 	}
-	record = volumeRecord{Capacity: capacity, Snapshot: snapshot}
+	record = volumeRecord{Capacity: capacity, Snapshot: snapshot, Source: cloned}
 	if err := write(path, record); err != nil {
 		return nil, internal(err)
 	}
@@ -207,6 +242,62 @@ func (d *driver) fill(path string, capacity int64, snapshot string, source *csi.
 		return internal(err)
 	}
 	return nil
+}
+
+// clone makes a volume that begins as another one is now.
+func (d *driver) clone(path string, capacity int64, source string) error {
+	if checked("volume", source) != nil {
+		return status.Errorf(codes.NotFound, "volume %s is not there", source)
+	}
+	var record volumeRecord
+	if found, err := read(d.pool.volume(source), &record); err != nil {
+		return internal(err)
+	} else if !found {
+		return status.Errorf(codes.NotFound, "volume %s is not there", source)
+	}
+	if capacity < record.Capacity {
+		return status.Errorf(codes.OutOfRange, "%d bytes are asked for and the volume has %d", capacity, record.Capacity)
+	}
+	if err := discard(path); err != nil {
+		return internal(err)
+	}
+	if err := btrfs("snapshot", d.pool.volume(source), path); err != nil {
+		return internal(err)
+	}
+	return nil
+}
+
+// ControllerExpandVolume makes a volume larger; the node has nothing to do.
+func (d *driver) ControllerExpandVolume(_ context.Context, request *csi.ControllerExpandVolumeRequest) (*csi.ControllerExpandVolumeResponse, error) {
+	if request.GetVolumeId() == "" || request.GetCapacityRange() == nil {
+		return nil, status.Error(codes.InvalidArgument, "volume id and capacity are needed")
+	}
+	if checked("volume", request.GetVolumeId()) != nil {
+		return nil, status.Error(codes.NotFound, "the volume is not there")
+	}
+	d.pool.mutex.Lock()
+	defer d.pool.mutex.Unlock()
+	path := d.pool.volume(request.GetVolumeId())
+	var record volumeRecord
+	if found, err := read(path, &record); err != nil {
+		return nil, internal(err)
+	} else if !found {
+		return nil, status.Error(codes.NotFound, "the volume is not there")
+	}
+	free, err := d.pool.free()
+	if err != nil {
+		return nil, internal(err)
+	}
+	if asked := request.GetCapacityRange().GetRequiredBytes(); asked > record.Capacity {
+		if asked-record.Capacity > free {
+			return nil, status.Errorf(codes.OutOfRange, "%d bytes are asked for and %d are left", asked, free)
+		}
+		record.Capacity = asked
+		if err := write(path, record); err != nil {
+			return nil, internal(err)
+		}
+	}
+	return &csi.ControllerExpandVolumeResponse{CapacityBytes: record.Capacity}, nil
 }
 
 func (d *driver) made(id string, record volumeRecord, source *csi.VolumeContentSource) *csi.CreateVolumeResponse {
@@ -263,6 +354,7 @@ func (d *driver) CreateSnapshot(ctx context.Context, request *csi.CreateSnapshot
 	if err != nil {
 		return nil, err
 	}
+	asked = asked.snapshotFaults(request.GetSourceVolumeId())
 	var record snapshotRecord
 	found, err := read(path, &record)
 	if err != nil {
@@ -342,6 +434,11 @@ func (d *driver) DeleteSnapshot(_ context.Context, request *csi.DeleteSnapshotRe
 
 // ListSnapshots lists by id, by source, or all, in pages.
 func (d *driver) ListSnapshots(_ context.Context, request *csi.ListSnapshotsRequest) (*csi.ListSnapshotsResponse, error) {
+	if asked, err := d.faults(); err != nil {
+		return nil, err
+	} else if asked.ListUnsupported {
+		return nil, status.Error(codes.Unimplemented, "this driver lists no snapshots")
+	}
 	files, err := os.ReadDir(d.pool.snapshot(""))
 	if err != nil {
 		return nil, internal(err)

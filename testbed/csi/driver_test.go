@@ -216,3 +216,65 @@ func TestAKilledDriverLeavesNothingThatIsTrusted(t *testing.T) {
 		t.Fatalf("the half snapshot was taken for a whole one: %v", err)
 	}
 }
+
+func TestAVolumeThatHangsIsGivenUpByItsCaller(t *testing.T) {
+	d := newDriver(t)
+	d.ask(t, `{"hang_volume": true}`)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := d.CreateVolume(ctx, volumeRequest("slow", "")); status.Code(err) != codes.DeadlineExceeded {
+		t.Fatalf("it answered %v", err)
+	}
+	d.ask(t, `{}`)
+	must(d.CreateVolume(t.Context(), volumeRequest("slow", "")))(t)
+}
+
+func TestAFaultOfOneVolumeLeavesTheOthersAlone(t *testing.T) {
+	d := newDriver(t)
+	for _, name := range []string{"bad", "good"} {
+		must(d.CreateVolume(t.Context(), volumeRequest(name, "")))(t)
+	}
+	d.ask(t, `{"fail_snapshot": "no", "only_volume": "bad"}`)
+	if _, err := d.CreateSnapshot(t.Context(), snapshotRequest("one", "bad")); status.Code(err) != codes.Internal {
+		t.Fatalf("it answered %v", err)
+	}
+	must(d.CreateSnapshot(t.Context(), snapshotRequest("two", "good")))(t)
+}
+
+func TestACloneBeginsAsItsSourceAndIsAVolumeOfItsOwn(t *testing.T) {
+	d := newDriver(t)
+	must(d.CreateVolume(t.Context(), volumeRequest("source", "")))(t)
+	write := func(volume, text string) {
+		if err := os.WriteFile(filepath.Join(d.pool.volume(volume), "file"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("source", "then")
+	request := volumeRequest("clone", "")
+	request.VolumeContentSource = &csi.VolumeContentSource{Type: &csi.VolumeContentSource_Volume{
+		Volume: &csi.VolumeContentSource_VolumeSource{VolumeId: "source"},
+	}}
+	must(d.CreateVolume(t.Context(), request))(t)
+	write("source", "now")
+	found, err := os.ReadFile(filepath.Join(d.pool.volume("clone"), "file"))
+	if err != nil || string(found) != "then" {
+		t.Fatalf("the clone has %q, %v", found, err)
+	}
+	if _, err := d.CreateVolume(t.Context(), volumeRequest("clone", "")); status.Code(err) != codes.AlreadyExists {
+		t.Fatalf("the same name without a source answered %v", err)
+	}
+}
+
+func TestADriverWithoutAListSaysSo(t *testing.T) {
+	d := newDriver(t)
+	d.ask(t, `{"list_unsupported": true}`)
+	answer := must(d.ControllerGetCapabilities(t.Context(), nil))(t)
+	for _, one := range answer.GetCapabilities() {
+		if one.GetRpc().GetType() == csi.ControllerServiceCapability_RPC_LIST_SNAPSHOTS {
+			t.Fatal("it says that it lists snapshots")
+		}
+	}
+	if _, err := d.ListSnapshots(t.Context(), &csi.ListSnapshotsRequest{}); status.Code(err) != codes.Unimplemented {
+		t.Fatalf("it answered %v", err)
+	}
+}

@@ -35,7 +35,7 @@ type pool struct {
 	path  string
 }
 
-var identifier = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,120}$`)
+var identifier = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
 func openPool(path string) (*pool, error) {
 	for _, part := range []string{"volumes", "snapshots"} {
