@@ -5,6 +5,7 @@
 mod codegen;
 mod demo;
 mod ground;
+mod ledger;
 mod printer;
 mod refloat;
 mod scenarios;

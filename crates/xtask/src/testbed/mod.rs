@@ -9,6 +9,7 @@ mod certificates;
 mod command;
 mod configuration;
 mod control_groups;
+mod faults;
 mod files;
 mod image_store;
 mod images;
@@ -44,6 +45,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 
 pub(crate) use command::output;
+pub(crate) use faults::From;
 pub(crate) use lifecycle::Testbed;
 pub(crate) use place::Site;
 
@@ -72,6 +74,15 @@ enum Action {
     Status,
     /// Destroy a site: every process killed, its disks gone
     Kill { site: Site },
+    /// Cut a site off from something, silently: no connection is closed
+    Partition {
+        site: Site,
+        /// From what
+        #[arg(long, value_enum, default_value = "others")]
+        from: From,
+    },
+    /// Join the links of a site that was cut off
+    Heal { site: Site },
     /// Run a command in a site's network, with KUBECONFIG set
     Exec {
         site: Site,
@@ -148,6 +159,16 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         Action::Kill { site } => {
             Testbed::open(name)?.kill(site)?;
             say(format_args!("{site} is destroyed"));
+        }
+        Action::Partition { site, from } => {
+            Testbed::open(name)?.partition(site, from)?;
+            say(format_args!(
+                "{site} is cut off; `cargo xtask testbed heal {site} --name {name}` joins it"
+            ));
+        }
+        Action::Heal { site } => {
+            Testbed::open(name)?.heal(site)?;
+            say(format_args!("{site} is joined again"));
         }
         Action::Exec { site, command } => return exec(&Testbed::open(name)?, site, &command),
         Action::Kubeconfig { site } => print(Testbed::open(name)?.kubeconfig(site).display())?,

@@ -28,6 +28,14 @@ impl Site {
             Self::Recovery => "recovery",
         }
     }
+
+    /// The other one.
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Primary => Self::Recovery,
+            Self::Recovery => Self::Primary,
+        }
+    }
 }
 
 impl fmt::Display for Site {
