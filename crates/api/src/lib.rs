@@ -5,5 +5,5 @@
 mod protection;
 
 pub use protection::{
-    Capture, EngineSettings, Exclude, Mode, Protection, ProtectionSpec, Snapshot, definition,
+    Capture, EngineSettings, Exclude, Hook, Mode, Protection, ProtectionSpec, Snapshot, definition,
 };

@@ -100,12 +100,41 @@ pub struct Capture {
     #[serde(default = "hold_seconds_max")]
     #[schemars(range(min = 1, max = 600))]
     pub hold_seconds_max: u32,
+    /// Commands of your own by which workloads are held; a workload's annotations can say the same.
+    #[serde(default)]
+    pub hooks: Vec<Hook>,
+}
+
+/// How one workload is held: either `hold`, or `freeze` and `thaw`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Hook {
+    /// Kind of the workload: `StatefulSet`, `Deployment`.
+    pub kind: String,
+    /// Name of the workload.
+    pub name: String,
+    /// Namespace of the workload; any protected one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Container in which the commands run; the first one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// Program and arguments: prints a line when it holds, lets go at the end of its input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Vec<String>>,
+    /// Program and arguments: freezes and ends. Undone by `thaw` at the latest five seconds after the engine was last heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freeze: Option<Vec<String>>,
+    /// Program and arguments: undoes `freeze`; harmless when nothing is frozen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thaw: Option<Vec<String>>,
 }
 
 impl Default for Capture {
     fn default() -> Self {
         Self {
             hold_seconds_max: hold_seconds_max(),
+            hooks: Vec::new(),
         }
     }
 }

@@ -16,6 +16,15 @@ pub const LABEL_STEP: &str = "refloat.io/step";
 pub const ANNOTATION_RECOVERY: &str = "refloat.io/recovery";
 /// Annotation on a recovered object: digest of what was written.
 pub const ANNOTATION_DIGEST: &str = "refloat.io/digest";
+/// Annotation on a workload: a command (a JSON list of words) that prints a line once it holds the application, and lets
+/// go at the end of its input.
+pub const ANNOTATION_HOLD: &str = "refloat.io/hold-command";
+/// Annotation on a workload: a command that freezes the application and ends; what it did outlives it.
+pub const ANNOTATION_FREEZE: &str = "refloat.io/freeze-command";
+/// Annotation on a workload: the command that undoes `refloat.io/freeze-command`.
+pub const ANNOTATION_THAW: &str = "refloat.io/thaw-command";
+/// Annotation on a workload: container in which these commands run.
+pub const ANNOTATION_HOLD_CONTAINER: &str = "refloat.io/hold-container";
 
 /// A name breaks the rules of its kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -4,6 +4,7 @@
 
 pub mod catalogue;
 pub mod csi_snapshot;
+pub mod hook;
 pub mod mariadb;
 pub mod postgresql;
 mod workload;

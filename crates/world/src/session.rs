@@ -236,7 +236,7 @@ impl Session {
         };
         if let Some(sent) = awaited.beat {
             let late = Duration::from_millis(u64::from(beat.late_milliseconds));
-            if sent.elapsed() > late && awaited.answer.is_none() {
+            if sent.elapsed() > late && (beat.concurrent || awaited.answer.is_none()) {
                 return Err(lost(
                     "session-unanswered",
                     &format!("no answer to a heartbeat in {} ms", late.as_millis()),
@@ -244,7 +244,7 @@ impl Session {
             }
             return Ok(());
         }
-        if awaited.answer.is_none() {
+        if beat.concurrent || awaited.answer.is_none() {
             self.send_beat(beat, input, awaited).await?;
         }
         Ok(())

@@ -6,8 +6,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::point::{Mode, Required};
-use crate::inventory::ThingId;
-use crate::names::{ProtectionName, RunId, SiteName};
+use crate::inventory::{Thing, ThingId};
+use crate::names::{
+    ANNOTATION_FREEZE, ANNOTATION_HOLD, ANNOTATION_HOLD_CONTAINER, ANNOTATION_THAW, ProtectionName,
+    RunId, SiteName,
+};
 
 /// What the user wants of a backup.
 #[derive(Debug, Clone)]
@@ -24,6 +27,8 @@ pub struct BackupGoal {
     pub minimum_mode: Mode,
     /// What the user says about engines.
     pub overrides: Vec<EngineOverride>,
+    /// Commands of the user's own by which workloads are held.
+    pub hooks: Vec<Hook>,
     /// Volumes that are left out on purpose, as `namespace/name`.
     pub excluded_volumes: BTreeSet<String>,
     /// VolumeSnapshotClass to use; `None` for the default one of the volume's driver.
@@ -60,3 +65,50 @@ pub struct EngineOverride {
     /// `container`, `user`, `database`.
     pub settings: BTreeMap<String, String>,
 }
+
+/// How the user wants one workload to be held: the same words as the annotations that it may carry itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    /// Kind of the workload: `StatefulSet`, `Deployment`.
+    pub kind: String,
+    /// Name of the workload.
+    pub name: String,
+    /// Namespace; any when `None`.
+    pub namespace: Option<String>,
+    /// Annotations by name: `refloat.io/hold-command` and the like.
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Hook {
+    /// True when it is about this thing.
+    pub fn is_about(&self, thing: &Thing) -> bool {
+        thing.resource.kind == self.kind
+            && thing.name() == self.name
+            && (self.namespace.is_none() || self.namespace.as_deref() == thing.namespace())
+    }
+
+    /// The thing with these annotations instead of its own ones about being held.
+    #[must_use]
+    pub fn on(&self, thing: &Thing) -> Thing {
+        let mut hooked = thing.clone();
+        for place in ["/metadata", "/spec/template/metadata"] {
+            let own = hooked.object.pointer_mut(place);
+            let own = own.and_then(|metadata| metadata.get_mut("annotations"));
+            if let Some(own) = own.and_then(Value::as_object_mut) {
+                own.retain(|name, _| !ANNOTATIONS.contains(&name.as_str()));
+            }
+        }
+        for (name, value) in &self.annotations {
+            hooked.object["metadata"]["annotations"][name.as_str()] = Value::from(value.clone());
+        }
+        hooked
+    }
+}
+
+/// Annotations by which a workload says how it is held.
+const ANNOTATIONS: [&str; 4] = [
+    ANNOTATION_HOLD,
+    ANNOTATION_FREEZE,
+    ANNOTATION_THAW,
+    ANNOTATION_HOLD_CONTAINER,
+];

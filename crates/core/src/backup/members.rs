@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::goal::BackupGoal;
+use super::goal::{BackupGoal, Hook};
 use super::point::{Finding, Member, Mode, Part, PointContent};
 use crate::driver::{Claim, Driver, Problem, Role};
 use crate::inventory::{Inventory, Thing, ThingId};
@@ -13,6 +13,7 @@ use crate::inventory::{Inventory, Thing, ThingId};
 pub fn claims(
     inventory: &Inventory,
     namespaces: &[String],
+    hooks: &[Hook],
     drivers: &[&'static dyn Driver],
 ) -> Vec<Claim> {
     let inside = |thing: &&Thing| {
@@ -24,6 +25,9 @@ pub fn claims(
         .iter()
         .filter(inside)
         .filter_map(|thing| {
+            let hooked = hooks.iter().find(|hook| hook.is_about(thing));
+            let hooked = hooked.map(|hook| hook.on(thing));
+            let thing = hooked.as_ref().unwrap_or(thing);
             drivers
                 .iter()
                 .find_map(|driver| driver.claim(thing, inventory))
@@ -57,7 +61,7 @@ impl Members {
             volumes: Vec::new(),
             findings: Vec::new(),
         };
-        for mut claim in claims(inventory, &goal.namespaces, drivers) {
+        for mut claim in claims(inventory, &goal.namespaces, &goal.hooks, drivers) {
             if claim.role == Role::Volume {
                 if goal.excluded_volumes.contains(&part_id(&claim.thing)) {
                     members.findings.push(Finding {
@@ -82,6 +86,7 @@ impl Members {
             members.engines.push(claim);
         }
         members.check_claimed(inventory, goal, problems);
+        check_hooks(inventory, goal, problems);
         members
     }
 
@@ -196,6 +201,28 @@ impl Members {
             required: goal.required.clone(),
             owned: goal.owned.clone(),
             findings: self.findings.clone(),
+        }
+    }
+}
+
+/// A hook that is about nothing would be missed only when the copy is needed.
+fn check_hooks(inventory: &Inventory, goal: &BackupGoal, problems: &mut Vec<Problem>) {
+    for hook in &goal.hooks {
+        let is_here = inventory.iter().any(|thing| {
+            let inside = thing.namespace();
+            let inside =
+                inside.is_some_and(|inside| goal.namespaces.iter().any(|one| one == inside));
+            inside && hook.is_about(thing)
+        });
+        if !is_here {
+            problems.push(Problem::stuck(
+                "hook-without-workload",
+                format!(
+                    "the hook for {} {} is about nothing in the protected namespaces",
+                    hook.kind, hook.name
+                ),
+                "correct `capture.hooks` in the protection: `kind`, `name`, `namespace`",
+            ));
         }
     }
 }

@@ -101,9 +101,11 @@ impl Members {
         let mut steps = Vec::new();
         for engine in &self.engines {
             let id = part_id(&engine.thing);
-            let work = driver_work(Op::Capture, engine, BTreeMap::new());
+            let inputs =
+                BTreeMap::from([("hold_seconds_max".to_owned(), json!(goal.hold_seconds_max))]);
+            let work = driver_work(Op::Capture, engine, inputs);
             let step = Builder::new(&format!("prepare {id}"), Phase::Capture, work)
-                .titled(&format!("checkpoint {} {id}", engine.driver))
+                .titled(&format!("prepare {} {id}", engine.driver))
                 .limited(300)
                 .after_all(checks, "CHECK_BEFORE_CAPTURE")
                 .after("vault-access", "VAULT_BEFORE_CAPTURE");

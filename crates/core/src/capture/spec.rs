@@ -51,6 +51,9 @@ pub struct Beat {
     pub every_milliseconds: u32,
     /// A session that has not answered one after this time is lost.
     pub late_milliseconds: u32,
+    /// True when the command answers them while it is busy with something else, so that they never pause.
+    #[serde(default)]
+    pub concurrent: bool,
 }
 
 /// A command in a container whose input stays open: the session that holds.

@@ -33,6 +33,7 @@ fn hold(member: &str, freezes: bool) -> Hold {
                 until: Until::Line("beat".to_owned()),
                 every_milliseconds: 1000,
                 late_milliseconds: 3000,
+                concurrent: false,
             }),
             seconds_max: 60,
         },

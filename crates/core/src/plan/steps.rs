@@ -292,7 +292,7 @@ fn ready(member: &Member) -> Step {
     let step = step(
         &ready_step(&member.name),
         Phase::Databases,
-        &format!("wait until {} {} takes writes", member.driver, member.name),
+        &format!("wait until {} {} is ready", member.driver, member.name),
         Work::Driver {
             op: Op::Ready,
             claim,

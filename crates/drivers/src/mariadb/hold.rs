@@ -158,6 +158,7 @@ pub(super) fn hold(task: &Task<'_>, pod: &str, version: Version, logs: bool) -> 
                 until: Until::Line("refloat beat".to_owned()),
                 every_milliseconds: 1000,
                 late_milliseconds: 3000,
+                concurrent: false,
             }),
             seconds_max: SESSION_SECONDS_MAX,
         },

@@ -120,6 +120,7 @@ pub(super) fn hold(task: &Task<'_>, pod: &str, version: u64, layout: &Layout) ->
                 until: Until::Line("refloat beat".to_owned()),
                 every_milliseconds: 1000,
                 late_milliseconds: 3000,
+                concurrent: false,
             }),
             seconds_max: SESSION_SECONDS_MAX,
         },

@@ -10,4 +10,6 @@ pub(crate) use containers::{
     has_variable, image_name, mount_paths, mounted_volumes, variable, volumes,
 };
 pub(crate) use places::{Place, place};
-pub(crate) use pods::{command, first_line, id, pods, running_pod, running_pod_object, setting};
+pub(crate) use pods::{
+    command, first_line, id, pods, running_pod, running_pod_object, running_pods, setting,
+};

@@ -61,21 +61,27 @@ pub(crate) fn running_pod(task: &Task<'_>, seen: &Seen) -> Result<String, Proble
     Ok(name.unwrap_or_default().to_owned())
 }
 
+/// All running pods of the workload.
+pub(crate) fn running_pods<'s>(task: &Task<'_>, seen: &'s Seen) -> Result<Vec<&'s Value>, Problem> {
+    let runs = |pod: &&Value| {
+        pod.pointer("/status/phase").and_then(Value::as_str) == Some("Running")
+            && pod.pointer("/metadata/deletionTimestamp").is_none()
+            && container_runs(pod, setting(task, "container"))
+    };
+    let all = seen.list(&pod_list(task))?.iter();
+    Ok(all.filter(|pod| owned(task, pod)).filter(runs).collect())
+}
+
 /// The running pod of the workload.
 pub(crate) fn running_pod_object<'s>(
     task: &Task<'_>,
     seen: &'s Seen,
 ) -> Result<&'s Value, Problem> {
-    let all = seen.list(&pod_list(task))?;
-    let pods: Vec<&'s Value> = all.iter().filter(|pod| owned(task, pod)).collect();
-    let running = pods.iter().copied().find(|pod| {
-        pod.pointer("/status/phase").and_then(Value::as_str) == Some("Running")
-            && pod.pointer("/metadata/deletionTimestamp").is_none()
-            && container_runs(pod, setting(task, "container"))
-    });
-    if let Some(pod) = running {
+    if let Some(pod) = running_pods(task, seen)?.first() {
         return Ok(pod);
     }
+    let all = seen.list(&pod_list(task))?;
+    let pods: Vec<&'s Value> = all.iter().filter(|pod| owned(task, pod)).collect();
     let wanted = setting(task, "container");
     if let Some(names) = pods.first().map(|pod| containers(pod))
         && !names.contains(&wanted)

@@ -160,6 +160,9 @@ impl SimWorld {
     }
 
     fn ask(&self, store: &Store, request: &ExecRequest) -> Result<ExecAnswer, Problem> {
+        if request.command.first().is_some_and(|word| word == "thaw") {
+            self.thaw(&request.namespace, &request.pod);
+        }
         let answer = exec::answer(store, &self.databases.borrow(), request, self.now.get())?;
         if request.command.first().is_some_and(|word| word == "psql") && answer.code == Some(0) {
             let line = format!("psql answers in {}/{}", request.namespace, request.pod);

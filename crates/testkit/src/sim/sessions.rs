@@ -3,7 +3,7 @@
 //! What a statement does is read from its text: `pg_backup_start` and the like begin a quiesce, `pg_backup_stop` and the
 //! like end it and fail when none is in force. The end of a session's input, or the engine's death, ends the quiesce.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use refloat_core::capture::{Ending, SessionEvent, SessionOrder, Sessions, Until};
@@ -24,6 +24,8 @@ pub enum Trouble {
     Breaks,
     /// The stream breaks after the answer, while nothing is asked.
     BreaksAfter,
+    /// The stream breaks after the answer and so does the holder: what outlives its client stays.
+    StaysHeld,
 }
 
 /// When it goes wrong: at the n-th statement, from 1.
@@ -46,6 +48,7 @@ const ENDS: &[&str] = &[
     "pg_stop_backup",
     "BACKUP STAGE END",
     "UNLOCK TABLES",
+    "release",
 ];
 
 #[derive(Debug, Default)]
@@ -57,6 +60,8 @@ struct Session {
 #[derive(Debug, Default)]
 pub(super) struct Held {
     open: BTreeMap<String, Session>,
+    /// Members that are frozen although no session holds them.
+    stuck: BTreeSet<String>,
     events: VecDeque<(String, SessionEvent)>,
     faults: BTreeMap<String, SessionFault>,
     /// Every quiesce that began and how it ended, a line each.
@@ -94,7 +99,7 @@ impl Held {
             }
             Some(Trouble::Silent) => return,
             Some(Trouble::Breaks) => return self.end(name, broken()),
-            Some(Trouble::Unopened | Trouble::BreaksAfter) | None => {}
+            Some(Trouble::Unopened | Trouble::BreaksAfter | Trouble::StaysHeld) | None => {}
         }
         if ENDS.iter().any(|word| text.contains(word)) {
             if !session.holds {
@@ -106,7 +111,7 @@ impl Held {
             }
             session.holds = false;
             self.log.push(format!("{name} let go in order"));
-        } else if BEGINS.iter().any(|word| text.contains(word)) || matches!(until, Until::AnyLine) {
+        } else if BEGINS.iter().any(|word| text.contains(word)) || is_hook(until) {
             session.holds = true;
             self.log.push(format!("{name} holds"));
         }
@@ -118,9 +123,20 @@ impl Held {
             Until::AnyLine => "held".to_owned(),
         };
         self.tell(name, SessionEvent::Line(done));
-        if fault == Some(Trouble::BreaksAfter) {
+        if fault == Some(Trouble::StaysHeld) {
+            self.stuck.insert(name.to_owned());
+        }
+        if matches!(fault, Some(Trouble::BreaksAfter | Trouble::StaysHeld)) {
             self.end(name, broken());
         }
+    }
+}
+
+/// The first statement of a hook's session says nothing: the command itself begins to hold.
+fn is_hook(until: &Until) -> bool {
+    match until {
+        Until::AnyLine => true,
+        Until::Line(line) => line == "refloat held",
     }
 }
 
@@ -144,7 +160,21 @@ impl SimWorld {
     pub fn held(&self) -> Vec<String> {
         let held = self.sessions.borrow();
         let holding = held.open.iter().filter(|(_, session)| session.holds);
-        holding.map(|(name, _)| name.clone()).collect()
+        let holding = holding.map(|(name, _)| name).chain(&held.stuck);
+        holding.cloned().collect()
+    }
+
+    /// Undoes from outside what stays frozen in a pod: `thaw` in `shop/files-0`.
+    pub(super) fn thaw(&self, namespace: &str, pod: &str) {
+        let workload = pod.rsplit_once('-').map_or(pod, |(workload, _)| workload);
+        let member = format!("{namespace}/{workload}");
+        let mut held = self.sessions.borrow_mut();
+        let how = if held.stuck.remove(&member) {
+            "was thawed from outside"
+        } else {
+            "was not frozen when it was thawed from outside"
+        };
+        held.log.push(format!("{member} {how}"));
     }
 
     /// Every quiesce that began and how it ended, a line each.

@@ -49,6 +49,21 @@ fn server(store: &mut Store, name: &str, container: &Value, volumes: &[&str]) {
     );
 }
 
+/// The ledger and beside it a workload that no driver knows, on a volume of its own.
+pub(crate) fn world_with_files() -> SimWorld {
+    let world = world();
+    let files = json!({
+        "name": "files", "image": "files:1",
+        "volumeMounts": [{ "name": "data", "mountPath": "/data" }],
+    });
+    world.with_store(|store| {
+        claim(store, "data-files-0");
+        server(store, "files", &files, &["data"]);
+    });
+    world.settle(20);
+    world
+}
+
 /// The ledger at its first site.
 pub(crate) fn world() -> SimWorld {
     let mut store = Store::default();

@@ -9,7 +9,9 @@
 mod backup;
 mod deaths;
 mod driving;
+mod holder;
 mod holds;
+mod hooks;
 mod ledger;
 mod obstacles;
 mod recovery;

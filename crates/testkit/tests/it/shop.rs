@@ -97,6 +97,7 @@ pub(crate) fn goal(run: &str) -> BackupGoal {
         namespaces: vec!["shop".to_owned()],
         minimum_mode: Mode::AtomicVolume,
         overrides: Vec::new(),
+        hooks: Vec::new(),
         excluded_volumes: BTreeSet::new(),
         snapshot_class: None,
         cut_seconds_max: 60,

@@ -15,6 +15,7 @@ use crate::printer::say;
 /// What is needed, and for what.
 const PACKAGES: &[&str] = &[
     "btrfs-progs",
+    "busybox-static",
     "ca-certificates",
     "conntrack",
     "containerd",
