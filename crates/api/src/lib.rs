@@ -5,5 +5,6 @@
 mod protection;
 
 pub use protection::{
-    Capture, EngineSettings, Exclude, Hook, Mode, Protection, ProtectionSpec, Snapshot, definition,
+    Capture, EngineSettings, Exclude, Holds, Hook, Mode, Protection, ProtectionSpec, Snapshot,
+    definition,
 };

@@ -92,10 +92,24 @@ pub struct Snapshot {
     pub cut_seconds_max: u32,
 }
 
+/// Whether databases may be held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Holds {
+    /// Where a consistent copy needs it.
+    #[default]
+    WhenNeeded,
+    /// Never: what would need a hold is only of mode `crash`.
+    Never,
+}
+
 /// How databases are held while their volumes are cut.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Capture {
+    /// Whether databases may be held.
+    #[serde(default)]
+    pub holds: Holds,
     /// Longest time in seconds for which writers may be made to wait; past it they are let go and the backup fails.
     #[serde(default = "hold_seconds_max")]
     #[schemars(range(min = 1, max = 600))]
@@ -133,6 +147,7 @@ pub struct Hook {
 impl Default for Capture {
     fn default() -> Self {
         Self {
+            holds: Holds::default(),
             hold_seconds_max: hold_seconds_max(),
             hooks: Vec::new(),
         }

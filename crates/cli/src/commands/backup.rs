@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use refloat_api::{Mode as ApiMode, ProtectionSpec};
-use refloat_core::backup::{self, BackupGoal, EngineOverride, Hook, Mode, PointContent};
+use refloat_core::backup::{self, BackupGoal, EngineOverride, Holds, Hook, Mode, PointContent};
 use refloat_core::drive::{Drive, Engine};
 use refloat_core::inventory::scope;
 use refloat_core::names::{
@@ -208,6 +208,10 @@ fn goal(
                 settings: engine.settings.clone(),
             })
             .collect(),
+        holds: match spec.capture.holds {
+            refloat_api::Holds::WhenNeeded => Holds::WhenNeeded,
+            refloat_api::Holds::Never => Holds::Never,
+        },
         hooks: spec.capture.hooks.iter().map(hook).collect(),
         excluded_volumes: spec.exclude.volumes.iter().cloned().collect(),
         snapshot_class: spec.snapshot.class.clone(),

@@ -219,7 +219,10 @@ fn wide(points: &Points) -> String {
                 String::new(),
                 String::new(),
                 format!("{} ms", times.held_milliseconds),
-                format!("barrier {} ms", times.barrier_milliseconds),
+                format!(
+                    "barrier {} ms, slowest cut {} ms",
+                    times.barrier_milliseconds, times.slowest_cut_milliseconds
+                ),
                 yes_or_no(times.aligned).to_owned(),
                 String::new(),
             ]);

@@ -27,6 +27,8 @@ pub struct BackupGoal {
     pub minimum_mode: Mode,
     /// What the user says about engines.
     pub overrides: Vec<EngineOverride>,
+    /// Whether databases may be held.
+    pub holds: Holds,
     /// Commands of the user's own by which workloads are held.
     pub hooks: Vec<Hook>,
     /// Volumes that are left out on purpose, as `namespace/name`.
@@ -51,6 +53,17 @@ pub struct BackupGoal {
     pub required: Vec<Required>,
     /// Cluster-scoped things that the point carries.
     pub owned: Vec<ThingId>,
+}
+
+/// Whether databases may be held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Holds {
+    /// Where a consistent copy needs it.
+    #[default]
+    WhenNeeded,
+    /// Never.
+    Never,
 }
 
 /// Settings for one engine that replace what its driver found out.

@@ -12,7 +12,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-pub use goal::{BackupGoal, EngineOverride, Hook};
+pub use goal::{BackupGoal, EngineOverride, Holds, Hook};
 pub use members::claims;
 pub use objects::{ObjectFile, ObjectsError, pack, unpack};
 pub use plan::{Planned, plan};

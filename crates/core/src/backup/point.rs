@@ -94,6 +94,8 @@ pub struct CaptureTimes {
     pub held_milliseconds: u64,
     /// From the first freezing hold that held to the last one, in milliseconds.
     pub barrier_milliseconds: u64,
+    /// Of the cuts before the proof the slowest one, from being asked for to being seen, in milliseconds.
+    pub slowest_cut_milliseconds: u64,
     /// True when all members are recovered to one moment.
     pub aligned: bool,
 }

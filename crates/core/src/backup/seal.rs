@@ -156,6 +156,7 @@ fn assemble(draft: &Value, progress: &Progress) -> Result<PointContent, Problem>
     point.capture = Some(CaptureTimes {
         held_milliseconds: captured.held_milliseconds,
         barrier_milliseconds: captured.barrier_milliseconds,
+        slowest_cut_milliseconds: captured.slowest_cut_milliseconds(),
         aligned: are_aligned(&point.members),
     });
     let stored = outcome(progress, "store-objects")?;

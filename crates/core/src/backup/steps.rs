@@ -86,6 +86,7 @@ impl Members {
                 .collect();
             let inputs = BTreeMap::from([
                 ("minimum_mode".to_owned(), json!(goal.minimum_mode)),
+                ("holds".to_owned(), json!(goal.holds)),
                 ("volumes".to_owned(), Value::Array(volumes)),
             ]);
             let work = driver_work(Op::Check, engine, inputs);

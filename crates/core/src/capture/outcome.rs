@@ -50,6 +50,14 @@ pub struct Captured {
 }
 
 impl Captured {
+    /// Of the cuts before the proof the slowest one, from being asked for to being seen, in milliseconds.
+    pub fn slowest_cut_milliseconds(&self) -> u64 {
+        let early = self.cuts.values().filter(|cut| !cut.late);
+        let took = early.map(|cut| cut.seen.duration_since(cut.asked).as_millis());
+        let slowest = took.max().unwrap_or(0);
+        u64::try_from(slowest).unwrap_or(0)
+    }
+
     /// As the outcome of a step.
     pub fn outcome(&self) -> Outcome {
         let captured = serde_json::to_value(self).expect("plain data with text keys");

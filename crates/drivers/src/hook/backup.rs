@@ -39,6 +39,9 @@ pub(super) fn check(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
         ));
     }
     workload::running_pod(task, seen)?;
+    if !workload::may_hold(task) {
+        return forbidden(task);
+    }
     let evidence = match words {
         Words::Hold(hold) => format!("held by its own hook, on its word: {}", line(&hold)),
         Words::Freeze { freeze, thaw } => format!(
@@ -54,10 +57,35 @@ pub(super) fn check(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
     ))
 }
 
+/// Without its hold it is a plain volume.
+fn forbidden(task: &Task<'_>) -> Result<Verdict, Problem> {
+    if task.input("minimum_mode") != Some(Mode::Crash.as_str()) {
+        return Err(Problem::stuck(
+            "mode-too-weak",
+            format!(
+                "{}: its copy can only be `crash`: {}",
+                workload::id(task),
+                workload::HOLDS_FORBIDDEN
+            ),
+            "allow holds, or allow `minimumMode: crash`",
+        ));
+    }
+    Ok(Verdict::Done(
+        Outcome::default().with("mode", Mode::Crash.as_str()).with(
+            "evidence",
+            vec![format!("not: {}", workload::HOLDS_FORBIDDEN)],
+        ),
+    ))
+}
+
 /// Says how it is held.
 pub(super) fn capture(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
     let words = Words::of_task(task)?;
     let pod = workload::running_pod(task, seen)?;
+    let checked = task.prior.get(&format!("check {}", workload::id(task)));
+    if checked.and_then(|checked| checked.text("mode")) == Some(Mode::Crash.as_str()) {
+        return Ok(Verdict::Done(Outcome::default()));
+    }
     let limit = task
         .inputs
         .get("hold_seconds_max")

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use refloat_core::capture::Hold;
-use refloat_core::driver::{Answer, Claim, Driver, Op, Problem, Role, Seen, Task, Verdict};
+use refloat_core::driver::{
+    Answer, Claim, Driver, Op, Outcome, Problem, Role, Seen, Task, Verdict,
+};
 use refloat_core::inventory::{Inventory, Resource, Thing, ThingId};
 use refloat_core::names::RunId;
 use serde_json::{Value, json};
@@ -63,6 +65,16 @@ fn a_workload_is_claimed_by_its_annotations_or_those_of_its_template() {
 }
 
 fn decide(op: Op, settings: &[(&str, &str)], pods: usize) -> Verdict {
+    decide_with(op, settings, pods, json!({}), &BTreeMap::new())
+}
+
+fn decide_with(
+    op: Op,
+    settings: &[(&str, &str)],
+    pods: usize,
+    more: Value,
+    prior: &BTreeMap<String, Outcome>,
+) -> Verdict {
     let mut settings: BTreeMap<String, String> = settings
         .iter()
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
@@ -88,7 +100,8 @@ fn decide(op: Op, settings: &[(&str, &str)], pods: usize) -> Verdict {
             },
         })
     };
-    let inputs = BTreeMap::from([("hold_seconds_max".to_owned(), json!(20))]);
+    let mut inputs = BTreeMap::from([("hold_seconds_max".to_owned(), json!(20))]);
+    inputs.extend(more.as_object().unwrap().clone());
     let run = RunId::new("backup-1").unwrap();
     let task = Task {
         op,
@@ -96,7 +109,7 @@ fn decide(op: Op, settings: &[(&str, &str)], pods: usize) -> Verdict {
         step: "step",
         claim: &claim,
         inputs: &inputs,
-        prior: &BTreeMap::new(),
+        prior,
         ran: None,
     };
     let mut seen = Seen::default();
@@ -163,6 +176,27 @@ fn what_outlives_its_client_is_undone_from_outside_too() {
 fn hold(settings: &[(&str, &str)]) -> Hold {
     match decide(Op::Capture, settings, 1) {
         Verdict::Done(outcome) => serde_json::from_value(outcome.facts["hold"].clone()).unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn where_holds_are_forbidden_nothing_is_held() {
+    let settings = [("hold", r#"["lock"]"#)];
+    let none = BTreeMap::new();
+    let never = |minimum: &str| json!({ "holds": "never", "minimum_mode": minimum });
+    match decide_with(Op::Check, &settings, 1, never("held"), &none) {
+        Verdict::Stuck(problem) => assert_eq!(problem.code, "mode-too-weak"),
+        other => panic!("{other:?}"),
+    }
+    let checked = match decide_with(Op::Check, &settings, 1, never("crash"), &none) {
+        Verdict::Done(checked) => checked,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(checked.text("mode"), Some("crash"));
+    let prior = BTreeMap::from([("check shop/files".to_owned(), checked)]);
+    match decide_with(Op::Capture, &settings, 1, json!({}), &prior) {
+        Verdict::Done(outcome) => assert!(outcome.facts.is_empty(), "{outcome:?}"),
         other => panic!("{other:?}"),
     }
 }

@@ -107,6 +107,9 @@ pub(super) fn check(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
             .held
             .push("sync_binlog is not 1: the binary log may end before the data".to_owned());
     }
+    if !workload::may_hold(task) {
+        conditions.broken.push(workload::HOLDS_FORBIDDEN.to_owned());
+    }
     one_volume(task, pod_object, seen.exec(&places)?, &mut conditions);
     decide_mode(task, conditions, &settings)
 }

@@ -176,6 +176,13 @@ fn each_condition_that_is_broken_is_named_alone() {
         too_weak(|scene| scene.atomic = "false"),
         "CSI driver some.driver is not known to cut a volume at one moment"
     );
+    let forbidden = too_weak(|scene| {
+        scene.inputs.insert("holds".to_owned(), json!("never"));
+    });
+    assert_eq!(
+        forbidden,
+        "holds are forbidden by the protection (`capture.holds: never`)"
+    );
     let apart = too_weak(|scene| {
         scene.mounts = json!([
             { "name": "data", "mountPath": "/var/lib/mysql" }, { "name": "redo", "mountPath": "/redo" },

@@ -103,6 +103,9 @@ fn held_conditions(
         text.unwrap_or_default()
     };
     let mut conditions = Conditions::default();
+    if !workload::may_hold(task) {
+        conditions.broken.push(workload::HOLDS_FORBIDDEN.to_owned());
+    }
     conditions.setting("fsync", text("fsync"));
     conditions.primary(settings.get("in_recovery") == Some(&Value::Bool(false)));
     let level = text("wal_level");

@@ -11,5 +11,6 @@ pub(crate) use containers::{
 };
 pub(crate) use places::{Place, place};
 pub(crate) use pods::{
-    command, first_line, id, pods, running_pod, running_pod_object, running_pods, setting,
+    HOLDS_FORBIDDEN, command, first_line, id, may_hold, pods, running_pod, running_pod_object,
+    running_pods, setting,
 };

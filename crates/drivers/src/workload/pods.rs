@@ -23,6 +23,15 @@ pub(crate) fn setting<'a>(task: &'a Task<'_>, key: &str) -> &'a str {
     task.claim.settings.get(key).map_or("", String::as_str)
 }
 
+/// False when the protection forbids holds.
+pub(crate) fn may_hold(task: &Task<'_>) -> bool {
+    task.input("holds") != Some("never")
+}
+
+/// What is said of a member that would have to be held and may not.
+pub(crate) const HOLDS_FORBIDDEN: &str =
+    "holds are forbidden by the protection (`capture.holds: never`)";
+
 /// `shop/db`: the member's name.
 pub(crate) fn id(task: &Task<'_>) -> String {
     format!(

@@ -109,7 +109,10 @@ fn an_undisturbed_capture_of_two_engines_is_proven_and_told() {
         held_pg.since <= held_maria.since,
         "what freezes is held last"
     );
-    assert!(!point.capture.as_ref().unwrap().aligned);
+    let times = point.capture.as_ref().unwrap();
+    assert!(!times.aligned);
+    assert!(times.slowest_cut_milliseconds > 0);
+    assert!(times.slowest_cut_milliseconds <= times.held_milliseconds);
     let kept = records.borrow().iter().any(|record| {
         matches!(
             record,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use refloat_core::backup::{BackupGoal, Mode};
+use refloat_core::backup::{BackupGoal, Holds, Mode};
 use refloat_core::inventory::Resource;
 use refloat_core::names::{ProtectionName, RunId, SiteName};
 use refloat_testkit::sim::{SimWorld, Store};
@@ -97,6 +97,7 @@ pub(crate) fn goal(run: &str) -> BackupGoal {
         namespaces: vec!["shop".to_owned()],
         minimum_mode: Mode::AtomicVolume,
         overrides: Vec::new(),
+        holds: Holds::WhenNeeded,
         hooks: Vec::new(),
         excluded_volumes: BTreeSet::new(),
         snapshot_class: None,

@@ -71,6 +71,7 @@ fn held_content() -> PointContent {
     content.capture = Some(CaptureTimes {
         held_milliseconds: 1000,
         barrier_milliseconds: 0,
+        slowest_cut_milliseconds: 240,
         aligned: true,
     });
     content

@@ -103,6 +103,13 @@ fn each_condition_of_a_hold_that_is_broken_is_named_alone() {
     ] {
         assert_eq!(too_weak(set(key, value)), reason);
     }
+    let forbid = |scene: &mut Scene| {
+        scene.inputs.insert("holds".to_owned(), json!("never"));
+    };
+    assert_eq!(
+        too_weak(forbid),
+        "holds are forbidden by the protection (`capture.holds: never`)"
+    );
     for key in ["may_replicate", "may_hold"] {
         let reason = too_weak(set(key, Value::Null));
         assert!(
