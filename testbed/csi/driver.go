@@ -34,6 +34,8 @@ type faults struct {
 	HangVolume bool `json:"hang_volume"`
 	// OnlyVolume limits CutDelaySeconds and FailSnapshot to snapshots of this volume, by its id.
 	OnlyVolume string `json:"only_volume"`
+	// ClockSkewSeconds is by how much the storage's clock is wrong when it says when it cut.
+	ClockSkewSeconds float64 `json:"clock_skew_seconds"`
 	// ListUnsupported takes the listing of snapshots away, as with drivers that have none.
 	ListUnsupported bool `json:"list_unsupported"`
 }
@@ -402,7 +404,7 @@ func (d *driver) cut(path, volume string, asked faults) (snapshotRecord, error) 
 		return record, internal(err)
 	}
 	record = snapshotRecord{
-		Source: volume, Cut: before, Size: source.Capacity,
+		Source: volume, Cut: before.Add(seconds(asked.ClockSkewSeconds)), Size: source.Capacity,
 		Ready: time.Now().Add(seconds(asked.ReadyDelaySeconds)), Never: asked.NeverReady,
 	}
 	return record, write(path, record)

@@ -16,9 +16,9 @@ use crate::{scenarios, testbed, tidy};
 /// Every test.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Only the stages and scenarios whose name holds this text
+    /// Only the stages and scenarios whose name holds this text; once for each
     #[arg(long, value_name = "TEXT")]
-    only: Option<String>,
+    only: Vec<String>,
     /// Leave out what needs real clusters
     #[arg(long)]
     skip_testbed: bool,
@@ -95,12 +95,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if !arguments.skip_testbed {
         testbed::install().context("without a fit machine: `cargo xtask test --skip-testbed`")?;
     }
-    let wanted = |name: &str| {
-        arguments
-            .only
-            .as_ref()
-            .is_none_or(|only| name.contains(only.as_str()))
-    };
+    let wanted = |name: &str| is_wanted(&arguments.only, name);
     // The CSI driver's tests mount a file system of their own.
     let possible = |stage: &&Stage| stage.name != GO_TEST || !arguments.skip_testbed;
     for stage in STAGES
@@ -117,7 +112,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         check_stage("codegen", &mut tally, crate::codegen::check);
     }
     if !arguments.skip_testbed {
-        real(arguments.only.as_deref(), &wanted, &mut tally);
+        real(&arguments.only, &wanted, &mut tally);
     }
     for name in &tally.failed {
         say(format_args!("FAILED: {name}"));
@@ -138,8 +133,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     })
 }
 
+/// Whether a name holds one of these texts; all do when there is none.
+pub(crate) fn is_wanted(only: &[String], name: &str) -> bool {
+    only.is_empty() || only.iter().any(|only| name.contains(only.as_str()))
+}
+
 /// What needs real clusters.
-fn real(only: Option<&str>, wanted: &dyn Fn(&str) -> bool, tally: &mut Tally) {
+fn real(only: &[String], wanted: &dyn Fn(&str) -> bool, tally: &mut Tally) {
     if wanted("testbed selftest") {
         scenario("testbed selftest", tally, || testbed::selftest("selftest"));
     }

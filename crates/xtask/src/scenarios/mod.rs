@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod cuts;
+mod holds;
 mod killed;
 mod state;
 mod store;
@@ -64,13 +65,26 @@ const SCENARIOS: &[Scenario] = &[
         target::without_image,
     ),
     ("recover: a target without space", target::without_space),
+    ("capture: the engine killed at any moment", holds::engine),
+    ("capture: links cut silently", holds::links),
+    ("capture: programs of the cluster restart", holds::restarts),
+    (
+        "capture: sessions end before their proof",
+        holds::broken_sessions,
+    ),
+    ("capture: databases go away", holds::databases),
+    ("capture: no connection is free", holds::no_connections),
+    ("capture: the snapshot sidecar is dead", holds::sidecar),
+    ("capture: one of three cuts fails", holds::cuts),
+    ("capture: a wrong clock", holds::clock),
+    ("capture: two engines at once", holds::two_at_once),
 ];
 
 /// Runs those whose name holds `only`; the names of the ones that failed, and how many ran.
-pub(crate) fn run(only: Option<&str>) -> Result<(usize, Vec<String>)> {
+pub(crate) fn run(only: &[String]) -> Result<(usize, Vec<String>)> {
     let chosen: Vec<&Scenario> = SCENARIOS
         .iter()
-        .filter(|(name, _)| only.is_none_or(|only| name.contains(only)))
+        .filter(|(name, _)| crate::test::is_wanted(only, name))
         .collect();
     if chosen.is_empty() {
         return Ok((0, Vec::new()));

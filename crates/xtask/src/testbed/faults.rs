@@ -3,6 +3,8 @@
 //! A cut link drops packets in the site's own namespace and tells nobody, as a broken switch does: no connection is closed.
 //! Called by the verb and by scenarios.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use nix::sys::signal::Signal;
@@ -18,6 +20,9 @@ const CHAIN: &str = "REFLOAT-CUT";
 const HOOKS: [&str; 3] = ["INPUT", "OUTPUT", "FORWARD"];
 /// Where the API server reaches the kubelet, for exec and logs.
 const KUBELET_PORT: &str = "10250";
+
+/// Longest wait for a site whose programs were killed.
+const READY_LIMIT: Duration = Duration::from_mins(2);
 
 /// From what a site is cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -86,6 +91,21 @@ impl Testbed {
             drop(super::command::output(command));
         }
         Ok(())
+    }
+
+    /// Waits until everything of a site that was up answers again.
+    pub(crate) fn wait_until_ready(&self, site: Site) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            let missing = self.missing()?;
+            if missing.is_empty() {
+                return Ok(());
+            }
+            if begun.elapsed() > READY_LIMIT {
+                bail!("{site} does not come back: {}", missing.join("; "));
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
 
     /// Sends a signal to one program of a site: `csi-snapshotter`, `kube-apiserver`, `kubelet`. The supervisor starts one

@@ -1,0 +1,109 @@
+//! Links that are cut silently while databases are held, and programs of the cluster that restart.
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use super::super::Stage;
+use super::{AFTER_CUT_SECONDS_MAX, AFTER_DEATH_SECONDS_MAX, Scene};
+use crate::ledger::now;
+use crate::printer::say;
+use crate::testbed::{From, Site};
+
+/// No connection is closed, no packet passes: while the first session opens, while both hold, around the proof.
+pub(in crate::scenarios) fn links(stage: &Stage<'_>) -> Result<()> {
+    let scene = Scene::open(stage)?;
+    for from in [From::Kubelet, From::Engine] {
+        for (when, delay) in [("opening", 0), ("holding", 700), ("proving", 1250)] {
+            let points = scene.points()?;
+            scene.faults(&json!({ "cut_delay_seconds": 1 }))?;
+            let mut running = scene.begin()?;
+            if when == "opening" {
+                for member in ["prepare mariadb", "prepare postgresql"] {
+                    if !running.said.contains(member) {
+                        running.until_said(member)?;
+                    }
+                }
+            } else {
+                scene.until_cutting(&mut running)?;
+            }
+            thread::sleep(Duration::from_millis(delay));
+            stage.testbed.partition(Site::Primary, from)?;
+            let moment = now();
+            thread::sleep(Duration::from_secs_f64(AFTER_CUT_SECONDS_MAX + 1.0));
+            stage.testbed.heal(Site::Primary)?;
+            let what = format!("cut off from {from:?} while {when}");
+            // Writers are in the cluster: their link is whole, and their log is read after the healing.
+            scene.writers_back(&what, moment, AFTER_CUT_SECONDS_MAX)?;
+            let answer = running.finish()?;
+            let sealed = usize::from(answer.code == Some(0));
+            ensure!(
+                sealed == 1 || answer.code == Some(1),
+                "{what}: {} {}",
+                answer.value,
+                answer.said
+            );
+            // A cut between the proof and the end of the capture may leave a copy that is good.
+            ensure!(
+                sealed == 0 || when == "proving",
+                "{what}: a point was sealed although the hold was lost: {}",
+                answer.said
+            );
+            say(format_args!("  {what}: {}", ended(&answer)));
+            scene.sound(&what, points + sealed)?;
+        }
+    }
+    Ok(())
+}
+
+fn ended(answer: &crate::refloat::Answer) -> String {
+    match answer.problems().first() {
+        Some(code) => format!("refused with `{code}`"),
+        None => "a point".to_owned(),
+    }
+}
+
+/// The API server and the kubelet are killed while both databases are held; a supervisor starts them anew.
+pub(in crate::scenarios) fn restarts(stage: &Stage<'_>) -> Result<()> {
+    let scene = Scene::open(stage)?;
+    for program in ["kubelet", "kube-apiserver", "csi-driver"] {
+        let points = scene.points()?;
+        scene.faults(&json!({ "cut_delay_seconds": 2 }))?;
+        let mut running = scene.begin()?;
+        scene.until_cutting(&mut running)?;
+        thread::sleep(Duration::from_millis(300));
+        stage
+            .testbed
+            .signal(Site::Primary, program, Signal::SIGKILL)?;
+        let moment = now();
+        let answer = running.finish()?;
+        let sealed = usize::from(answer.code == Some(0));
+        // A driver that restarts cuts late, within the hold; whoever carries the session ends it.
+        let bound = if program == "csi-driver" {
+            9.0
+        } else {
+            AFTER_DEATH_SECONDS_MAX
+        };
+        ensure!(
+            sealed == 1 || answer.code == Some(1),
+            "{program}: {} {}",
+            answer.value,
+            answer.said
+        );
+        ensure!(
+            sealed == 0 || program == "csi-driver",
+            "{program}: a point was sealed although the hold was lost: {}",
+            answer.said
+        );
+        stage.testbed.wait_until_ready(Site::Primary)?;
+        scene.ledger.ready(Site::Primary)?;
+        let what = format!("{program} restarts while it is held");
+        scene.writers_back(&what, moment, bound)?;
+        say(format_args!("  {what}: {}", ended(&answer)));
+        scene.sound(&what, points + sealed)?;
+    }
+    Ok(())
+}

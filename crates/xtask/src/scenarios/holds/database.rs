@@ -1,0 +1,143 @@
+//! Databases that go away, refuse, or end our session while they are held.
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+
+use super::super::Stage;
+use super::super::bad_input::refused;
+use super::{AFTER_DEATH_SECONDS_MAX, Scene};
+use crate::ledger::now;
+use crate::testbed::Site;
+
+/// A session that ends between the cuts and the proof: its client killed, its backend terminated.
+pub(in crate::scenarios) fn broken_sessions(stage: &Stage<'_>) -> Result<()> {
+    let scene = Scene::open(stage)?;
+    let clients = |pod: &str, program: &str| {
+        let script = format!(
+            "for one in /proc/[0-9]*; do [ \"$(readlink $one/exe)\" = \"$(readlink -f \"$(command -v {program})\")\" ] && kill -9 \"${{one#/proc/}}\"; done; true"
+        );
+        scene
+            .ledger
+            .in_pod(Site::Primary, pod, &["sh", "-c", &script])
+    };
+    let end_backend = || {
+        scene.ledger.postgres(
+            Site::Primary,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'refloat %';",
+        )
+    };
+    let end_connection = || {
+        let ours = scene.ledger.mariadb(
+            Site::Primary,
+            "SELECT CONCAT('KILL ', ID, ';') FROM information_schema.PROCESSLIST WHERE USER = 'root' AND HOST = 'localhost' \
+             AND ID <> CONNECTION_ID() ORDER BY ID LIMIT 1;",
+        )?;
+        scene.ledger.mariadb(Site::Primary, &ours)
+    };
+    let breaks: [(&str, &dyn Fn() -> Result<String>); 4] = [
+        ("the backend of PostgreSQL ended", &end_backend),
+        ("the connection of MariaDB killed", &end_connection),
+        ("psql killed", &|| {
+            clients("pg-0", "/usr/lib/postgresql/15/bin/psql")
+        }),
+        ("the client of MariaDB killed", &|| {
+            clients("maria-0", "mariadb")
+        }),
+    ];
+    for (what, end) in breaks {
+        let points = scene.points()?;
+        scene.faults(&json!({ "cut_delay_seconds": 2 }))?;
+        let mut running = scene.begin()?;
+        scene.until_cutting(&mut running)?;
+        thread::sleep(Duration::from_millis(600));
+        end()?;
+        let moment = now();
+        let answer = running.finish()?;
+        refused(what, &answer, "hold-lost", &["ledger/"])?;
+        scene.writers_back(what, moment, AFTER_DEATH_SECONDS_MAX)?;
+        scene.sound(what, points)?;
+    }
+    Ok(())
+}
+
+/// The pod deleted while it is held, the server crashing and restarting in place, and archiving that fails for hours.
+pub(in crate::scenarios) fn databases(stage: &Stage<'_>) -> Result<()> {
+    let scene = Scene::open(stage)?;
+    let delete = |pod: &str| {
+        let delete = [
+            "-n",
+            "ledger",
+            "delete",
+            "pod",
+            pod,
+            "--grace-period=1",
+            "--wait=false",
+        ];
+        stage.shop.kubectl(&delete, "")
+    };
+    // What comes up after this has an archiver that never succeeds.
+    scene.ledger.postgres(
+        Site::Primary,
+        "ALTER SYSTEM SET archive_mode = on; ALTER SYSTEM SET archive_command = '/bin/false';",
+    )?;
+    let crash = || {
+        let walwriter = "for one in /proc/[0-9]*; do if grep -q 'postgres: walwriter' $one/cmdline; then kill -9 ${one#/proc/}; fi; done";
+        scene
+            .ledger
+            .in_pod(Site::Primary, "pg-0", &["sh", "-c", walwriter])
+    };
+    let breaks: [(&str, &dyn Fn() -> Result<String>); 3] = [
+        ("pod of PostgreSQL deleted", &|| delete("pg-0")),
+        ("pod of MariaDB deleted", &|| delete("maria-0")),
+        ("PostgreSQL crashes and restarts", &crash),
+    ];
+    for (what, fault) in breaks {
+        let points = scene.points()?;
+        scene.faults(&json!({ "cut_delay_seconds": 2 }))?;
+        let mut running = scene.begin()?;
+        scene.until_cutting(&mut running)?;
+        fault()?;
+        let answer = running.finish()?;
+        refused(what, &answer, "hold-lost", &["ledger/"])?;
+        thread::sleep(Duration::from_secs(2));
+        scene.ledger.ready(Site::Primary)?;
+        scene.sound(what, points)?;
+    }
+    let mode = scene.ledger.postgres(
+        Site::Primary,
+        "SELECT current_setting('archive_mode') || failed_count::text FROM pg_stat_archiver;",
+    )?;
+    ensure!(
+        mode.starts_with("on") && mode != "on0",
+        "no archiving failed meanwhile: {mode}"
+    );
+    scene.ledger.postgres(
+        Site::Primary,
+        "ALTER SYSTEM RESET archive_mode; ALTER SYSTEM RESET archive_command;",
+    )?;
+    delete("pg-0")?;
+    thread::sleep(Duration::from_secs(2));
+    scene.ledger.ready(Site::Primary)
+}
+
+/// No connection is free.
+pub(in crate::scenarios) fn no_connections(stage: &Stage<'_>) -> Result<()> {
+    let scene = Scene::open(stage)?;
+    let points = scene.points()?;
+    let fill = "for one in $(seq 110); do (sleep 25 | psql -XqAt -U ledger -d ledger) </dev/null >/dev/null 2>&1 & done; sleep 5";
+    scene
+        .ledger
+        .in_pod(Site::Primary, "pg-0", &["sh", "-c", fill])?;
+    let answer = scene.begin()?.finish()?;
+    ensure!(
+        answer.code == Some(1) && answer.value.to_string().contains("too many clients"),
+        "no connection is free: {} {}",
+        answer.value,
+        answer.said
+    );
+    thread::sleep(Duration::from_secs(25));
+    scene.sound("after the connections", points)
+}

@@ -1,0 +1,285 @@
+//! Everything that can go wrong while databases are held, on real clusters: after each fault writers go on in time, nothing
+//! of ours is left, nothing half is sealed, and the next capture works.
+//!
+//! Holds what these scenarios share: the ledger with a writer beside it, and a capture that is watched while it runs.
+
+mod cut_off;
+mod database;
+mod killed;
+mod storage;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+
+pub(super) use cut_off::{links, restarts};
+pub(super) use database::{broken_sessions, databases, no_connections};
+pub(super) use killed::{engine, two_at_once};
+pub(super) use storage::{clock, cuts, sidecar};
+
+use super::Stage;
+use crate::ledger::{Ledger, Load, Waited, now};
+use crate::printer::say;
+use crate::refloat::Answer;
+use crate::testbed::{Site, output};
+
+/// Writers wait no longer than this after the death of an engine.
+const AFTER_DEATH_SECONDS_MAX: f64 = 2.0;
+/// Writers wait no longer than this after a link was cut: the server's deadline and a second.
+const AFTER_CUT_SECONDS_MAX: f64 = 6.0;
+
+/// The ledger on the stage.
+pub(super) struct Scene<'a> {
+    stage: &'a Stage<'a>,
+    ledger: Ledger<'a>,
+}
+
+impl<'a> Scene<'a> {
+    /// Opens the ledger when it is not there yet, and has it written into.
+    fn open(stage: &'a Stage<'a>) -> Result<Self> {
+        let ledger = Ledger::new(stage.ground);
+        ledger.open_once()?;
+        ledger.write(Load {
+            engines: "pg,maria",
+            workers: 2,
+            pause: Duration::from_millis(10),
+        })?;
+        Ok(Self { stage, ledger })
+    }
+
+    /// A protection of the ledger that must be held, and lets its writers wait no longer than 8 s.
+    fn protection(&self, name: &str) -> Result<String> {
+        let path = self.stage.testbed.scratch().join(format!("{name}.yaml"));
+        let file = json!({
+            "apiVersion": "refloat.io/v1alpha1", "kind": "Protection",
+            "metadata": { "name": name },
+            "spec": {
+                "namespaces": ["ledger"], "minimumMode": "held",
+                "capture": { "holdSecondsMax": 8 }, "snapshot": { "cutSecondsMax": 20 },
+            },
+        });
+        fs::write(&path, file.to_string())?;
+        Ok(path.display().to_string())
+    }
+
+    fn faults(&self, faults: &Value) -> Result<()> {
+        let control = self.stage.testbed.control_file(Site::Primary);
+        Ok(fs::write(control, faults.to_string())?)
+    }
+
+    fn begin(&self) -> Result<Running> {
+        self.begin_as("ledger")
+    }
+
+    fn begin_as(&self, protection: &str) -> Result<Running> {
+        let file = self.protection(protection)?;
+        let mut child = self
+            .stage
+            .refloat
+            .command(Some(Site::Primary), &["backup", "-f", &file, "-o", "json"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let said = BufReader::new(child.stderr.take().context("no stderr")?);
+        let (sink, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in said.lines().map_while(Result::ok) {
+                if sink.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Running {
+            child,
+            lines,
+            said: String::new(),
+        })
+    }
+
+    /// Waits until both databases are held: the first volumes are being cut.
+    fn until_cutting(&self, running: &mut Running) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            let mut command = self.stage.testbed.kubectl(Site::Primary);
+            command.args(["-n", "ledger", "get", "volumesnapshots", "-o", "name"]);
+            if !output(command)?.trim().is_empty() {
+                return Ok(());
+            }
+            if running.child.try_wait()?.is_some() {
+                bail!("it ended before it cut: {}", running.all_said());
+            }
+            ensure!(
+                begun.elapsed() < Duration::from_secs(60),
+                "nothing is cut: {}",
+                running.all_said()
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// How many points there are.
+    fn points(&self) -> Result<usize> {
+        let found = self.stage.refloat.answer(
+            Some(Site::Primary),
+            &["points", "--protection", "ledger"],
+            &[],
+        )?;
+        let points = found.value.get("points").and_then(Value::as_array);
+        Ok(points.map_or(0, Vec::len))
+    }
+
+    /// Waits a little past the bound, then tells how long writers were made to wait after this moment.
+    fn writers_back(&self, what: &str, moment: f64, bound: f64) -> Result<Waited> {
+        let until = moment + bound + 1.5;
+        let left = until + 1.0 - now();
+        if left > 0.0 {
+            thread::sleep(Duration::from_secs_f64(left));
+        }
+        let waited = self.ledger.back_after(moment, until)?;
+        say(format_args!(
+            "  {what}: writers {} go on after {:.1} s",
+            if waited.frozen {
+                "were held and"
+            } else {
+                "were not held and"
+            },
+            waited.seconds
+        ));
+        ensure!(
+            waited.seconds <= bound,
+            "{what}: writers waited {:.1} s, and {bound} s are allowed",
+            waited.seconds
+        );
+        Ok(waited)
+    }
+
+    /// No session of ours in a database, and nothing that it left.
+    fn let_go(&self, what: &str) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            let postgres = "SELECT 'session ' || pid || ' ' || state FROM pg_stat_activity WHERE application_name LIKE 'refloat %' \
+                UNION ALL SELECT 'slot ' || slot_name FROM pg_replication_slots;";
+            // A probe of the kubelet may be among them for a moment.
+            let mariadb = "SELECT CONCAT('session ', ID, ' ', COMMAND, ' ', COALESCE(INFO, '')) FROM information_schema.PROCESSLIST \
+                WHERE USER = 'root' AND HOST = 'localhost' AND ID <> CONNECTION_ID();";
+            let left = [
+                self.ledger.postgres(Site::Primary, postgres)?,
+                self.ledger.mariadb(Site::Primary, mariadb)?,
+            ];
+            if left.iter().all(String::is_empty) {
+                return Ok(());
+            }
+            ensure!(
+                begun.elapsed() < Duration::from_secs(10),
+                "{what}: still held: {left:?}"
+            );
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Nothing is held, nothing of ours is left, nothing was sealed, and the next capture works.
+    fn sound(&self, what: &str, points_before: usize) -> Result<()> {
+        self.faults(&json!({}))?;
+        self.let_go(what)?;
+        let points = self.points()?;
+        ensure!(
+            points == points_before,
+            "{what}: a point was sealed all the same"
+        );
+        let next = self.begin()?.finish()?;
+        ensure!(
+            next.code == Some(0),
+            "{what}: the next capture: {} {}",
+            next.value,
+            next.said
+        );
+        ensure!(self.points()? == points_before + 1, "{what}: no new point");
+        self.let_go(what)?;
+        self.stage.nothing_left(Site::Primary)
+    }
+}
+
+/// A backup that runs.
+struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    said: String,
+}
+
+impl Drop for Running {
+    /// A scenario that failed leaves no engine behind.
+    fn drop(&mut self) {
+        if !matches!(self.child.try_wait(), Ok(Some(_))) {
+            drop(self.child.kill());
+            drop(self.child.wait());
+        }
+    }
+}
+
+impl Running {
+    /// Waits for a line of its progress.
+    fn until_said(&mut self, word: &str) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            match self.lines.recv_timeout(Duration::from_millis(100)) {
+                Ok(line) => {
+                    self.said.push_str(&line);
+                    self.said.push('\n');
+                    if line.contains(word) {
+                        return Ok(());
+                    }
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => {
+                    bail!("it never said `{word}`: {}", self.said)
+                }
+            }
+            ensure!(
+                begun.elapsed() < Duration::from_mins(2),
+                "it did not say `{word}`: {}",
+                self.said
+            );
+        }
+    }
+
+    fn all_said(&mut self) -> &str {
+        while let Ok(line) = self.lines.recv_timeout(Duration::from_millis(50)) {
+            self.said.push_str(&line);
+            self.said.push('\n');
+        }
+        &self.said
+    }
+
+    /// Kills it; the moment. False when it had ended before.
+    fn kill(mut self) -> Result<(bool, f64)> {
+        let running = self.child.try_wait()?.is_none();
+        if running {
+            self.child.kill()?;
+        }
+        let moment = now();
+        self.child.wait()?;
+        Ok((running, moment))
+    }
+
+    /// Waits for its end.
+    fn finish(mut self) -> Result<Answer> {
+        // Its messages are read beside, so that it cannot block on them.
+        let done = {
+            let stdout = self.child.stdout.take().context("no stdout")?;
+            let value = std::io::read_to_string(stdout)?;
+            (self.child.wait()?.code(), value)
+        };
+        Ok(Answer {
+            code: done.0,
+            value: serde_json::from_str(&done.1).unwrap_or_default(),
+            said: self.all_said().to_owned(),
+        })
+    }
+}
