@@ -2,6 +2,7 @@
 //!
 //! Holds the list of verbs and nothing else; each verb is one module beside this file with `Arguments` and `run`.
 
+mod bench;
 mod codegen;
 mod demo;
 mod ground;
@@ -13,6 +14,7 @@ mod shop;
 mod test;
 mod testbed;
 mod tidy;
+mod torture;
 
 use std::process::ExitCode;
 
@@ -32,6 +34,11 @@ enum Verb {
     Demo(demo::Arguments),
     /// Every test: what CI runs
     Test(test::Arguments),
+    /// Copies of two databases under full load, each recovered and judged; and the same without holds
+    Torture(torture::Arguments),
+    /// Measurements side by side, with results for the documentation
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Write images for your own clusters into a directory (OCI layouts in tar files): refloat's, and those of the demo's shop
     Images { directory: std::path::PathBuf },
     /// Walls, sizes and names of the house
@@ -46,6 +53,8 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
         Verb::Demo(arguments) => demo::run(&arguments),
         Verb::Test(arguments) => test::run(&arguments),
+        Verb::Bench(bench) => bench::run(&bench),
+        Verb::Torture(arguments) => torture::run(&arguments),
         Verb::Images { directory } => testbed::write_images(&directory),
         Verb::Tidy => tidy::run(),
         Verb::Codegen(arguments) => codegen::run(&arguments),

@@ -48,6 +48,7 @@ pub(crate) use command::output;
 pub(crate) use faults::From;
 pub(crate) use lifecycle::Testbed;
 pub(crate) use place::Site;
+pub(crate) use tools::velero as velero_programs;
 
 use crate::ground::Ground;
 use crate::printer::{print, say};

@@ -191,6 +191,32 @@ fn snapshot_definitions() -> Result<PathBuf> {
     Ok(found)
 }
 
+const VELERO: [Program; 2] = [
+    program(
+        "velero",
+        "tools/velero",
+        "github.com/vmware-tanzu/velero/cmd/velero",
+    ),
+    program(
+        "velero-plugin-for-aws",
+        "tools/velero",
+        "github.com/vmware-tanzu/velero-plugin-for-aws/velero-plugin-for-aws",
+    ),
+];
+
+/// The rival and its plugin for S3, for benchmarks only.
+pub(crate) fn velero() -> Result<(PathBuf, PathBuf)> {
+    let cache = Cache::open()?;
+    let mut ask = go(&folder().join("csi"));
+    ask.args(["env", "GOVERSION"]);
+    let version = answer(ask)?;
+    let [server, plugin] = &VELERO;
+    Ok((
+        build(&cache, server, &version, "a rival, minutes")?,
+        build(&cache, plugin, &version, "its plugin")?,
+    ))
+}
+
 /// Builds what is missing and tells where everything lies.
 pub(crate) fn ensure(cache: &Cache) -> Result<Tools> {
     let mut ask = go(&folder().join("csi"));

@@ -1,0 +1,23 @@
+//! `cargo xtask bench …`: measurements side by side in one run, never timed tests.
+
+mod freeze;
+mod velero;
+mod windows;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+/// What is measured.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// What writers notice of a hold: PostgreSQL and MariaDB, inside holds and outside, and Velero beside it
+    Freeze(freeze::Arguments),
+}
+
+pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
+    match bench {
+        Bench::Freeze(arguments) => freeze::run(arguments),
+    }
+}
