@@ -107,6 +107,9 @@ pub(super) fn check(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
             .held
             .push("sync_binlog is not 1: the binary log may end before the data".to_owned());
     }
+    conditions
+        .broken
+        .extend(workload::several_servers(task, seen)?);
     if !workload::may_hold(task) {
         conditions.broken.push(workload::HOLDS_FORBIDDEN.to_owned());
     }

@@ -70,7 +70,9 @@ pub(super) fn check(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
         return Ok(Verdict::Look(vec![Query::Exec(devices_request)]));
     }
     let devices = seen.exec(&devices_request)?;
+    let several = workload::several_servers(task, seen)?;
     let mut conditions = Conditions::default();
+    conditions.broken.extend(several.clone());
     conditions.settings(text("fsync"), text("full_page_writes"));
     conditions.primary(settings.get("in_recovery") == Some(&Value::Bool(false)));
     conditions.one_volume(task);
@@ -78,7 +80,8 @@ pub(super) fn check(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
     if conditions.broken.is_empty() {
         return decide_mode(task, Mode::AtomicVolume, conditions, &settings, None);
     }
-    let (held, layout) = held_conditions(task, pod_object, &settings, devices);
+    let (mut held, layout) = held_conditions(task, pod_object, &settings, devices);
+    held.broken.extend(several);
     match layout {
         Some(layout) if held.broken.is_empty() => {
             decide_mode(task, Mode::Held, held, &settings, Some(&layout))

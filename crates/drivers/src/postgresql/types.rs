@@ -75,6 +75,14 @@ pub(super) fn failure(task: &Task<'_>, answer: &ExecAnswer) -> Problem {
             "name the container that has it (`engines[].settings.container`)",
         );
     }
+    if lower.contains("too many clients") || lower.contains("connection slots are reserved") {
+        return Problem::of(
+            Class::Wait,
+            "database-full",
+            format!("{}: no connection is free: {said}", id(task)),
+            "end connections that are not needed, or raise `max_connections`",
+        );
+    }
     if lower.contains("role") && lower.contains("does not exist")
         || lower.contains("authentication failed")
         || lower.contains("no password supplied")

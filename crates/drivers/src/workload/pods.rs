@@ -81,6 +81,15 @@ pub(crate) fn running_pods<'s>(task: &Task<'_>, seen: &'s Seen) -> Result<Vec<&'
     Ok(all.filter(|pod| owned(task, pod)).filter(runs).collect())
 }
 
+/// Why servers of one workload cannot be taken together, when several of its pods run: their volumes would be cut at
+/// different moments, and a standby may come back ahead of its primary.
+pub(crate) fn several_servers(task: &Task<'_>, seen: &Seen) -> Result<Option<String>, Problem> {
+    let count = running_pods(task, seen)?.len();
+    Ok((count > 1).then(|| {
+        format!("{count} servers of it run, and one hold covers only one: a copy of a standby may be newer than its primary's")
+    }))
+}
+
 /// The running pod of the workload.
 pub(crate) fn running_pod_object<'s>(
     task: &Task<'_>,

@@ -127,17 +127,17 @@ pub(in crate::scenarios) fn databases(stage: &Stage<'_>) -> Result<()> {
 pub(in crate::scenarios) fn no_connections(stage: &Stage<'_>) -> Result<()> {
     let scene = Scene::open(stage)?;
     let points = scene.points()?;
-    let fill = "for one in $(seq 110); do (sleep 25 | psql -XqAt -U ledger -d ledger) </dev/null >/dev/null 2>&1 & done; sleep 5";
+    let fill = "for one in $(seq 110); do (sleep 75 | psql -XqAt -U ledger -d ledger) </dev/null >/dev/null 2>&1 & done; sleep 5";
     scene
         .ledger
         .in_pod(Site::Primary, "pg-0", &["sh", "-c", fill])?;
     let answer = scene.begin()?.finish()?;
-    ensure!(
-        answer.code == Some(1) && answer.value.to_string().contains("too many clients"),
-        "no connection is free: {} {}",
-        answer.value,
-        answer.said
-    );
-    thread::sleep(Duration::from_secs(25));
+    refused(
+        "no connection is free",
+        &answer,
+        "database-full-timeout",
+        &["too many clients", "ledger/pg"],
+    )?;
+    thread::sleep(Duration::from_secs(15));
     scene.sound("after the connections", points)
 }
