@@ -8,6 +8,7 @@ mod objects;
 mod plan;
 mod point;
 mod seal;
+mod stand_in;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -23,3 +24,4 @@ pub use seal::{
     seal_decide, store_objects_decide, vault_access_decide, vault_access_end_decide,
     vault_access_look,
 };
+pub use stand_in::{COMES_BACK_AS, LEFT_OUT, is_of_left_out, left_out, nothing_to_do};

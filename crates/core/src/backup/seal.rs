@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::point::{CaptureTimes, Finding, Held, Member, Mode, Part, PointContent, StoredObjects};
+use super::stand_in;
 use super::steps::CAPTURE;
 use crate::capture::{Captured, CutMade};
 use crate::driver::{
@@ -131,6 +132,13 @@ fn assemble(draft: &Value, progress: &Progress) -> Result<PointContent, Problem>
         serde_json::from_value(draft.clone()).map_err(|error| bug(&error.to_string()))?;
     let captured = Captured::of(outcome(progress, CAPTURE)?)
         .ok_or_else(|| bug(&format!("step `{CAPTURE}` brought no capture")))?;
+    let left_out = stand_in::left_out(progress.outcomes().values());
+    let claims: BTreeMap<String, Value> = point
+        .parts
+        .iter()
+        .map(|part| (part.id.clone(), part.claim.clone()))
+        .collect();
+    stand_in::drop_parts(&mut point, &left_out);
     for part in &mut point.parts {
         let cut = captured.cuts.get(&part.id);
         let cut = cut.ok_or_else(|| bug(&format!("part {} was not cut", part.id)))?;
@@ -153,6 +161,9 @@ fn assemble(draft: &Value, progress: &Progress) -> Result<PointContent, Problem>
     for member in &mut point.members {
         take_member(member, progress, &captured)?;
     }
+    let names = names(progress);
+    stand_in::rename_parts(&mut point, &names, &claims);
+    stand_in::say_left_out(&mut point, &left_out, &names);
     point.capture = Some(CaptureTimes {
         held_milliseconds: captured.held_milliseconds,
         barrier_milliseconds: captured.barrier_milliseconds,
@@ -167,6 +178,16 @@ fn assemble(draft: &Value, progress: &Progress) -> Result<PointContent, Problem>
         listed: time(stored, "store-objects", "listed")?,
     });
     Ok(point)
+}
+
+/// As which part a part comes back, where its check said so.
+fn names(progress: &Progress) -> BTreeMap<String, String> {
+    let checks = progress.outcomes().values();
+    let named = checks.filter_map(|check| check.facts.get(stand_in::COMES_BACK_AS)?.as_object());
+    named
+        .flatten()
+        .filter_map(|(part, name)| Some((part.clone(), name.as_str()?.to_owned())))
+        .collect()
 }
 
 /// How far the storage's clock may be from the engine's.

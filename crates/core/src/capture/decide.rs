@@ -44,9 +44,12 @@ pub fn decide(
             }
         }
     }
+    let left_out = crate::backup::left_out(prior.values());
+    let taken = capturing.cuts.iter();
+    let taken = taken.filter(|cut| !left_out.contains(&cut.part));
     Verdict::Act(vec![Effect::Capture(Box::new(Capture {
         holds,
-        cuts: capturing.cuts.clone(),
+        cuts: taken.cloned().collect(),
         limits: capturing.limits,
     }))])
 }

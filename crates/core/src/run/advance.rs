@@ -118,6 +118,9 @@ pub fn advance(
     now: Timestamp,
 ) -> Decision {
     let prior = prior(step, progress);
+    if backup::is_of_left_out(step, &prior) {
+        return Decision::Verdict(Verdict::Done(backup::nothing_to_do()));
+    }
     let verdict = match &step.work {
         Work::Driver { op, claim, inputs } => match workers.driver(&claim.driver) {
             Ok(driver) => driver.decide(

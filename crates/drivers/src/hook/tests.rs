@@ -65,14 +65,14 @@ fn a_workload_is_claimed_by_its_annotations_or_those_of_its_template() {
 }
 
 fn decide(op: Op, settings: &[(&str, &str)], pods: usize) -> Verdict {
-    decide_with(op, settings, pods, json!({}), &BTreeMap::new())
+    decide_with(op, settings, pods, &json!({}), &BTreeMap::new())
 }
 
 fn decide_with(
     op: Op,
     settings: &[(&str, &str)],
     pods: usize,
-    more: Value,
+    more: &Value,
     prior: &BTreeMap<String, Outcome>,
 ) -> Verdict {
     let mut settings: BTreeMap<String, String> = settings
@@ -185,17 +185,17 @@ fn where_holds_are_forbidden_nothing_is_held() {
     let settings = [("hold", r#"["lock"]"#)];
     let none = BTreeMap::new();
     let never = |minimum: &str| json!({ "holds": "never", "minimum_mode": minimum });
-    match decide_with(Op::Check, &settings, 1, never("held"), &none) {
+    match decide_with(Op::Check, &settings, 1, &never("held"), &none) {
         Verdict::Stuck(problem) => assert_eq!(problem.code, "mode-too-weak"),
         other => panic!("{other:?}"),
     }
-    let checked = match decide_with(Op::Check, &settings, 1, never("crash"), &none) {
+    let checked = match decide_with(Op::Check, &settings, 1, &never("crash"), &none) {
         Verdict::Done(checked) => checked,
         other => panic!("{other:?}"),
     };
     assert_eq!(checked.text("mode"), Some("crash"));
     let prior = BTreeMap::from([("check shop/files".to_owned(), checked)]);
-    match decide_with(Op::Capture, &settings, 1, json!({}), &prior) {
+    match decide_with(Op::Capture, &settings, 1, &json!({}), &prior) {
         Verdict::Done(outcome) => assert!(outcome.facts.is_empty(), "{outcome:?}"),
         other => panic!("{other:?}"),
     }

@@ -1,23 +1,30 @@
 //! Which mode a server's copy can have, and the checkpoint before the cut.
 
-use refloat_core::backup::Mode;
+use refloat_core::backup::{COMES_BACK_AS, LEFT_OUT, Mode};
 use refloat_core::driver::{
-    Class, Effect, ExecAnswer, Outcome, Problem, Query, Repeat, Seen, Task, Verdict,
+    Class, Effect, ExecAnswer, Outcome, Problem, Repeat, Seen, Task, Verdict,
 };
 use serde_json::{Value, json};
 
-use super::places::{self, Layout};
+use super::conditions::{Conditions, held_conditions};
+use super::places::Layout;
+use super::servers::{self, Server};
 use super::{hold, types};
 use crate::workload;
 
 /// Settings and places, as one JSON line.
-const CHECK_SQL: &str = "
+pub(super) const CHECK_SQL: &str = "
 SELECT json_build_object(
   'version', current_setting('server_version'),
   'fsync', current_setting('fsync'),
   'full_page_writes', current_setting('full_page_writes'),
   'data_directory', current_setting('data_directory'),
   'in_recovery', pg_is_in_recovery(),
+  'system_identifier', (SELECT system_identifier::text FROM pg_control_system()),
+  'replicas', CASE WHEN pg_is_in_recovery() THEN NULL ELSE (SELECT json_agg(json_build_object(
+    'address', host(client_addr), 'state', state,
+    'behind_bytes', pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn),
+    'behind_seconds', extract(epoch FROM replay_lag))) FROM pg_stat_replication) END,
   'version_number', current_setting('server_version_num')::int,
   'wal_level', current_setting('wal_level'),
   'segment_bytes', (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'),
@@ -44,250 +51,133 @@ SELECT json_build_object(
 ";
 
 /// Decides the mode: `atomic-volume` when every condition for it holds, else `held` when every one for that does, else
-/// `crash` with the reasons.
+/// `crash` with the reasons. Of several servers one is copied, a standby if one is fit.
 pub(super) fn check(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
-    let pod_object = workload::running_pod_object(task, seen)?;
-    let pod = workload::running_pod(task, seen)?;
-    let settings_request = types::psql(task, &pod, CHECK_SQL);
-    if !seen.has(&Query::Exec(settings_request.clone())) {
-        return Ok(Verdict::Look(vec![Query::Exec(settings_request)]));
-    }
-    let settings = types::json_answer(task, seen.exec(&settings_request)?)?;
-    let text = |key: &str| {
-        settings
-            .get(key)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+    let servers = match servers::ask(task, seen)? {
+        Ok(servers) => servers,
+        Err(queries) => return Ok(Verdict::Look(queries)),
     };
-    let directory = text("data_directory");
-    let devices_request = workload::command(
-        task,
-        &pod,
-        &["sh", "-c", places::SCRIPT, "sh", directory],
-        "",
-    );
-    if !seen.has(&Query::Exec(devices_request.clone())) {
-        return Ok(Verdict::Look(vec![Query::Exec(devices_request)]));
+    if let [server] = servers.as_slice() {
+        return decide_mode(task, judge(task, server, None));
     }
-    let devices = seen.exec(&devices_request)?;
-    let several = workload::several_servers(task, seen)?;
-    let mut conditions = Conditions::default();
-    conditions.broken.extend(several.clone());
-    conditions.settings(text("fsync"), text("full_page_writes"));
-    conditions.primary(settings.get("in_recovery") == Some(&Value::Bool(false)));
-    conditions.one_volume(task);
-    conditions.one_file_system(task, directory, devices);
-    if conditions.broken.is_empty() {
-        return decide_mode(task, Mode::AtomicVolume, conditions, &settings, None);
-    }
-    let (mut held, layout) = held_conditions(task, pod_object, &settings, devices);
-    held.broken.extend(several);
-    match layout {
-        Some(layout) if held.broken.is_empty() => {
-            decide_mode(task, Mode::Held, held, &settings, Some(&layout))
-        }
-        // On several volumes it is the hold that was missed.
-        Some(layout) if layout.parts().len() > 1 => {
-            decide_mode(task, Mode::Crash, held, &settings, None)
-        }
-        Some(_) | None => decide_mode(task, Mode::Crash, conditions, &settings, None),
-    }
-}
-
-/// What `held` needs, and where everything lies.
-fn held_conditions(
-    task: &Task<'_>,
-    pod: &Value,
-    settings: &Value,
-    places: &ExecAnswer,
-) -> (Conditions, Option<Layout>) {
-    let text = |key: &str| {
-        let text = settings.get(key).and_then(Value::as_str);
-        text.unwrap_or_default()
-    };
-    let mut conditions = Conditions::default();
-    if !workload::may_hold(task) {
-        conditions.broken.push(workload::HOLDS_FORBIDDEN.to_owned());
-    }
-    conditions.setting("fsync", text("fsync"));
-    conditions.primary(settings.get("in_recovery") == Some(&Value::Bool(false)));
-    let level = text("wal_level");
-    conditions.add(
-        matches!(level, "replica" | "logical"),
-        format!("wal_level = {level}"),
-        format!("wal_level = {level}: a held backup needs `replica`"),
-    );
-    let free = settings.get("slots_free").and_then(Value::as_i64);
-    conditions.add(
-        free.is_some_and(|free| free > 0),
-        "a replication slot is free".to_owned(),
-        "no replication slot is free (`max_replication_slots`): the WAL could not be pinned"
-            .to_owned(),
-    );
-    let may = |key: &str| settings.get(key) == Some(&Value::Bool(true));
-    let user = workload::setting(task, "user");
-    conditions.add(
-        may("may_replicate") && may("may_hold"),
-        format!("user {user} may hold a backup"),
-        format!("user {user} may not hold a backup: it needs REPLICATION and EXECUTE on pg_backup_start and pg_backup_stop"),
-    );
-    let layout = match places::layout(task, pod, places) {
-        Ok(layout) => Some(layout),
+    let family = match servers::family(&servers) {
+        Ok(family) => family,
         Err(why) => {
-            conditions.broken.push(why);
-            None
+            let Some(first) = servers.first() else {
+                return Err(unseen(task));
+            };
+            return decide_mode(task, judge(task, first, Some(why)));
         }
     };
-    if let Some(layout) = &layout {
-        conditions.layout(task, layout, text("full_page_writes"));
+    let mut others = family.others;
+    for (standby, behind) in family.standbys {
+        let (mut conditions, layout) = held_conditions(task, standby);
+        conditions.standby(layout.as_ref(), standby);
+        if conditions.broken.is_empty() {
+            conditions
+                .held
+                .push(format!("copied from a standby: {behind}"));
+            let judged = Judged {
+                mode: Mode::Held,
+                conditions,
+                layout,
+                server: standby,
+            };
+            return decide_one_of(task, judged, &servers);
+        }
+        let broken = conditions.broken.join(", ");
+        others.push(format!("{} is not fit: {broken}", standby.name()));
     }
-    (conditions, layout)
+    let mut judged = judge(task, family.primary, None);
+    let others = others.into_iter();
+    judged
+        .conditions
+        .held
+        .extend(others.map(|why| format!("copied from the primary: {why}")));
+    decide_one_of(task, judged, &servers)
 }
 
-#[derive(Default)]
-struct Conditions {
-    held: Vec<String>,
-    broken: Vec<String>,
+fn unseen(task: &Task<'_>) -> Problem {
+    Problem::of(
+        Class::Wait,
+        "pod-not-running",
+        format!("{}: no running pod", workload::id(task)),
+        "look at the pod with `kubectl describe pod`",
+    )
 }
 
-impl Conditions {
-    fn add(&mut self, holds: bool, good: String, bad: String) {
-        if holds {
-            self.held.push(good);
-        } else {
-            self.broken.push(bad);
-        }
-    }
-
-    fn settings(&mut self, fsync: &str, full_page_writes: &str) {
-        self.setting("fsync", fsync);
-        self.setting("full_page_writes", full_page_writes);
-    }
-
-    fn setting(&mut self, name: &str, value: &str) {
-        self.add(
-            value == "on",
-            format!("{name} = on"),
-            format!("{name} = {value}: a crash may lose or tear committed pages"),
-        );
-    }
-
-    /// WAL on a volume of its own is read up to the stop record. WAL that shares a volume is read to its end: what lies
-    /// beside it was cut with it, after the stop, and must be like after a power cut.
-    fn layout(&mut self, task: &Task<'_>, layout: &Layout, full_page_writes: &str) {
-        self.held.push(format!(
-            "data on {}, WAL on {}, {} tablespaces elsewhere",
-            layout.data.part,
-            layout.wal.part,
-            layout.tablespaces.len()
-        ));
-        if layout.is_wal_apart() {
-            return;
-        }
-        self.setting("full_page_writes", full_page_writes);
-        for volume in volumes(task) {
-            if volume.get("claim").and_then(Value::as_str) == Some(layout.wal.part.as_str()) {
-                self.one_moment(volume);
-            }
-        }
-    }
-
-    fn primary(&mut self, primary: bool) {
-        self.add(
-            primary,
-            "not in recovery".to_owned(),
-            "in recovery: a copy of a standby starts as a standby and takes no writes".to_owned(),
-        );
-    }
-
-    fn one_volume(&mut self, task: &Task<'_>) {
-        let count = task.claim.volumes.len();
-        self.add(
-            count == 1,
-            "one volume".to_owned(),
-            format!("{count} volumes: cuts of several volumes are not one moment"),
-        );
-        for volume in volumes(task) {
-            self.one_moment(volume);
-        }
-        if volumes(task).next().is_none() {
-            self.broken.push("no volume of it is taken".to_owned());
-        }
-    }
-
-    fn one_moment(&mut self, volume: &Value) {
-        let setting = |key: &str| {
-            volume
-                .pointer("/settings")
-                .and_then(|all| all.get(key))
-                .and_then(Value::as_str)
-                .unwrap_or("unknown")
-        };
-        let driver = setting("csi_driver");
-        self.add(
-            setting("atomic") == "true",
-            format!("CSI driver {driver} cuts a volume at one moment"),
-            format!("CSI driver {driver} is not known to cut a volume at one moment"),
-        );
-    }
-
-    fn one_file_system(&mut self, task: &Task<'_>, directory: &str, answer: &ExecAnswer) {
-        let mounts = task.claim.settings.get("mounts").map_or("", String::as_str);
-        let on_mount = mounts
-            .split(',')
-            .filter(|mount| !mount.is_empty())
-            .any(|mount| {
-                directory == mount
-                    || directory.starts_with(&format!("{}/", mount.trim_end_matches('/')))
-            });
-        self.add(
-            on_mount,
-            format!("data directory {directory} is on the volume"),
-            format!("data directory {directory} is under none of the mounts ({mounts})"),
-        );
-        if answer.code != Some(0) {
-            self.broken.push(format!(
-                "where WAL and tablespaces lie could not be seen: {}",
-                answer.stderr.lines().next().unwrap_or("no answer")
-            ));
-            return;
-        }
-        let mut devices: Vec<&str> = places::lines(answer)
-            .iter()
-            .map(|line| line.device)
-            .collect();
-        let places = devices.len();
-        if places < 2 {
-            self.broken
-                .push("where the WAL lies could not be seen".to_owned());
-            return;
-        }
-        devices.sort_unstable();
-        devices.dedup();
-        self.add(
-            devices.len() == 1,
-            "data, WAL and tablespaces on one file system".to_owned(),
-            format!(
-                "data, WAL and tablespaces lie on {} file systems",
-                devices.len()
-            ),
-        );
-    }
-}
-
-/// The volumes of the server that are taken.
-fn volumes<'t>(task: &'t Task<'_>) -> impl Iterator<Item = &'t Value> {
-    let volumes = task.inputs.get("volumes").and_then(Value::as_array);
-    volumes.into_iter().flatten()
-}
-
-fn decide_mode(
-    task: &Task<'_>,
+/// What was found out of one server.
+struct Judged<'j, 's> {
     mode: Mode,
     conditions: Conditions,
-    settings: &Value,
-    layout: Option<&Layout>,
+    layout: Option<Layout>,
+    server: &'j Server<'s>,
+}
+
+/// The best mode of a server that takes writes; `against` is what stands against any but `crash`.
+fn judge<'j, 's>(
+    task: &Task<'_>,
+    server: &'j Server<'s>,
+    against: Option<String>,
+) -> Judged<'j, 's> {
+    let judged = |mode, conditions, layout| Judged {
+        mode,
+        conditions,
+        layout,
+        server,
+    };
+    let mut conditions = Conditions::default();
+    conditions.broken.extend(against.clone());
+    conditions.settings(server.text("fsync"), server.text("full_page_writes"));
+    conditions.primary(server.is_primary());
+    conditions.one_volume(server);
+    conditions.one_file_system(task, server.text("data_directory"), server.places);
+    if conditions.broken.is_empty() {
+        return judged(Mode::AtomicVolume, conditions, None);
+    }
+    let (mut held, layout) = held_conditions(task, server);
+    held.broken.extend(against);
+    held.primary(server.is_primary());
+    match layout {
+        Some(layout) if held.broken.is_empty() => judged(Mode::Held, held, Some(layout)),
+        // On several volumes it is the hold that was missed.
+        Some(layout) if layout.parts().len() > 1 => judged(Mode::Crash, held, None),
+        Some(_) | None => judged(Mode::Crash, conditions, None),
+    }
+}
+
+/// The mode of the one server that is copied for all; the volumes of the others are left out.
+fn decide_one_of(
+    task: &Task<'_>,
+    judged: Judged<'_, '_>,
+    servers: &[Server<'_>],
 ) -> Result<Verdict, Problem> {
+    let own = judged.server.parts();
+    let left_out: Vec<String> = servers
+        .iter()
+        .flat_map(Server::parts)
+        .filter(|part| !own.contains(part))
+        .map(str::to_owned)
+        .collect();
+    let names = servers::names(judged.server);
+    let verdict = decide_mode(task, judged)?;
+    let Verdict::Done(outcome) = verdict else {
+        return Ok(verdict);
+    };
+    Ok(Verdict::Done(
+        outcome
+            .with(LEFT_OUT, left_out)
+            .with(COMES_BACK_AS, json!(names)),
+    ))
+}
+
+fn decide_mode(task: &Task<'_>, judged: Judged<'_, '_>) -> Result<Verdict, Problem> {
+    let Judged {
+        mode,
+        conditions,
+        layout,
+        server,
+    } = judged;
     let minimum: Mode = task
         .inputs
         .get("minimum_mode")
@@ -316,12 +206,13 @@ fn decide_mode(
     }
     let mut evidence = conditions.held;
     evidence.extend(conditions.broken.iter().map(|one| format!("not: {one}")));
-    let fact = |key: &str| settings.get(key).cloned().unwrap_or_default();
+    let fact = |key: &str| server.settings.get(key).cloned().unwrap_or_default();
     let mut outcome = Outcome::default()
         .with("mode", mode.as_str())
         .with("evidence", evidence)
+        .with("pod", server.name())
         .with("version", fact("version"));
-    if let Some(layout) = layout {
+    if let Some(layout) = &layout {
         outcome = outcome
             .with("layout", json!(layout))
             .with("version_number", fact("version_number"))
@@ -332,7 +223,7 @@ fn decide_mode(
 
 /// A checkpoint shortens the replay; its answer names the server and its position.
 pub(super) fn capture(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
-    let pod = workload::running_pod(task, seen)?;
+    let pod = copied_pod(task, seen)?;
     let Some(ran) = task.ran else {
         return Ok(Verdict::Act(vec![Effect::Exec {
             request: types::psql(task, &pod, CAPTURE_SQL),
@@ -364,10 +255,29 @@ pub(super) fn capture(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> 
     if let (Some(checked), Some(layout)) = (checked, layout) {
         let version = checked.number("version_number").unwrap_or(0);
         let hold = hold::hold(task, &pod, version, &layout);
+        let names = checked.facts.get(COMES_BACK_AS).cloned();
+        let names = names.and_then(|names| serde_json::from_value(names).ok());
+        let layout = layout.renamed(&names.unwrap_or_default());
         outcome = outcome
             .with("hold", json!(hold))
             .with("layout", json!(layout).to_string())
             .with("segment_bytes", checked.number("segment_bytes"));
     }
     Ok(Verdict::Done(outcome))
+}
+
+/// The pod that the check chose, as long as it runs.
+fn copied_pod(task: &Task<'_>, seen: &Seen) -> Result<String, Problem> {
+    let checked = task.prior.get(&format!("check {}", workload::id(task)));
+    let Some(chosen) = checked.and_then(|checked| checked.text("pod")) else {
+        return workload::running_pod(task, seen);
+    };
+    let runs = workload::running_pods(task, seen)?
+        .into_iter()
+        .any(|pod| pod.pointer("/metadata/name").and_then(Value::as_str) == Some(chosen));
+    if runs {
+        Ok(chosen.to_owned())
+    } else {
+        Err(unseen(task))
+    }
 }

@@ -6,14 +6,19 @@
 //! taken as `held`: between `pg_backup_start` and `pg_backup_stop` of one session, the volume with the WAL after it. The
 //! conditions are checked, each time; where one does not hold the copy is only `crash`.
 //!
-//! Reads and checkpoints through the image's own `psql` by exec. Cannot: standbys, several pods of one
-//! StatefulSet.
+//! Of a primary and its standbys in one StatefulSet one is copied for all, a standby if it is hardly behind and its layout
+//! allows it; it comes back as the first ordinal, and the others are rebuilt from it as they were first made.
+//!
+//! Reads and checkpoints through the image's own `psql` by exec. Cannot: several primaries of one StatefulSet, standbys
+//! without their primary.
 
 mod backup;
 mod claim;
+mod conditions;
 mod hold;
 mod places;
 mod restore;
+mod servers;
 #[cfg(test)]
 mod tests;
 mod types;

@@ -1,5 +1,7 @@
 //! Where a server's data, WAL and tablespaces lie: on which volume, and where on it.
 
+use std::collections::BTreeMap;
+
 use refloat_core::driver::{ExecAnswer, Task};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -28,6 +30,19 @@ impl Layout {
                 .tablespaces
                 .iter()
                 .all(|place| place.part != self.wal.part)
+    }
+
+    /// The same on parts of other names.
+    pub(super) fn renamed(self, names: &BTreeMap<String, String>) -> Self {
+        let renamed = |place: Place| Place {
+            part: names.get(&place.part).cloned().unwrap_or(place.part),
+            path: place.path,
+        };
+        Self {
+            data: renamed(self.data),
+            wal: renamed(self.wal),
+            tablespaces: self.tablespaces.into_iter().map(renamed).collect(),
+        }
     }
 
     /// Every volume, once.

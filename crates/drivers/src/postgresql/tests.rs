@@ -5,3 +5,4 @@ mod claim;
 mod held;
 mod ready;
 mod scene;
+mod servers;

@@ -83,12 +83,7 @@ pub(super) fn failure(task: &Task<'_>, answer: &ExecAnswer) -> Problem {
             "end connections that are not needed, or raise `max_connections`",
         );
     }
-    if lower.contains("role") && lower.contains("does not exist")
-        || lower.contains("authentication failed")
-        || lower.contains("no password supplied")
-        || lower.contains("permission denied")
-        || lower.contains("must be superuser")
-    {
+    if is_about_user(&lower) {
         return Problem::stuck(
             "database-user",
             format!("{}: user `{user}` is refused: {said}", id(task)),
@@ -102,10 +97,8 @@ pub(super) fn failure(task: &Task<'_>, answer: &ExecAnswer) -> Problem {
             hint_settings,
         );
     }
-    if lower.contains("starting up")
-        || lower.contains("recovery mode")
-        || lower.contains("shutting down")
-    {
+    let is_starting = ["starting up", "recovery mode", "shutting down"];
+    if is_starting.iter().any(|words| lower.contains(words)) {
         return Problem::of(
             Class::Wait,
             "database-starting",
@@ -129,4 +122,16 @@ pub(super) fn failure(task: &Task<'_>, answer: &ExecAnswer) -> Problem {
         format!("{}: {said}", id(task)),
         "look at the server's log with `kubectl logs`",
     )
+}
+
+/// True when the server refuses the user.
+fn is_about_user(lower: &str) -> bool {
+    let refusals = [
+        "authentication failed",
+        "no password supplied",
+        "permission denied",
+        "must be superuser",
+    ];
+    lower.contains("role") && lower.contains("does not exist")
+        || refusals.iter().any(|words| lower.contains(words))
 }

@@ -25,6 +25,10 @@ pub struct Database {
     pub long_statements: u32,
     /// `pg_is_in_recovery()`.
     pub in_recovery: bool,
+    /// Whose standby or primary it is; what lies on its volume when `None`.
+    pub identity: Option<String>,
+    /// What `pg_stat_replication` says of its standbys.
+    pub replicas: Value,
     /// How long it starts, from its pod's creation.
     pub starts: SignedDuration,
     /// What `psql` says instead of an answer, with its exit code.
@@ -39,6 +43,8 @@ impl Default for Database {
             full_page_writes: true,
             long_statements: 0,
             in_recovery: false,
+            identity: None,
+            replicas: Value::Null,
             starts: SignedDuration::from_secs(2),
             failure: None,
         }
@@ -82,7 +88,11 @@ pub(super) fn answer(
         });
     }
     let stdout = match request.command.first().map(String::as_str) {
-        Some("psql") => format!("{}\n", facts(&database, &identity(store, &pod, live))),
+        Some("psql") => {
+            let of_volume = || identity(store, &pod, live);
+            let identity = database.identity.clone().unwrap_or_else(of_volume);
+            format!("{}\n", facts(&database, &identity))
+        }
         // The client of MariaDB is started by a script; the look at places is one.
         Some("sh")
             if request
@@ -110,6 +120,7 @@ fn facts(database: &Database, identity: &str) -> Value {
         "full_page_writes": if database.full_page_writes { "on" } else { "off" },
         "data_directory": DATA_DIRECTORY,
         "in_recovery": database.in_recovery,
+        "replicas": database.replicas,
         "version_number": 150_018,
         "wal_level": "replica",
         "segment_bytes": 16_777_216,

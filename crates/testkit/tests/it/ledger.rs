@@ -20,7 +20,7 @@ fn claim(store: &mut Store, name: &str) {
     );
 }
 
-fn server(store: &mut Store, name: &str, container: &Value, volumes: &[&str]) {
+fn server(store: &mut Store, name: &str, replicas: u32, container: &Value, volumes: &[&str]) {
     let template = |volume: &&str| {
         json!({
             "metadata": { "name": volume },
@@ -37,7 +37,7 @@ fn server(store: &mut Store, name: &str, container: &Value, volumes: &[&str]) {
             "apiVersion": "apps/v1", "kind": "StatefulSet",
             "metadata": { "name": name, "namespace": "shop" },
             "spec": {
-                "replicas": 1, "serviceName": name,
+                "replicas": replicas, "serviceName": name,
                 "selector": { "matchLabels": { "app": name } },
                 "volumeClaimTemplates": templates,
                 "template": {
@@ -58,15 +58,45 @@ pub(crate) fn world_with_files() -> SimWorld {
     });
     world.with_store(|store| {
         claim(store, "data-files-0");
-        server(store, "files", &files, &["data"]);
+        server(store, "files", 1, &files, &["data"]);
     });
     world.settle(20);
     world
 }
 
-/// The ledger at its first site.
-pub(crate) fn world() -> SimWorld {
+/// A primary `db-0` with a standby `db-1`, each on a volume of its own.
+pub(crate) fn pair() -> SimWorld {
     let mut store = Store::default();
+    seed_cluster(&mut store);
+    let postgres = json!({
+        "name": "postgres", "image": "postgres:15",
+        "volumeMounts": [{ "name": "data", "mountPath": "/var/lib/postgresql/data" }],
+    });
+    for name in ["data-db-0", "data-db-1"] {
+        claim(&mut store, name);
+    }
+    server(&mut store, "db", 2, &postgres, &["data"]);
+    let world = SimWorld::new(store);
+    let primary = Database {
+        identity: Some("7001".to_owned()),
+        replicas: json!([{ "address": "ip-of-db-1", "state": "streaming", "behind_bytes": 0, "behind_seconds": 0.1 }]),
+        ..Database::default()
+    };
+    let standby = Database {
+        identity: Some("7001".to_owned()),
+        in_recovery: true,
+        ..Database::default()
+    };
+    let mut databases = world.databases.borrow_mut();
+    databases.insert("shop/db-0".to_owned(), primary);
+    databases.insert("shop/db-1".to_owned(), standby);
+    drop(databases);
+    world.settle(20);
+    world
+}
+
+/// Namespace and classes.
+fn seed_cluster(store: &mut Store) {
     store.seed(
         &Resource::cluster("v1", "Namespace", "namespaces"),
         json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "shop" } }),
@@ -79,6 +109,12 @@ pub(crate) fn world() -> SimWorld {
         }),
     );
     store.seed(&snapshot_classes(), class("btrfs", true));
+}
+
+/// The ledger at its first site.
+pub(crate) fn world() -> SimWorld {
+    let mut store = Store::default();
+    seed_cluster(&mut store);
     for name in ["data-pg-0", "wal-pg-0", "data-maria-0"] {
         claim(&mut store, name);
     }
@@ -93,8 +129,8 @@ pub(crate) fn world() -> SimWorld {
         "name": "mariadb", "image": "mariadb:10.11",
         "volumeMounts": [{ "name": "data", "mountPath": "/var/lib/mysql" }],
     });
-    server(&mut store, "pg", &postgres, &["data", "wal"]);
-    server(&mut store, "maria", &mariadb, &["data"]);
+    server(&mut store, "pg", 1, &postgres, &["data", "wal"]);
+    server(&mut store, "maria", 1, &mariadb, &["data"]);
     let world = SimWorld::new(store);
     let postgres = Database {
         places: "0 data /var/lib/postgresql/data/pgdata\n1 wal /wal/pg_wal\n".to_owned(),

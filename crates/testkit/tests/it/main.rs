@@ -17,3 +17,4 @@ mod obstacles;
 mod recovery;
 mod shop;
 mod site;
+mod standbys;

@@ -14,6 +14,8 @@ use crate::postgresql::Postgresql;
 
 pub(super) struct Scene {
     pub(super) pods: Vec<Value>,
+    /// What the servers in other pods than `db-0` say.
+    pub(super) others: BTreeMap<String, Value>,
     /// What `psql` prints.
     pub(super) said: Value,
     /// Exit code and standard error of `psql`.
@@ -71,6 +73,7 @@ pub(super) fn good() -> Scene {
             "in_recovery": false, "read_only": "off", "transaction": "4711",
             "system_identifier": "7000000000000000001", "lsn": "0/3000148", "timeline": 1,
         }),
+        others: BTreeMap::new(),
         psql: (Some(0), String::new()),
         devices: (0, "64 data /var/lib/postgresql/data/pgdata\n64 wal /var/lib/postgresql/data/pgdata/pg_wal\n".to_owned(), String::new()),
         claim,
@@ -86,12 +89,11 @@ impl Scene {
             Query::List(_) => Answer::List(self.pods.clone()),
             Query::Exec(request) => {
                 assert_eq!(request.container.as_deref(), Some("postgres"));
-                assert_eq!(
-                    (request.namespace.as_str(), request.pod.as_str()),
-                    ("shop", "db-0")
-                );
+                assert_eq!(request.namespace, "shop");
+                let other = self.others.get(&request.pod);
+                assert!(other.is_some() || request.pod == "db-0", "{}", request.pod);
                 let (code, stdout, stderr) = if request.command[0] == "psql" {
-                    let stdout = format!("{}\n", self.said);
+                    let stdout = format!("{}\n", other.unwrap_or(&self.said));
                     (self.psql.0, stdout, self.psql.1.clone())
                 } else {
                     let (code, stdout, stderr) = self.devices.clone();

@@ -208,7 +208,7 @@ pub(super) fn pod(store: &mut Store, reference: &ObjectRef, object: &Value, now:
         .map(|one| json!({ "name": one["name"], "ready": true, "state": { "running": {} } }))
         .collect();
     let running = json!({ "status": {
-        "phase": "Running", "containerStatuses": statuses,
+        "phase": "Running", "podIP": format!("ip-of-{}", reference.name), "containerStatuses": statuses,
         "conditions": [{ "type": "Ready", "status": "True" }],
     } });
     let is_mover = text(object, "/spec/restartPolicy") == Some("Never");
