@@ -2,8 +2,8 @@
 //! show that the judge can fail.
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::{ExitCode, Stdio};
+use std::path::Path;
+use std::process::{Child, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,7 +41,7 @@ const RECOVERY_LIMIT: Duration = Duration::from_secs(75);
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let binary = build_release()?;
     Testbed::down("torture")?;
-    let outcome = on_testbed(arguments, binary);
+    let outcome = on_testbed(arguments, &binary);
     Testbed::down("torture")?;
     let (held, unheld) = outcome?;
     print(format_args!(
@@ -54,14 +54,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn on_testbed(arguments: &Arguments, binary: PathBuf) -> Result<(Tally, Tally)> {
+fn on_testbed(arguments: &Arguments, binary: &Path) -> Result<(Tally, Tally)> {
     let testbed = Testbed::up("torture")?;
-    testbed.load_refloat(&binary)?;
+    testbed.load_refloat(binary)?;
     let ground = Ground::of_testbed(&testbed)?;
     torture(
         &testbed,
         &ground,
-        &binary,
+        binary,
         arguments.rounds,
         arguments.unheld,
     )
@@ -78,7 +78,7 @@ pub(crate) struct Tally {
 pub(crate) fn torture(
     testbed: &Testbed,
     ground: &Ground,
-    binary: &std::path::Path,
+    binary: &Path,
     rounds: u32,
     unheld: u32,
 ) -> Result<(Tally, Tally)> {
@@ -94,6 +94,7 @@ pub(crate) fn torture(
         ground,
         ledger: &ledger,
     };
+    let _checkpoints = Checkpoints::begin(ground)?;
     let refloat = Refloat::prepare(ground, binary.to_owned(), "torture")?;
     refloat.make_vault()?;
     let mut held = Tally::default();
@@ -124,6 +125,30 @@ pub(crate) fn torture(
     Ok((held, torn))
 }
 
+/// Checkpoints one after the other, for as long as this lives: a data volume that is cut later than the WAL then points
+/// beyond it.
+struct Checkpoints(Child);
+
+impl Checkpoints {
+    fn begin(ground: &Ground) -> Result<Self> {
+        let forever = "while :; do psql -Xq -U ledger -d ledger -c CHECKPOINT; sleep 0.1; done";
+        let mut command = ground.kubectl(Site::Primary);
+        command
+            .args(["-n", "ledger", "exec", "pg-0", "--", "sh", "-c", forever])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Ok(Self(command.spawn().context("cannot start kubectl")?))
+    }
+}
+
+impl Drop for Checkpoints {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
 struct Torture<'a> {
     testbed: &'a Testbed,
     ground: &'a Ground,
@@ -139,19 +164,21 @@ impl Torture<'_> {
         fs::write(self.testbed.control_file(Site::Primary), faults.to_string())?;
         let file = self.protection(holds)?;
         let begun = Instant::now();
-        let made = refloat.answer(Some(Site::Primary), &["backup", "-f", &file], &[])?;
+        let backup = refloat.answer(Some(Site::Primary), &["backup", "-f", &file], &[])?;
         fs::write(self.testbed.control_file(Site::Primary), "{}")?;
-        ensure!(made.code == Some(0), "backup: {} {}", made.value, made.said);
+        ensure!(
+            backup.code == Some(0),
+            "backup: {} {}",
+            backup.value,
+            backup.said
+        );
         let expected = if holds == "never" { "crash" } else { "held" };
-        let mode = made.value.get("mode").and_then(|mode| mode.as_str());
+        let mode = backup.value.get("mode").and_then(|mode| mode.as_str());
         ensure!(mode == Some(expected), "its mode is {mode:?}");
         let taken = begun.elapsed();
         let wrong = match self.recover(refloat)? {
             Some(problem) => vec![problem],
-            None => match self.ledger.judge(Site::Recovery) {
-                Ok(wrong) => wrong,
-                Err(error) => vec![format!("{error:#}")],
-            },
+            None => self.ledger.judge(Site::Recovery),
         };
         say(format_args!(
             "  copy {round}, holds {holds}, {} {:.1} s late: taken in {:.1} s, judged after {:.1} s: {}",
@@ -162,7 +189,12 @@ impl Torture<'_> {
             if wrong.is_empty() {
                 "sound".to_owned()
             } else {
-                wrong.join("; ").chars().take(300).collect()
+                wrong
+                    .join("; ")
+                    .replace('\n', ", ")
+                    .chars()
+                    .take(700)
+                    .collect()
             }
         ));
         self.clear(holds)?;

@@ -14,6 +14,14 @@ for place in ${POSTGRES_INITDB_WALDIR:-} ${POSTGRES_SPACES:-}; do
 done
 chmod 700 "$PGDATA"
 as_postgres() { setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; }
+# Every ordinal but the first is a standby of the first, where there is one to follow.
+if [ ! -s "$PGDATA/PG_VERSION" ] && [ -n "${POSTGRES_PRIMARY:-}" ] && [ "${HOSTNAME##*-}" != 0 ]; then
+	until PGPASSWORD=$POSTGRES_PASSWORD as_postgres "$bin/pg_basebackup" --host="$POSTGRES_PRIMARY" --username="$POSTGRES_USER" \
+		--pgdata="$PGDATA" --write-recovery-conf --wal-method=stream --checkpoint=fast; do
+		find "$PGDATA" -mindepth 1 -delete
+		sleep 1
+	done
+fi
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
 	password=$(mktemp)
 	chown postgres "$password"
@@ -22,7 +30,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
 		--auth-local=trust --auth-host=scram-sha-256 --data-checksums --encoding=UTF8 --locale=C.UTF-8 \
 		${POSTGRES_INITDB_WALDIR:+--waldir="$POSTGRES_INITDB_WALDIR"} >/dev/null
 	rm -f "$password"
-	printf 'host all all all scram-sha-256\n' >>"$PGDATA/pg_hba.conf"
+	printf 'host all all all scram-sha-256\nhost replication all all scram-sha-256\n' >>"$PGDATA/pg_hba.conf"
 	if [ "$POSTGRES_DB" != postgres ]; then
 		printf 'CREATE DATABASE "%s"\n' "$POSTGRES_DB" |
 			as_postgres "$bin/postgres" --single -j -D "$PGDATA" postgres >/dev/null

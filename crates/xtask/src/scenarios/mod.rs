@@ -77,6 +77,8 @@ const SCENARIOS: &[Scenario] = &[
     ("capture: the snapshot sidecar is dead", holds::sidecar),
     ("capture: one of three cuts fails", holds::cuts),
     ("capture: a wrong clock", holds::clock),
+    ("capture: hooks of the user's own", holds::hook),
+    ("capture: a standby is preferred", holds::standby),
     ("capture: two engines at once", holds::two_at_once),
 ];
 

@@ -84,7 +84,8 @@ pub(in crate::scenarios) fn databases(stage: &Stage<'_>) -> Result<()> {
         "ALTER SYSTEM SET archive_mode = on; ALTER SYSTEM SET archive_command = '/bin/false';",
     )?;
     let crash = || {
-        let walwriter = "for one in /proc/[0-9]*; do if grep -q 'postgres: walwriter' $one/cmdline; then kill -9 ${one#/proc/}; fi; done";
+        // The brackets keep the shell from finding itself; processes come and go while it looks.
+        let walwriter = "for one in /proc/[0-9]*; do if grep -q 'postgres: [w]alwriter' $one/cmdline 2>/dev/null; then kill -9 ${one#/proc/}; fi; done; true";
         scene
             .ledger
             .in_pod(Site::Primary, "pg-0", &["sh", "-c", walwriter])

@@ -5,7 +5,9 @@
 
 mod cut_off;
 mod database;
+mod hook;
 mod killed;
+mod standby;
 mod storage;
 
 use std::fs;
@@ -20,7 +22,9 @@ use serde_json::{Value, json};
 
 pub(super) use cut_off::{links, restarts};
 pub(super) use database::{broken_sessions, databases, no_connections};
+pub(super) use hook::hook;
 pub(super) use killed::{engine, two_at_once};
+pub(super) use standby::standby;
 pub(super) use storage::{clock, cuts, sidecar};
 
 use super::Stage;
@@ -44,6 +48,8 @@ impl<'a> Scene<'a> {
     /// Opens the ledger when it is not there yet, and has it written into.
     fn open(stage: &'a Stage<'a>) -> Result<Self> {
         let ledger = Ledger::new(stage.ground);
+        // What a scenario that failed may have left.
+        fs::write(stage.testbed.control_file(Site::Primary), "{}")?;
         ledger.open_once()?;
         ledger.write(Load {
             engines: "pg,maria",
@@ -116,7 +122,7 @@ impl<'a> Scene<'a> {
                 bail!("it ended before it cut: {}", running.all_said());
             }
             ensure!(
-                begun.elapsed() < Duration::from_secs(60),
+                begun.elapsed() < Duration::from_mins(1),
                 "nothing is cut: {}",
                 running.all_said()
             );
