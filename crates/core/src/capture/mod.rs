@@ -5,6 +5,7 @@
 //! the engine, the end of the session's input lets go.
 
 mod decide;
+mod looking;
 mod machine;
 mod outcome;
 mod perform;

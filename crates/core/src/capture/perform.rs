@@ -1,15 +1,18 @@
 //! Carries the machine's actions out: sessions and cuts through the World, records through the journal.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
+use super::looking::{Look, checks, look_at};
 use super::machine::{Action, Event, Machine};
 use super::outcome::Captured;
+use super::sessions::SessionEvent;
 use super::spec::{Capture, Cut};
 use crate::drive::{DriveError, Engine, Journal, Observer};
-use crate::driver::{
-    Effect, Effected, LOOK_ROUNDS_MAX, Op, Outcome, Problem, Query, Seen, Task, Verdict,
-};
+use crate::driver::{Effect, Outcome, Problem};
 use crate::run::{Progress, Record, RunPlan, Step};
 use crate::world::World;
 
@@ -20,12 +23,12 @@ const SESSION_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is being cut.
 struct Cutting<'a> {
-    plan: &'a RunPlan,
     cuts: Vec<&'a Cut>,
-    /// By part: what its own check brought.
-    checks: BTreeMap<String, BTreeMap<String, Outcome>>,
     open: BTreeSet<String>,
 }
+
+/// A look that is going on.
+type Looking<'a> = Pin<Box<dyn Future<Output = Vec<Event>> + 'a>>;
 
 /// What came of an action: an event at once, or it is still to be done.
 enum Performed {
@@ -75,14 +78,22 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
         progress: &mut Progress,
     ) -> Result<Result<Captured, Problem>, DriveError> {
         let mut machine = Machine::new(capture.clone(), self.world.now());
+        let checks = checks(capture, prior);
         let mut cutting = Cutting {
-            plan,
             cuts: capture.cuts.iter().collect(),
-            checks: checks(capture, prior),
             open: BTreeSet::new(),
         };
         let mut broken = None;
-        let mut actions: VecDeque<Action> = machine.step(Event::Start, self.world.now()).into();
+        let world = self.world;
+        let look = Look {
+            plan,
+            drivers: self.workers.drivers,
+            checks: &checks,
+        };
+        // A look that hangs in the API server must not keep the machine from letting go.
+        let mut looking: Option<Looking<'_>> = None;
+        let mut rested = true;
+        let mut actions: VecDeque<Action> = machine.step(Event::Start, world.now()).into();
         loop {
             while let Some(action) = actions.pop_front() {
                 let action = match action {
@@ -100,6 +111,9 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
                 let event = match action {
                     Performed::Event(event) => Some(event),
                     Performed::ToDo(action) => {
+                        if action == Action::StopCutting {
+                            looking = None;
+                        }
                         self.perform_action(capture, &mut cutting, action);
                         None
                     }
@@ -108,8 +122,9 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
                     actions.extend(machine.step(event, self.world.now()));
                 }
             }
-            for event in self.events(&mut cutting).await {
-                actions.extend(machine.step(event, self.world.now()));
+            let news = next_news(world, look, &mut cutting, &mut looking, &mut rested).await;
+            for event in news {
+                actions.extend(machine.step(event, world.now()));
             }
             if self.observer.interrupted() {
                 let problem = Problem::stuck(
@@ -182,162 +197,74 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
             }
         }
     }
+}
 
-    /// What happened to cuts and sessions; waits a little when nothing did.
-    async fn events(&mut self, cutting: &mut Cutting<'_>) -> Vec<Event> {
-        let mut events = self.cut(cutting).await;
-        let is_news = |event: &Event| !matches!(event, Event::CutWaits(..));
-        let mut wait = if events.iter().any(is_news) {
-            Duration::ZERO
-        } else if cutting.open.is_empty() {
-            SESSION_PAUSE
-        } else {
-            CUT_PAUSE
-        };
-        while let Some((member, event)) = self.world.next(wait).await {
-            events.push(Event::Session(member, event));
-            wait = Duration::ZERO;
-        }
-        events
-    }
-
-    /// One look at every cut that is awaited, and what follows from it.
-    async fn cut(&self, cutting: &mut Cutting<'_>) -> Vec<Event> {
-        let mut events = Vec::new();
-        let mut seen = Seen::default();
-        let mut open: Vec<&Cut> = cutting
-            .cuts
-            .iter()
-            .copied()
+/// What happened to cuts and sessions; waits a little when nothing did. One look at a time, sessions beside it.
+async fn next_news<'a, W: World>(
+    world: &'a W,
+    look: Look<'a>,
+    cutting: &mut Cutting<'a>,
+    looking: &mut Option<Looking<'a>>,
+    rested: &mut bool,
+) -> Vec<Event> {
+    if looking.is_none() && *rested && !cutting.open.is_empty() {
+        let open = cutting.cuts.iter().copied();
+        let open: Vec<&Cut> = open
             .filter(|cut| cutting.open.contains(&cut.part))
             .collect();
-        if open.is_empty() {
-            return events;
-        }
-        let mut queries: Vec<Query> = Vec::new();
-        for cut in &open {
-            let step = step_id(cut);
-            if let Some(driver) = self.driver(&cut.claim.driver) {
-                queries.extend(driver.look(&task_of(cutting, cut, &step)));
-            }
-        }
-        let mut batches: Vec<(&Cut, Vec<Effect>)> = Vec::new();
-        for round in 0..=LOOK_ROUNDS_MAX {
-            queries.sort();
-            queries.dedup();
-            queries.retain(|query| !seen.has(query));
-            seen.extend(self.world.see(&queries).await);
-            queries = Vec::new();
-            let mut again = Vec::new();
-            for cut in open {
-                let step = step_id(cut);
-                let verdict = match self.driver(&cut.claim.driver) {
-                    Some(driver) => {
-                        driver.decide(&task_of(cutting, cut, &step), &seen, self.world.now())
-                    }
-                    None => Verdict::Stuck(no_driver(cut)),
-                };
-                match verdict {
-                    Verdict::Look(more) if round < LOOK_ROUNDS_MAX => {
-                        queries.extend(more);
-                        again.push(cut);
-                    }
-                    Verdict::Look(_) => {
-                        let why = format!("{}: it never stops reading", cut.part);
-                        events.push(Event::CutWaits(cut.part.clone(), why));
-                    }
-                    Verdict::Act(effects) => batches.push((cut, effects)),
-                    Verdict::Wait(why) => {
-                        events.push(Event::CutWaits(cut.part.clone(), why.message));
-                    }
-                    Verdict::Done(outcome) => {
-                        events.push(Event::CutDone(cut.part.clone(), outcome));
-                    }
-                    Verdict::Stuck(problem) => {
-                        events.push(Event::CutFailed(cut.part.clone(), problem));
-                    }
-                }
-            }
-            open = again;
-            if open.is_empty() {
-                break;
-            }
-        }
-        events.extend(self.act_on_cuts(batches).await);
-        for event in &events {
-            if let Event::CutDone(part, _) | Event::CutFailed(part, _) = event {
-                cutting.open.remove(part);
-            }
-        }
-        events
+        *looking = Some(Box::pin(look_at(world, look, open)));
     }
-
-    async fn act_on_cuts(&self, batches: Vec<(&Cut, Vec<Effect>)>) -> Vec<Event> {
-        if batches.is_empty() {
-            return Vec::new();
-        }
-        let effects: Vec<Vec<Effect>> = batches.iter().map(|(_, one)| one.clone()).collect();
-        let results = self.world.act(&effects).await;
-        let mut events = Vec::new();
-        for ((cut, _), results) in batches.iter().zip(results) {
-            let failed = results
-                .into_iter()
-                .find_map(|result: Result<Effected, Problem>| result.err());
-            match failed.map(Verdict::from) {
-                Some(Verdict::Stuck(problem)) => {
-                    events.push(Event::CutFailed(cut.part.clone(), problem));
-                }
-                Some(Verdict::Wait(why)) => {
-                    events.push(Event::CutWaits(cut.part.clone(), why.message));
-                }
-                Some(Verdict::Look(_) | Verdict::Act(_) | Verdict::Done(_)) | None => {}
-            }
-        }
-        events
-    }
-
-    fn driver(&self, id: &str) -> Option<&'static dyn crate::driver::Driver> {
-        let drivers = self.workers.drivers.iter();
-        drivers.copied().find(|driver| driver.facts().id == id)
-    }
-}
-
-/// What the check of each volume brought, by part.
-fn checks(
-    capture: &Capture,
-    prior: &BTreeMap<String, Outcome>,
-) -> BTreeMap<String, BTreeMap<String, Outcome>> {
-    let of_cut = |cut: &Cut| {
-        let step = format!("check volume {}", cut.part);
-        let own = prior.get_key_value(&step);
-        let own = own.map(|(step, outcome)| (step.clone(), outcome.clone()));
-        (cut.part.clone(), own.into_iter().collect())
+    let pause = if looking.is_none() && !cutting.open.is_empty() {
+        CUT_PAUSE
+    } else {
+        SESSION_PAUSE
     };
-    capture.cuts.iter().map(of_cut).collect()
-}
-
-fn step_id(cut: &Cut) -> String {
-    format!("cut {}", cut.part)
-}
-
-fn task_of<'t>(cutting: &'t Cutting<'_>, cut: &'t Cut, step: &'t str) -> Task<'t> {
-    Task {
-        op: Op::Capture,
-        run: &cutting.plan.run,
-        step,
-        claim: &cut.claim,
-        inputs: &cut.inputs,
-        prior: &cutting.checks[&cut.part],
-        ran: None,
+    let mut events = match first(looking, world.next(pause)).await {
+        First::Looked(events) => {
+            *looking = None;
+            let is_news = |event: &Event| !matches!(event, Event::CutWaits(..));
+            *rested = events.iter().any(is_news);
+            for event in &events {
+                if let Event::CutDone(part, _) | Event::CutFailed(part, _) = event {
+                    cutting.open.remove(part);
+                }
+            }
+            events
+        }
+        First::Said(said) => {
+            *rested = true;
+            said.map(|(member, event)| Event::Session(member, event))
+                .into_iter()
+                .collect()
+        }
+    };
+    while let Some((member, event)) = world.next(Duration::ZERO).await {
+        events.push(Event::Session(member, event));
     }
+    events
 }
 
-fn no_driver(cut: &Cut) -> Problem {
-    Problem::stuck(
-        "driver-missing",
-        format!("this refloat has no driver `{}`", cut.claim.driver),
-        "use a refloat at least as new as the one that planned this",
-    )
+/// What came first.
+enum First {
+    Looked(Vec<Event>),
+    Said(Option<(String, SessionEvent)>),
+}
+
+/// Waits for the look, if one is going on, or for what a session says; the one that is not done is not lost.
+async fn first(
+    looking: &mut Option<Looking<'_>>,
+    said: impl Future<Output = Option<(String, SessionEvent)>>,
+) -> First {
+    let mut said = pin!(said);
+    poll_fn(|context| {
+        if let Some(look) = looking
+            && let Poll::Ready(events) = look.as_mut().poll(context)
+        {
+            return Poll::Ready(First::Looked(events));
+        }
+        said.as_mut().poll(context).map(First::Said)
+    })
+    .await
 }
 
 fn must_release(at: jiff::Timestamp, step: &Step, capture: &Capture, members: &[String]) -> Record {

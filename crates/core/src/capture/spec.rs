@@ -95,6 +95,9 @@ pub struct Hold {
     pub open: Vec<Statement>,
     /// What proves, on the same session, that it held across the cuts; the last of these lets writers go on.
     pub prove: Vec<Statement>,
+    /// What proves, once the late parts are cut, that what they need was kept for them.
+    #[serde(default)]
+    pub prove_late: Vec<Statement>,
     /// How the proof is told in the point: `pg_backup_stop on the session that had started it`.
     pub proof: String,
     /// Parts that are cut after the proof, the session still being open.

@@ -41,6 +41,7 @@ fn hold(member: &str, freezes: bool) -> Hold {
         open: vec![statement("prepare"), statement("hold")],
         prove: vec![statement("prove"), statement("release")],
         proof: "the same session".to_owned(),
+        prove_late: Vec::new(),
         late_parts: Vec::new(),
         sticky: None,
     }

@@ -140,7 +140,8 @@ pub fn advance(
         },
         Work::Capture(capturing) => capture::decide(capturing, &prior, effected),
         Work::Release { capture, member } => {
-            capture::release_decide(capture, member, progress, effected, now)
+            let since = since(step, progress);
+            capture::release_decide(capture, member, progress, since, effected, now)
         }
         Work::SystemNamespace => recovery::system_namespace_decide(seen),
         Work::VaultAccess => backup::vault_access_decide(plan, seen),

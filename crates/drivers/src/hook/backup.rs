@@ -3,7 +3,7 @@
 use refloat_core::backup::Mode;
 use refloat_core::capture::{Beat, Hold, SessionOrder, Statement, Undo, Until};
 use refloat_core::driver::{Outcome, Problem, Seen, Task, Verdict};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::types::{Words, line};
 use crate::workload;
@@ -86,12 +86,7 @@ pub(super) fn capture(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> 
     if checked.and_then(|checked| checked.text("mode")) == Some(Mode::Crash.as_str()) {
         return Ok(Verdict::Done(Outcome::default()));
     }
-    let limit = task
-        .inputs
-        .get("hold_seconds_max")
-        .and_then(Value::as_u64)
-        .and_then(|limit| u32::try_from(limit).ok())
-        .unwrap_or(HOLD_SECONDS_MAX);
+    let limit = workload::hold_seconds_max(task).unwrap_or(HOLD_SECONDS_MAX);
     Ok(Verdict::Done(
         Outcome::default().with("hold", json!(hold(task, &pod, &words, limit))),
     ))
@@ -100,8 +95,9 @@ pub(super) fn capture(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> 
 /// Freeze, wait for the end of the input, thaw; thaw too when freezing failed half-way.
 fn freezing(freeze: &[String], thaw: &[String]) -> Vec<String> {
     let script = format!(
-        "{freeze} </dev/null >&2\ncode=$?\n[ \"$code\" != 0 ] || {{ echo '{HELD}'; cat >/dev/null; }}\n\
-         {thaw} </dev/null >&2\nthawed=$?\n\
+        "trap : TERM INT HUP\n({freeze}) </dev/null >&2\ncode=$?\n\
+         [ \"$code\" != 0 ] || {{ echo '{HELD}'; while read -r line; do :; done; }}\n\
+         ({thaw}) </dev/null >&2\nthawed=$?\n\
          [ \"$code\" = 0 ] || {{ echo \"ERROR: freezing failed with exit code $code\" >&2; exit 70; }}\n\
          [ \"$thawed\" = 0 ] || echo \"ERROR: thawing failed with exit code $thawed\" >&2\n\
          exit \"$thawed\"\n",
@@ -165,6 +161,7 @@ fn hold(task: &Task<'_>, pod: &str, words: &Words, limit_seconds: u32) -> Hold {
         proof:
             "the command still ran after the last cut, and ended well when it was told to let go"
                 .to_owned(),
+        prove_late: Vec::new(),
         late_parts: Vec::new(),
         sticky,
     }

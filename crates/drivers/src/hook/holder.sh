@@ -37,15 +37,20 @@ let_go() {
 watch() {
   (
     exec 4>&- </dev/null >/dev/null 2>&1
-    trap 'kill "$sleep"; exit 0' TERM
+    # Whatever ends it without a word, no memory for another process too, must not leave its parent waiting.
+    trap 'echo failed >&6' EXIT
+    # Its own child is waited for: the first process of a container may never do so.
+    trap 'trap - EXIT; kill "$sleep"; wait "$sleep"; exit 0' TERM
     sleep "$silence" 6>&- &
     sleep=$!
     echo ready >&6
     wait "$sleep"
+    trap - EXIT
     kill -TERM $$
   ) &
   watchdog=$!
   read -r ready <&6
+  [ "$ready" = ready ] || { let_go; echo 'no watchdog could be started' >&2; exit 75; }
 }
 trap '' PIPE
 trap 'let_go; echo "let go: nothing was heard for $silence s" >&2; exit 72' TERM INT HUP

@@ -29,7 +29,7 @@ pub struct Hook;
 
 static FACTS: Facts = Facts {
     id: "hook",
-    summary: "any workload, held by a command of yours",
+    summary: "Any workload, held by a command of yours",
     role: Role::Database,
     versions: "any container with a POSIX shell, `mkfifo` and `sleep`",
     permissions: &[

@@ -127,6 +127,7 @@ fn facts(database: &Database, identity: &str) -> Value {
         "slots_free": 10,
         "may_replicate": true,
         "may_hold": true,
+        "may_stop": true,
         "transaction": "4711",
         "read_only": "off",
         "system_identifier": identity,
@@ -141,8 +142,8 @@ fn facts(database: &Database, identity: &str) -> Value {
 /// The fields of all statements of MariaDB's driver in one object.
 fn mariadb_facts(database: &Database) -> Value {
     json!({
-        "version": "10.11.18-MariaDB-log", "data_directory": "/var/lib/mysql/", "read_only": 0,
-        "innodb_read_only": 0, "force_recovery": 0, "flush_log_at_commit": 1, "log_bin": 1,
+        "version": "10.11.18-MariaDB-log", "data_directory": "/var/lib/mysql/", "read_only": "0",
+        "doublewrite": "1", "replicates": 0, "innodb_read_only": 0, "force_recovery": 0, "flush_log_at_commit": 1, "log_bin": 1,
         "sync_binlog": 1, "log_directory": "./", "undo_directory": "./", "home_directory": "./",
         "other_tables": 0, "other_engines": null, "long": database.long_statements,
     })

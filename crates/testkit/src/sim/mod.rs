@@ -47,6 +47,8 @@ pub enum Fault {
     CrashAtEntry(usize),
     /// The engine dies at its n-th word to a session or from one.
     CrashAtWord(usize),
+    /// The API server answers nothing while anything is held.
+    HangWhileHeld,
 }
 
 /// The simulated world.
@@ -289,6 +291,9 @@ fn unsupported(what: &str) -> Problem {
 
 impl World for SimWorld {
     async fn see(&self, queries: &[Query]) -> Seen {
+        if self.fault.get() == Some(Fault::HangWhileHeld) && !self.held().is_empty() {
+            std::future::pending::<()>().await;
+        }
         let mut seen = Seen::default();
         for query in queries {
             seen.insert(query.clone(), self.answer(query));

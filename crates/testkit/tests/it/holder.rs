@@ -76,7 +76,9 @@ impl Session {
                 .iter()
                 .any(|place| Path::new(place).join(shell[0]).exists())
         };
-        all.iter().filter(has).copied().collect()
+        let found: Vec<_> = all.iter().filter(has).copied().collect();
+        assert!(!found.is_empty(), "this machine has no shell to test with");
+        found
     }
 
     fn open(shell: &[&str], settings: &[(&str, &str)]) -> Self {

@@ -85,6 +85,7 @@ impl Machine {
                 self.pass_barrier(now);
             }
             Stage::Proving => self.proven(member, now),
+            Stage::ProvingLate => self.close_when_proven(now),
             Stage::Recording
             | Stage::Cutting(_)
             | Stage::Keeping
@@ -155,7 +156,7 @@ fn lost(member: &str, opening: bool, stage: Stage, said: &str, ending: &Ending) 
             "mend what the server says, then try again: nothing was cut and nothing is held",
         );
     }
-    let when = if stage == Stage::Proving {
+    let when = if matches!(stage, Stage::Proving | Stage::ProvingLate) {
         "while it was being proven"
     } else {
         "before all cuts were there"

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{Action, Machine, Stage};
 use crate::capture::outcome::{Captured, CutMade, HoldMade};
+use crate::capture::spec::Statement;
 use crate::driver::Outcome;
 
 impl Machine {
@@ -60,8 +61,12 @@ impl Machine {
     }
 
     pub(super) fn wave_over(&mut self, late: bool, now: Timestamp) {
-        if late || self.holds.is_empty() {
+        if self.holds.is_empty() {
             self.close_all(now);
+            return;
+        }
+        if late {
+            self.prove_late(now);
             return;
         }
         self.enter(Stage::Proving, now);
@@ -79,6 +84,30 @@ impl Machine {
             } else {
                 self.say(&member, now);
             }
+        }
+    }
+
+    /// Sessions that were kept for late parts say that nothing was lost for them.
+    fn prove_late(&mut self, now: Timestamp) {
+        self.enter(Stage::ProvingLate, now);
+        let late = self.capture.holds.iter();
+        let late = late.filter(|hold| !hold.late_parts.is_empty());
+        let late: Vec<(String, Vec<Statement>)> = late
+            .map(|hold| (hold.member.clone(), hold.prove_late.clone()))
+            .collect();
+        for (member, statements) in late {
+            if let Some(state) = self.holds.get_mut(&member) {
+                state.queue = statements.into();
+            }
+            self.say(&member, now);
+        }
+        self.close_when_proven(now);
+    }
+
+    /// Nothing is left to be proven of the late parts.
+    pub(super) fn close_when_proven(&mut self, now: Timestamp) {
+        if self.holds.values().all(|state| state.queue.is_empty()) {
+            self.close_all(now);
         }
     }
 
