@@ -86,7 +86,7 @@ impl Members {
             members.engines.push(claim);
         }
         members.check_claimed(inventory, goal, problems);
-        check_hooks(inventory, goal, problems);
+        check_hooks(&members.engines, goal, problems);
         members
     }
 
@@ -205,23 +205,27 @@ impl Members {
     }
 }
 
-/// A hook that is about nothing would be missed only when the copy is needed.
-fn check_hooks(inventory: &Inventory, goal: &BackupGoal, problems: &mut Vec<Problem>) {
+/// A hook that holds nothing would be missed only when the copy is needed.
+fn check_hooks(engines: &[Claim], goal: &BackupGoal, problems: &mut Vec<Problem>) {
     for hook in &goal.hooks {
-        let is_here = inventory.iter().any(|thing| {
-            let inside = thing.namespace();
-            let inside =
-                inside.is_some_and(|inside| goal.namespaces.iter().any(|one| one == inside));
-            inside && hook.is_about(thing)
-        });
-        if !is_here {
+        let by_hook = |claim: &Claim| {
+            let thing = &claim.thing;
+            let same = thing.kind == hook.kind
+                && thing.name == hook.name
+                && (hook.namespace.is_none() || hook.namespace == thing.namespace);
+            let words = claim.settings.values();
+            same && words
+                .into_iter()
+                .any(|word| hook.annotations.values().any(|own| own == word))
+        };
+        if !engines.iter().any(by_hook) {
             problems.push(Problem::stuck(
                 "hook-without-workload",
                 format!(
-                    "the hook for {} {} is about nothing in the protected namespaces",
+                    "the hook for {} {} holds nothing: no StatefulSet or Deployment of that name is in the protected namespaces, or the hook has neither `hold` nor `freeze` and `thaw`",
                     hook.kind, hook.name
                 ),
-                "correct `capture.hooks` in the protection: `kind`, `name`, `namespace`",
+                "correct `capture.hooks` in the protection: `kind`, `name`, `namespace`, and the commands",
             ));
         }
     }

@@ -24,4 +24,6 @@ pub use seal::{
     seal_decide, store_objects_decide, vault_access_decide, vault_access_end_decide,
     vault_access_look,
 };
-pub use stand_in::{COMES_BACK_AS, LEFT_OUT, is_of_left_out, left_out, nothing_to_do};
+pub use stand_in::{
+    BEHIND_SECONDS, COMES_BACK_AS, LEFT_OUT, is_of_left_out, left_out, nothing_to_do,
+};

@@ -161,9 +161,20 @@ fn assemble(draft: &Value, progress: &Progress) -> Result<PointContent, Problem>
     for member in &mut point.members {
         take_member(member, progress, &captured)?;
     }
+    let members: Vec<String> = point.members.iter().map(|one| one.name.clone()).collect();
+    for member in &members {
+        if let Some(checked) = progress.outcomes().get(&format!("check {member}")) {
+            stand_in::set_back(&mut point, member, checked);
+        }
+    }
     let names = names(progress);
     stand_in::rename_parts(&mut point, &names, &claims);
     stand_in::say_left_out(&mut point, &left_out, &names);
+    let mut ids: Vec<&str> = point.parts.iter().map(|part| part.id.as_str()).collect();
+    ids.sort_unstable();
+    if let Some([twice, _]) = ids.windows(2).find(|pair| pair.first() == pair.last()) {
+        return Err(bug(&format!("two parts are called {twice}")));
+    }
     point.capture = Some(CaptureTimes {
         held_milliseconds: captured.held_milliseconds,
         barrier_milliseconds: captured.barrier_milliseconds,

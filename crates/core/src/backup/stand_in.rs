@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::point::{Finding, PointContent};
@@ -16,6 +17,10 @@ use crate::run::{Step, Work};
 
 /// Fact of a check: parts that are not taken.
 pub const LEFT_OUT: &str = "left_out";
+/// Fact of a step about a volume that was not captured.
+const NOT_CAPTURED: &str = "not_captured";
+/// Fact of a check: by how many seconds the member's copy may be older than its cut.
+pub const BEHIND_SECONDS: &str = "behind_seconds";
 /// Fact of a check: as which part a part comes back, by part.
 pub const COMES_BACK_AS: &str = "comes_back_as";
 
@@ -45,7 +50,7 @@ pub fn is_of_left_out(step: &Step, prior: &BTreeMap<String, Outcome>) -> bool {
             filling.direction == Direction::Backup
                 && prior
                     .get(&format!("expose {}", filling.part))
-                    .is_some_and(|exposed| exposed.facts.contains_key(LEFT_OUT))
+                    .is_some_and(|exposed| exposed.facts.contains_key(NOT_CAPTURED))
         }
         Work::Driver { .. }
         | Work::SystemNamespace
@@ -61,7 +66,7 @@ pub fn is_of_left_out(step: &Step, prior: &BTreeMap<String, Outcome>) -> bool {
 
 /// The outcome of such a step.
 pub fn nothing_to_do() -> Outcome {
-    Outcome::default().with(LEFT_OUT, true)
+    Outcome::default().with(NOT_CAPTURED, true)
 }
 
 /// Takes the parts out that were left out.
@@ -69,6 +74,27 @@ pub(super) fn drop_parts(point: &mut PointContent, left_out: &BTreeSet<String>) 
     point.parts.retain(|part| !left_out.contains(&part.id));
     for member in &mut point.members {
         member.parts.retain(|part| !left_out.contains(part));
+    }
+}
+
+/// The copy of a member that may be behind counts as older than its cut: what is lost is never said to be less than it is.
+pub(super) fn set_back(point: &mut PointContent, member: &str, checked: &Outcome) {
+    let Some(seconds) = checked
+        .number(BEHIND_SECONDS)
+        .filter(|&seconds| seconds > 0)
+    else {
+        return;
+    };
+    let behind = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+    let of_member = |one: &&super::point::Member| one.name == member;
+    let parts = point.members.iter().find(of_member).map(|one| &one.parts);
+    let parts = parts.cloned().unwrap_or_default();
+    for part in point
+        .parts
+        .iter_mut()
+        .filter(|part| parts.contains(&part.id))
+    {
+        part.cut = part.cut.checked_sub(behind).unwrap_or(part.cut);
     }
 }
 

@@ -46,7 +46,7 @@ impl Members {
                 .after_all(&self.ids("move"), "SEAL_LAST")
                 .build(),
         );
-        steps.extend(self.clean_steps());
+        steps.extend(self.clean_steps(goal));
         RunPlan {
             kind: RunKind::Backup,
             run: goal.run.clone(),
@@ -177,7 +177,7 @@ impl Members {
         steps
     }
 
-    fn clean_steps(&self) -> Vec<Step> {
+    fn clean_steps(&self, goal: &BackupGoal) -> Vec<Step> {
         let mut steps = Vec::new();
         for engine in &self.engines {
             let member = part_id(&engine.thing);
@@ -187,8 +187,8 @@ impl Members {
             };
             let step = Builder::new(&format!("release {member}"), Phase::Clean, work)
                 .titled(&format!("make sure that {member} is not held"))
-                .limited(300)
-                .after("seal", "REAP_AFTER_SEAL");
+                .limited(300 + goal.hold_seconds_max)
+                .after("seal", "RELEASE_AFTER_SEAL");
             steps.push(Step {
                 cleanup: true,
                 ..step.build()

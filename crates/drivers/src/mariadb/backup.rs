@@ -12,7 +12,10 @@ const CHECK_SQL: &str = "
 SELECT JSON_OBJECT(
   'version', VERSION(),
   'data_directory', @@datadir,
-  'read_only', @@global.read_only + 0,
+  'read_only', CONCAT(@@global.read_only, ''),
+  'doublewrite', CONCAT(@@global.innodb_doublewrite, ''),
+  'replicates', (SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'system user'
+    AND COMMAND IN ('Slave_IO', 'Slave_SQL', 'Slave_worker', 'Connect')),
   'flush_log_at_commit', @@global.innodb_flush_log_at_trx_commit,
   'log_bin', @@global.log_bin + 0,
   'sync_binlog', @@global.sync_binlog,
@@ -86,13 +89,52 @@ pub(super) fn check(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
     if !seen.has(&Query::Exec(places.clone())) {
         return Ok(Verdict::Look(vec![Query::Exec(places)]));
     }
+    let mut conditions = server_conditions(&settings);
+    conditions
+        .broken
+        .extend(workload::several_servers(task, seen)?);
+    if !workload::may_hold(task) {
+        conditions.broken.push(workload::HOLDS_FORBIDDEN.to_owned());
+    }
+    one_volume(task, pod_object, seen.exec(&places)?, &mut conditions);
+    decide_mode(task, conditions, &settings)
+}
+
+/// What the server's own settings say.
+fn server_conditions(settings: &Value) -> Conditions {
+    let text = |key: &str| {
+        let text = settings.get(key).and_then(Value::as_str);
+        text.unwrap_or_default()
+    };
     let mut conditions = Conditions::default();
     let is_on = |key: &str| {
         let value = settings.get(key);
         value.is_some_and(|value| *value == json!(1) || *value == json!("1"))
     };
+    // Words differ from version to version; off is always one of these.
+    let is_off = |key: &str| {
+        let value = settings.get(key).map(Value::to_string);
+        value.is_some_and(|value| matches!(value.trim_matches('"'), "0" | "OFF"))
+    };
+    let version = text("version");
     conditions.add(
-        !is_on("read_only"),
+        hold::Version::of(version).is_some(),
+        format!("version {version} can be held"),
+        format!("version {version} cannot be held: MariaDB 10.3 and newer, or MySQL 8.0.16 and newer, can"),
+    );
+    conditions.add(
+        !is_off("doublewrite") && text("doublewrite") != "DETECT_ONLY",
+        "innodb_doublewrite is on".to_owned(),
+        "innodb_doublewrite is off: a page may be torn where a volume is cut".to_owned(),
+    );
+    let replicates = settings.get("replicates").and_then(Value::as_u64);
+    conditions.add(
+        replicates == Some(0),
+        "replicates from nobody".to_owned(),
+        "it replicates from another server: its copy would go on doing so".to_owned(),
+    );
+    conditions.add(
+        is_off("read_only"),
         "takes writes".to_owned(),
         "read_only: a copy of a replica comes back as one and takes no writes".to_owned(),
     );
@@ -108,13 +150,6 @@ pub(super) fn check(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
             .push("sync_binlog is not 1: the binary log may end before the data".to_owned());
     }
     conditions
-        .broken
-        .extend(workload::several_servers(task, seen)?);
-    if !workload::may_hold(task) {
-        conditions.broken.push(workload::HOLDS_FORBIDDEN.to_owned());
-    }
-    one_volume(task, pod_object, seen.exec(&places)?, &mut conditions);
-    decide_mode(task, conditions, &settings)
 }
 
 /// InnoDB's files and logs on one volume that is cut at one moment.

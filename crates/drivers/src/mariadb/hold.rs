@@ -15,17 +15,19 @@ use crate::workload;
 const DEADLINE_SECONDS: u32 = 5;
 /// Longest wait for a lock, and longest statement: below the deadline.
 const STATEMENT_SECONDS_MAX: u32 = 4;
-/// A session that an engine has forgotten ends after this time.
-const SESSION_SECONDS_MAX: u32 = 660;
+/// What opening and proving may take beside the hold; a session that an engine has forgotten ends after both.
+const AROUND_SECONDS_MAX: u32 = 25;
+/// Limit of a hold when the plan names none.
+const HOLD_SECONDS_MAX: u32 = 20;
 
 /// Which server, as far as holding goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Version {
     /// MariaDB with `BACKUP STAGE` (10.4.1 and newer).
     MariadbStaged,
-    /// MariaDB before.
+    /// MariaDB 10.3 and 10.4.0.
     Mariadb,
-    /// MySQL 8 and newer.
+    /// MySQL 8.0.16 and newer.
     Mysql,
 }
 
@@ -43,11 +45,16 @@ impl Version {
             return None;
         };
         let patch = numbers.get(2).copied().unwrap_or(0);
-        match (is_mariadb, (*major, *minor, patch) >= (10, 4, 1)) {
-            (true, true) => Some(Self::MariadbStaged),
-            (true, false) => Some(Self::Mariadb),
-            (false, _) if *major >= 8 => Some(Self::Mysql),
-            (false, _) => None,
+        let version = (*major, *minor, patch);
+        if is_mariadb {
+            match version {
+                (..) if version >= (10, 4, 1) => Some(Self::MariadbStaged),
+                (..) if version >= (10, 3, 0) => Some(Self::Mariadb),
+                (..) => None,
+            }
+        } else {
+            // `PS_CURRENT_THREAD_ID()` came with 8.0.16.
+            (version >= (8, 0, 16)).then_some(Self::Mysql)
         }
     }
 }
@@ -121,7 +128,8 @@ pub(super) fn hold(task: &Task<'_>, pod: &str, version: Version, logs: bool) -> 
         ),
         Version::Mariadb | Version::Mysql => (
             vec![
-                statement("close tables", "flushed", "FLUSH TABLES;"),
+                // Not `LOCAL` it would be written into the binary log, and stop replicas too.
+                statement("close tables", "flushed", "FLUSH LOCAL TABLES;"),
                 statement(
                     "lock all tables",
                     "blocked",
@@ -160,12 +168,14 @@ pub(super) fn hold(task: &Task<'_>, pod: &str, version: Version, logs: bool) -> 
                 late_milliseconds: 3000,
                 concurrent: false,
             }),
-            seconds_max: SESSION_SECONDS_MAX,
+            seconds_max: AROUND_SECONDS_MAX
+                + workload::hold_seconds_max(task).unwrap_or(HOLD_SECONDS_MAX),
         },
         freezes: true,
         open,
         prove: vec![statement("let commits go on", "released", &release)],
         proof: proof.to_owned(),
+        prove_late: Vec::new(),
         late_parts: Vec::new(),
         sticky: None,
     }

@@ -1,4 +1,4 @@
-//! MariaDB 10.5 to 11 and MySQL 8 in a StatefulSet or Deployment, without an operator.
+//! MariaDB 10.3 to 11 and MySQL 8 in a StatefulSet or Deployment, without an operator.
 //!
 //! Taken as `held`: one session of the image's own client blocks commits (`BACKUP STAGE BLOCK_COMMIT`, MariaDB 10.4.1 and
 //! newer) or everything (`FLUSH TABLES WITH READ LOCK`) from before the first cut until after the last one, so that
@@ -32,7 +32,7 @@ static FACTS: Facts = Facts {
     id: "mariadb",
     summary: "MariaDB and MySQL servers without an operator",
     role: Role::Database,
-    versions: "MariaDB 10.5 to 11 and MySQL 8 by their documentation, MariaDB 10.11 tested",
+    versions: "MariaDB 10.3 to 11 and MySQL 8 by their documentation, MariaDB 10.11 tested",
     permissions: &[
         Permission {
             group: "",

@@ -9,7 +9,7 @@ use crate::workload;
 const READY_SQL: &str = "
 SELECT JSON_OBJECT(
   'version', VERSION(),
-  'read_only', @@global.read_only + 0,
+  'read_only', CONCAT(@@global.read_only, ''),
   'innodb_read_only', @@global.innodb_read_only + 0,
   'force_recovery', @@global.innodb_force_recovery,
   'tables', (SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE')

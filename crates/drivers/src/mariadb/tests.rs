@@ -27,7 +27,7 @@ struct Scene {
 fn good() -> Scene {
     Scene {
         said: json!({
-            "version": "10.11.18-MariaDB-log", "data_directory": "/var/lib/mysql/", "read_only": 0,
+            "version": "10.11.18-MariaDB-log", "data_directory": "/var/lib/mysql/", "read_only": "0", "doublewrite": "1", "replicates": 0,
             "innodb_read_only": 0, "force_recovery": 0, "flush_log_at_commit": 1, "log_bin": 1,
             "sync_binlog": 1, "log_directory": "./", "undo_directory": "./", "home_directory": null,
             "other_tables": 0, "other_engines": null, "long": 0,
@@ -171,7 +171,20 @@ fn each_condition_that_is_broken_is_named_alone() {
         too_weak(|scene| scene.said["flush_log_at_commit"] = json!(2)),
         "innodb_flush_log_at_trx_commit is not 1: a crash may lose committed transactions"
     );
-    assert!(too_weak(|scene| scene.said["read_only"] = json!(1)).starts_with("read_only"));
+    for on in [json!(1), json!("1"), json!("ON"), Value::Null] {
+        assert!(too_weak(|scene| scene.said["read_only"] = on).starts_with("read_only"));
+    }
+    for off in [json!("0"), json!("OFF"), json!("DETECT_ONLY")] {
+        let reason = too_weak(|scene| scene.said["doublewrite"] = off);
+        assert!(reason.starts_with("innodb_doublewrite is off"), "{reason}");
+    }
+    let replica = too_weak(|scene| scene.said["replicates"] = json!(2));
+    assert!(
+        replica.starts_with("it replicates from another server"),
+        "{replica}"
+    );
+    let old = too_weak(|scene| scene.said["version"] = json!("5.7.44"));
+    assert!(old.starts_with("version 5.7.44 cannot be held"), "{old}");
     assert_eq!(
         too_weak(|scene| scene.atomic = "false"),
         "CSI driver some.driver is not known to cut a volume at one moment"

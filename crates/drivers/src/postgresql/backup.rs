@@ -1,14 +1,15 @@
 //! Which mode a server's copy can have, and the checkpoint before the cut.
 
-use refloat_core::backup::{COMES_BACK_AS, LEFT_OUT, Mode};
+use refloat_core::backup::{BEHIND_SECONDS, COMES_BACK_AS, LEFT_OUT, Mode};
 use refloat_core::driver::{
     Class, Effect, ExecAnswer, Outcome, Problem, Repeat, Seen, Task, Verdict,
 };
 use serde_json::{Value, json};
 
 use super::conditions::{Conditions, held_conditions};
-use super::places::Layout;
-use super::servers::{self, Server};
+use super::hold::Copied;
+use super::places::{self, Layout};
+use super::servers::{self, BEHIND_SECONDS_MAX, Server};
 use super::{hold, types};
 use crate::workload;
 
@@ -32,6 +33,9 @@ SELECT json_build_object(
   'may_replicate', (SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = current_user),
   'may_hold', has_function_privilege(coalesce(
     to_regprocedure('pg_backup_start(text,boolean)'), to_regprocedure('pg_start_backup(text,boolean,boolean)')
+  ), 'EXECUTE'),
+  'may_stop', has_function_privilege(coalesce(
+    to_regprocedure('pg_backup_stop(boolean)'), to_regprocedure('pg_stop_backup(boolean,boolean)')
   ), 'EXECUTE')
 )::text;
 ";
@@ -76,14 +80,14 @@ pub(super) fn check(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
         if conditions.broken.is_empty() {
             conditions
                 .held
-                .push(format!("copied from a standby: {behind}"));
+                .push(format!("copied from a standby: {behind}; its copy counts as {BEHIND_SECONDS_MAX} s older than its cut"));
             let judged = Judged {
                 mode: Mode::Held,
                 conditions,
                 layout,
                 server: standby,
             };
-            return decide_one_of(task, judged, &servers);
+            return decide_one_of(task, judged, Copied::Standby);
         }
         let broken = conditions.broken.join(", ");
         others.push(format!("{} is not fit: {broken}", standby.name()));
@@ -94,7 +98,7 @@ pub(super) fn check(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
         .conditions
         .held
         .extend(others.map(|why| format!("copied from the primary: {why}")));
-    decide_one_of(task, judged, &servers)
+    decide_one_of(task, judged, Copied::Primary)
 }
 
 fn unseen(task: &Task<'_>) -> Problem {
@@ -130,7 +134,8 @@ fn judge<'j, 's>(
     conditions.broken.extend(against.clone());
     conditions.settings(server.text("fsync"), server.text("full_page_writes"));
     conditions.primary(server.is_primary());
-    conditions.one_volume(server);
+    let layout = places::layout(task, server.pod, server.places).ok();
+    conditions.one_volume(server, layout.as_ref());
     conditions.one_file_system(task, server.text("data_directory"), server.places);
     if conditions.broken.is_empty() {
         return judged(Mode::AtomicVolume, conditions, None);
@@ -141,33 +146,47 @@ fn judge<'j, 's>(
     match layout {
         Some(layout) if held.broken.is_empty() => judged(Mode::Held, held, Some(layout)),
         // On several volumes it is the hold that was missed.
-        Some(layout) if layout.parts().len() > 1 => judged(Mode::Crash, held, None),
+        Some(_) | None if server.volume_count > 1 => judged(Mode::Crash, held, None),
         Some(_) | None => judged(Mode::Crash, conditions, None),
     }
+}
+
+/// Parts of the workload that are taken.
+fn taken<'t>(task: &'t Task<'_>) -> impl Iterator<Item = &'t str> {
+    let volumes = task.inputs.get("volumes").and_then(Value::as_array);
+    volumes
+        .into_iter()
+        .flatten()
+        .filter_map(|volume| volume.get("claim")?.as_str())
 }
 
 /// The mode of the one server that is copied for all; the volumes of the others are left out.
 fn decide_one_of(
     task: &Task<'_>,
     judged: Judged<'_, '_>,
-    servers: &[Server<'_>],
+    copied: Copied,
 ) -> Result<Verdict, Problem> {
     let own = judged.server.parts();
-    let left_out: Vec<String> = servers
-        .iter()
-        .flat_map(Server::parts)
+    // Those of servers that do not run now, too: they may by the time of the cut.
+    let left_out: Vec<String> = taken(task)
         .filter(|part| !own.contains(part))
         .map(str::to_owned)
         .collect();
-    let names = servers::names(judged.server);
+    let names = servers::names(task, judged.server);
     let verdict = decide_mode(task, judged)?;
     let Verdict::Done(outcome) = verdict else {
         return Ok(verdict);
     };
+    let behind = match copied {
+        Copied::Primary => 0,
+        Copied::Standby => BEHIND_SECONDS_MAX,
+    };
     Ok(Verdict::Done(
         outcome
             .with(LEFT_OUT, left_out)
-            .with(COMES_BACK_AS, json!(names)),
+            .with(COMES_BACK_AS, json!(names))
+            .with(BEHIND_SECONDS, behind)
+            .with("copied", json!(copied)),
     ))
 }
 
@@ -254,12 +273,16 @@ pub(super) fn capture(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> 
         .and_then(|layout| serde_json::from_value::<Layout>(layout.clone()).ok());
     if let (Some(checked), Some(layout)) = (checked, layout) {
         let version = checked.number("version_number").unwrap_or(0);
-        let hold = hold::hold(task, &pod, version, &layout);
+        let copied = checked.facts.get("copied").cloned();
+        let copied = copied.and_then(|copied| serde_json::from_value(copied).ok());
+        let copied = copied.unwrap_or(Copied::Primary);
+        let hold = hold::hold(task, &pod, version, &layout, copied);
         let names = checked.facts.get(COMES_BACK_AS).cloned();
         let names = names.and_then(|names| serde_json::from_value(names).ok());
         let layout = layout.renamed(&names.unwrap_or_default());
         outcome = outcome
             .with("hold", json!(hold))
+            .with("copied", json!(copied))
             .with("layout", json!(layout).to_string())
             .with("segment_bytes", checked.number("segment_bytes"));
     }

@@ -34,7 +34,7 @@ pub(super) fn held_conditions(
     let may = |key: &str| settings.get(key) == Some(&Value::Bool(true));
     let user = workload::setting(task, "user");
     conditions.add(
-        may("may_replicate") && may("may_hold"),
+        may("may_replicate") && may("may_hold") && may("may_stop"),
         format!("user {user} may hold a backup"),
         format!("user {user} may not hold a backup: it needs REPLICATION and EXECUTE on pg_backup_start and pg_backup_stop"),
     );
@@ -127,7 +127,13 @@ impl Conditions {
         );
     }
 
-    pub(super) fn one_volume(&mut self, server: &Server<'_>) {
+    /// Volumes of the workload that the server does not use do not matter.
+    pub(super) fn one_volume(&mut self, server: &Server<'_>, layout: Option<&Layout>) {
+        if let Some(only) = layout.filter(|layout| layout.parts().len() == 1) {
+            self.held.push("one volume".to_owned());
+            self.cut_at_one_moment(&only.data.part, server);
+            return;
+        }
         let count = server.volume_count;
         self.add(
             count == 1,

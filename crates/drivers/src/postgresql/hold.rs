@@ -10,10 +10,12 @@ use std::collections::BTreeMap;
 use refloat_core::capture::{Beat, Hold, SessionOrder, Statement, Until};
 use refloat_core::driver::{Outcome, Problem, Task, Verdict};
 use refloat_core::recovery::Edit;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::places::Layout;
 use super::restore::position;
+use super::servers::BEHIND_BYTES_MAX;
 use super::types;
 use crate::workload;
 
@@ -27,6 +29,8 @@ const STATEMENT_SECONDS_MAX: u32 = 4;
 const SESSION_SECONDS_MAX: u32 = 900;
 /// First version with `pg_backup_start`.
 const VERSION_OF_BACKUP_START: u64 = 150_000;
+/// First version whose slots may lose their WAL (`max_slot_wal_keep_size`).
+const VERSION_OF_LOST_SLOTS: u64 = 130_000;
 /// First version with `idle_session_timeout` and `client_connection_check_interval`.
 const VERSION_OF_IDLE_SESSION: u64 = 140_000;
 
@@ -100,14 +104,82 @@ fn stop(version: u64) -> Statement {
     };
     let stop = format!(
         "SELECT json_build_object('stop_lsn', lsn::text, 'label', labelfile, 'map', spcmapfile, \
-         'proven_by', pg_backend_pid()) FROM {stop};"
+         'timeline', (SELECT timeline_id FROM pg_control_checkpoint()), 'proven_by', pg_backend_pid()) FROM {stop};"
     );
     let answer = STATEMENT_SECONDS_MAX + 1;
     statement("stop the backup", "stopped", &stop, answer)
 }
 
+/// Which server is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Copied {
+    /// The one that takes writes.
+    Primary,
+    /// One that follows it.
+    Standby,
+}
+
+/// Fails when the slot has lost WAL that it should have kept, or the server has changed its role: after the stop the WAL is
+/// still to be cut.
+fn pinned(task: &Task<'_>, version: u64, role: Copied) -> Statement {
+    let slot = slot(task);
+    let kept = if version >= VERSION_OF_LOST_SLOTS {
+        "AND wal_status IS DISTINCT FROM 'lost'"
+    } else {
+        ""
+    };
+    let changed = match role {
+        Copied::Primary => "pg_is_in_recovery()",
+        Copied::Standby => "NOT pg_is_in_recovery()",
+    };
+    let sql = format!(
+        "DO $$BEGIN IF NOT EXISTS (SELECT 1 FROM pg_replication_slots WHERE slot_name = '{slot}' AND restart_lsn IS NOT NULL {kept}) \
+         THEN RAISE EXCEPTION 'WAL that the copy needs was removed: raise max_slot_wal_keep_size'; END IF; \
+         IF {changed} THEN RAISE EXCEPTION 'the server has changed its role'; END IF; END$$;"
+    );
+    statement(
+        "see that the WAL is still there",
+        "kept",
+        &sql,
+        STATEMENT_SECONDS_MAX + 1,
+    )
+}
+
+/// Fails on a standby that has lost its primary, or has fallen behind since it was checked.
+fn streams() -> Statement {
+    let sql = format!(
+        "DO $$BEGIN IF NOT EXISTS (SELECT 1 FROM pg_stat_wal_receiver WHERE status = 'streaming' \
+         AND pg_wal_lsn_diff(latest_end_lsn, pg_last_wal_replay_lsn()) <= {BEHIND_BYTES_MAX}) \
+         THEN RAISE EXCEPTION 'the standby no longer streams, or is behind'; END IF; \
+         IF (SELECT min_recovery_end_timeline FROM pg_control_recovery()) <> (SELECT timeline_id FROM pg_control_checkpoint()) \
+         THEN RAISE EXCEPTION 'another server was promoted a short time ago: try again after its next checkpoint'; END IF; END$$;"
+    );
+    statement(
+        "see that the standby still streams",
+        "streams",
+        &sql,
+        STATEMENT_SECONDS_MAX + 1,
+    )
+}
+
 /// The hold of a server with this layout.
-pub(super) fn hold(task: &Task<'_>, pod: &str, version: u64, layout: &Layout) -> Hold {
+pub(super) fn hold(
+    task: &Task<'_>,
+    pod: &str,
+    version: u64,
+    layout: &Layout,
+    role: Copied,
+) -> Hold {
+    let mut prove = Vec::new();
+    let proof = match role {
+        Copied::Primary => "pg_backup_stop succeeded on the session that had started the backup",
+        Copied::Standby => {
+            prove.push(streams());
+            "the standby still streamed after the cut, and pg_backup_stop succeeded on the session that had started the backup"
+        }
+    };
+    prove.push(stop(version));
     Hold {
         member: workload::id(task),
         session: SessionOrder {
@@ -126,8 +198,9 @@ pub(super) fn hold(task: &Task<'_>, pod: &str, version: u64, layout: &Layout) ->
         },
         freezes: false,
         open: opening(task, version),
-        prove: vec![stop(version)],
-        proof: "pg_backup_stop succeeded on the session that had started the backup".to_owned(),
+        prove,
+        prove_late: vec![pinned(task, version, role)],
+        proof: proof.to_owned(),
         late_parts: vec![layout.wal.part.clone()],
         sticky: None,
     }
@@ -200,13 +273,19 @@ pub(super) fn amend(task: &Task<'_>) -> Result<Verdict, Problem> {
     let Some((last, needed)) = needed.as_deref().and_then(<[String]>::split_last) else {
         return Err(unusable("a position in its WAL that can be"));
     };
-    let edits = edits(
+    let mut edits = edits(
         &layout,
         label,
         text("map").unwrap_or_default(),
         needed,
         last,
     );
+    if text("copied") == Some("standby") {
+        // Its stop is only the least that it needs: what lies behind it is WAL of its primary, and newer.
+        for edits in edits.values_mut() {
+            edits.retain(|edit| !matches!(edit, Edit::RemoveAfter { .. }));
+        }
+    }
     Ok(Verdict::Done(
         Outcome::default().with("edits", json!(edits)),
     ))

@@ -14,9 +14,9 @@ use super::{places, types};
 use crate::workload;
 
 /// A standby that is further behind is not taken.
-const BEHIND_SECONDS_MAX: f64 = 1.0;
+pub(super) const BEHIND_SECONDS_MAX: u32 = 1;
 /// Nor one with so much WAL still to replay.
-const BEHIND_BYTES_MAX: f64 = 16.0 * 1024.0 * 1024.0;
+pub(super) const BEHIND_BYTES_MAX: u32 = 16 * 1024 * 1024;
 
 /// One running server.
 #[derive(Debug)]
@@ -163,7 +163,7 @@ fn behind(primary: &Server<'_>, standby: &Server<'_>) -> Result<String, String> 
         "{} is {seconds:.1} s and {bytes:.0} bytes behind",
         standby.name()
     );
-    if seconds > BEHIND_SECONDS_MAX || bytes > BEHIND_BYTES_MAX {
+    if seconds > f64::from(BEHIND_SECONDS_MAX) || bytes > f64::from(BEHIND_BYTES_MAX) {
         return Err(words);
     }
     Ok(words)
@@ -212,21 +212,28 @@ pub(super) fn family<'f, 's>(servers: &'f [Server<'s>]) -> Result<Family<'f, 's>
 }
 
 /// As which part each part of the copied server comes back: that of the first ordinal, from which the others are rebuilt.
-pub(super) fn names(server: &Server<'_>) -> BTreeMap<String, String> {
-    let ordinal = server
-        .name()
-        .rsplit_once('-')
-        .map_or("", |(_, ordinal)| ordinal);
-    let suffix = format!("-{ordinal}");
+/// Only volumes of the workload's own templates have ordinals: `<template>-<workload>-<ordinal>`.
+pub(super) fn names(task: &Task<'_>, server: &Server<'_>) -> BTreeMap<String, String> {
+    let workload = &task.claim.thing.name;
+    let split = |part: &str| -> Option<(String, u32)> {
+        let (stem, ordinal) = part.rsplit_once('-')?;
+        stem.strip_suffix(workload.as_str())?.strip_suffix('-')?;
+        Some((stem.to_owned(), ordinal.parse().ok()?))
+    };
+    let first = |stem: &str| {
+        let all = task.claim.volumes.iter();
+        all.filter_map(|volume| split(&part_of(task, &volume.name)))
+            .filter(|(other, _)| other == stem)
+            .map(|(_, ordinal)| ordinal)
+            .min()
+    };
     server
         .parts()
         .into_iter()
         .filter_map(|part| {
-            Some((
-                part.to_owned(),
-                format!("{}-0", part.strip_suffix(&suffix)?),
-            ))
+            let (stem, ordinal) = split(part)?;
+            let first = first(&stem)?;
+            (first != ordinal).then(|| (part.to_owned(), format!("{stem}-{first}")))
         })
-        .filter(|(part, name)| part != name)
         .collect()
 }

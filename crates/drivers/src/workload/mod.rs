@@ -11,6 +11,6 @@ pub(crate) use containers::{
 };
 pub(crate) use places::{Place, place};
 pub(crate) use pods::{
-    HOLDS_FORBIDDEN, command, first_line, id, may_hold, pods, running_pod, running_pod_object,
-    running_pods, setting, several_servers,
+    HOLDS_FORBIDDEN, command, first_line, hold_seconds_max, id, may_hold, pods, running_pod,
+    running_pod_object, running_pods, setting, several_servers,
 };

@@ -28,6 +28,12 @@ pub(crate) fn may_hold(task: &Task<'_>) -> bool {
     task.input("holds") != Some("never")
 }
 
+/// Longest time for which writers may be made to wait, when the plan says so.
+pub(crate) fn hold_seconds_max(task: &Task<'_>) -> Option<u32> {
+    let limit = task.inputs.get("hold_seconds_max")?.as_u64()?;
+    u32::try_from(limit).ok()
+}
+
 /// What is said of a member that would have to be held and may not.
 pub(crate) const HOLDS_FORBIDDEN: &str =
     "holds are forbidden by the protection (`capture.holds: never`)";

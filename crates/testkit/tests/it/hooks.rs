@@ -126,9 +126,24 @@ fn an_engine_that_dies_at_any_word_leaves_a_record_of_what_may_be_frozen() {
 }
 
 #[test]
-fn a_hook_about_nothing_is_refused() {
-    let world = ledger::world();
-    let problems = backup::plan(&world.inventory(), &goal(HOLD), CATALOGUE).unwrap_err();
-    assert_eq!(problems.len(), 1);
+fn a_hook_that_holds_nothing_is_refused() {
+    let nobody = ledger::world();
+    let files = ledger::world_with_files();
+    let container = [(refloat_core::names::ANNOTATION_HOLD_CONTAINER, "files")];
+    for (world, annotations) in [(&nobody, HOLD), (&files, &[]), (&files, &container)] {
+        let goal = BackupGoal {
+            minimum_mode: Mode::Crash,
+            ..goal(annotations)
+        };
+        let problems = backup::plan(&world.inventory(), &goal, CATALOGUE).unwrap_err();
+        assert_eq!(problems.len(), 1, "{annotations:?}");
+        assert_eq!(problems[0].code, "hook-without-workload");
+    }
+    // A kind that nobody can hold.
+    let mut of_pods = goal(HOLD);
+    of_pods.hooks[0].kind = "Pod".to_owned();
+    of_pods.hooks[0].name = "files-0".to_owned();
+    of_pods.minimum_mode = Mode::Crash;
+    let problems = backup::plan(&files.inventory(), &of_pods, CATALOGUE).unwrap_err();
     assert_eq!(problems[0].code, "hook-without-workload");
 }

@@ -39,6 +39,14 @@ fn a_standby_is_copied_for_both_and_comes_back_as_the_first_ordinal() {
     assert_eq!(part.id, "shop/data-db-0");
     assert_eq!(part.claim["metadata"]["name"], "data-db-0");
     assert!(!part.snapshot_handle.is_empty() && !part.tree.is_empty());
+    let held = point.members[0].held.as_ref().unwrap();
+    let second = jiff::SignedDuration::from_secs(1);
+    let cut = part.cut + second;
+    assert!(
+        held.released <= cut,
+        "a second older than its cut, which was late"
+    );
+    assert!(cut.duration_since(held.released) < second);
     let member = &point.members[0];
     assert_eq!(
         (member.mode, &member.parts[..]),
@@ -93,9 +101,26 @@ fn two_primaries_are_taken_whole_or_not_at_all() {
         .unwrap()
         .in_recovery = false;
     let plan = planned(&world);
-    let end = drive(&world, &plan, &RefCell::default());
+    let records = RefCell::default();
+    let end = drive(&world, &plan, &records);
     assert_eq!(end, Ok(Drive::Ended(End::Failed)));
+    let progress = Progress::of(records.borrow().iter());
+    assert_eq!(progress.failing().unwrap().code, "mode-too-weak");
     assert!(world.sealed.borrow().is_empty());
+    let goal = refloat_core::backup::BackupGoal {
+        minimum_mode: Mode::Crash,
+        ..shop::goal("backup-2")
+    };
+    let plan = backup::plan(&world.inventory(), &goal, CATALOGUE)
+        .unwrap()
+        .plan;
+    let end = drive(&world, &plan, &RefCell::default());
+    assert_eq!(end, Ok(Drive::Ended(End::Completed)));
+    let sealed = world.sealed.borrow();
+    let point: PointContent = serde_json::from_value(sealed[0].clone()).unwrap();
+    let parts: Vec<&str> = point.parts.iter().map(|part| part.id.as_str()).collect();
+    assert_eq!(parts, ["shop/data-db-0", "shop/data-db-1"]);
+    assert_eq!(point.members[0].mode, Mode::Crash);
 }
 
 #[test]
@@ -113,6 +138,11 @@ fn an_engine_that_dies_at_any_word_seals_nothing_and_leaves_nothing_held() {
         deaths += 1;
         assert_eq!(world.held(), Vec::<String>::new(), "at word {at}");
         assert!(world.sealed.borrow().is_empty(), "at word {at}");
+        crate::holds::clean_up(&world, &plan, &records);
+        assert_eq!(leftovers(&world), Vec::<String>::new(), "at word {at}");
+        let again = backup::plan(&world.inventory(), &shop::goal("backup-9"), CATALOGUE);
+        let end = drive(&world, &again.unwrap().plan, &RefCell::default());
+        assert_eq!(end, Ok(Drive::Ended(End::Completed)), "after word {at}");
     }
     assert!(deaths > 8, "only {deaths} deaths were tried");
 }

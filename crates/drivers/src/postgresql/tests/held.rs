@@ -43,6 +43,7 @@ fn spread() -> Scene {
         ("slots_free", json!(10)),
         ("may_replicate", json!(true)),
         ("may_hold", json!(true)),
+        ("may_stop", json!(true)),
     ] {
         scene.said[key] = value;
     }
@@ -110,7 +111,7 @@ fn each_condition_of_a_hold_that_is_broken_is_named_alone() {
         too_weak(forbid),
         "holds are forbidden by the protection (`capture.holds: never`)"
     );
-    for key in ["may_replicate", "may_hold"] {
+    for key in ["may_replicate", "may_hold", "may_stop"] {
         let reason = too_weak(set(key, Value::Null));
         assert!(
             reason.starts_with("user shop may not hold a backup"),
@@ -136,11 +137,7 @@ fn a_place_that_is_not_on_a_taken_volume_cannot_be_held() {
         let reasons = too_weak(|scene| {
             scene.devices.1 = format!("64 data /var/lib/postgresql/data/pgdata\n65 wal {wal}\n");
         });
-        // Without a layout the conditions of one volume are told.
-        assert!(
-            reasons.contains("3 volumes"),
-            "{wal}: {reasons}, not {word}"
-        );
+        assert_eq!(reasons, word, "{wal}");
     }
     let left_out = |scene: &mut Scene| {
         let volumes = scene.inputs["volumes"].as_array().unwrap()[..1].to_vec();
@@ -148,7 +145,21 @@ fn a_place_that_is_not_on_a_taken_volume_cannot_be_held() {
             .inputs
             .insert("volumes".to_owned(), Value::Array(volumes));
     };
-    assert!(too_weak(left_out).contains("3 volumes"));
+    assert_eq!(
+        too_weak(left_out),
+        "/wal/pg_wal is on shop/wal-db-0, which is not taken"
+    );
+}
+
+#[test]
+fn a_volume_that_the_server_does_not_use_makes_no_hold_necessary() {
+    let mut scene = spread();
+    "64 data /var/lib/postgresql/data/pgdata\n64 wal /var/lib/postgresql/data/pgdata/pg_wal\n"
+        .clone_into(&mut scene.devices.1);
+    let volumes = scene.inputs.get_mut("volumes").unwrap();
+    volumes[0]["settings"]["atomic"] = json!("true");
+    let outcome = scene.outcome(Op::Check);
+    assert_eq!(outcome.text("mode"), Some("atomic-volume"));
 }
 
 #[test]
@@ -226,6 +237,11 @@ fn the_session_has_a_deadline_pins_the_wal_and_only_then_starts() {
         said[1]
     );
     assert!(said[2].contains("pg_backup_start(label => 'refloat run-1', fast => true)"));
+    let kept = &hold.prove_late[0].text;
+    assert!(
+        kept.contains("wal_status IS DISTINCT FROM 'lost'")
+            && kept.contains("IF pg_is_in_recovery()")
+    );
     assert!(
         hold.prove[0]
             .text
@@ -257,6 +273,10 @@ fn older_servers_are_held_by_the_functions_and_deadlines_that_they_have() {
     );
     assert!(hold.prove[0].text.contains("pg_stop_backup(false, false)"));
     let hold = prepared(120_020);
+    assert!(
+        !hold.prove_late[0].text.contains("wal_status"),
+        "it has no such column"
+    );
     assert!(
         hold.open[0]
             .text

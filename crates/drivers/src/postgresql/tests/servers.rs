@@ -41,6 +41,7 @@ fn pair() -> Scene {
         ("slots_free", json!(10)),
         ("may_replicate", json!(true)),
         ("may_hold", json!(true)),
+        ("may_stop", json!(true)),
     ] {
         scene.said[key] = value;
     }
@@ -82,6 +83,18 @@ fn a_standby_is_copied_and_comes_back_as_the_first_ordinal() {
     let hold: Hold = serde_json::from_value(prepared.facts["hold"].clone()).unwrap();
     assert_eq!(hold.session.pod, "db-1");
     assert_eq!(hold.late_parts, ["shop/data-db-1"]);
+    assert_eq!(hold.prove.len(), 2);
+    assert!(hold.prove[0].text.contains("pg_stat_wal_receiver"));
+    assert!(hold.prove[0].text.contains("min_recovery_end_timeline"));
+    assert!(
+        hold.prove_late[0]
+            .text
+            .contains("IF NOT pg_is_in_recovery()")
+    );
+    assert!(
+        hold.prove[1].text.contains("pg_backup_stop"),
+        "the stop is the last word"
+    );
     let layout = prepared.text("layout").unwrap();
     assert!(
         layout.contains("shop/data-db-0") && !layout.contains("data-db-1"),
