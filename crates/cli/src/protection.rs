@@ -31,6 +31,25 @@ pub(crate) fn read_protection(path: &Path) -> Result<(ProtectionName, Protection
     if read.spec.namespaces.is_empty() {
         return Err(wrong("spec.namespaces is empty".to_owned()));
     }
+    for (field, value, most) in [
+        (
+            "capture.holdSecondsMax",
+            read.spec.capture.hold_seconds_max,
+            600,
+        ),
+        (
+            "snapshot.cutSecondsMax",
+            read.spec.snapshot.cut_seconds_max,
+            u32::MAX,
+        ),
+        ("moveSecondsMax", read.spec.move_seconds_max, u32::MAX),
+    ] {
+        if !(1..=most).contains(&value) {
+            return Err(wrong(format!(
+                "spec.{field} is {value}: it is at least 1, and at most {most}"
+            )));
+        }
+    }
     let name = read.metadata.name.unwrap_or_default();
     let name = ProtectionName::new(name).map_err(|error| wrong(error.to_string()))?;
     Ok((name, read.spec))
@@ -77,6 +96,24 @@ mod tests {
             (
                 format!("{HEAD}metadata: {{ name: a }}\nspec: {{ namespaces: [] }}\n"),
                 "namespaces is empty",
+            ),
+            (
+                format!(
+                    "{HEAD}metadata: {{ name: a }}\nspec: {{ namespaces: [a], capture: {{ holdSecondsMax: 0 }} }}\n"
+                ),
+                "capture.holdSecondsMax is 0",
+            ),
+            (
+                format!(
+                    "{HEAD}metadata: {{ name: a }}\nspec: {{ namespaces: [a], capture: {{ holdSecondsMax: 601 }} }}\n"
+                ),
+                "at most 600",
+            ),
+            (
+                format!(
+                    "{HEAD}metadata: {{ name: a }}\nspec: {{ namespaces: [a], snapshot: {{ cutSecondsMax: 0 }} }}\n"
+                ),
+                "snapshot.cutSecondsMax is 0",
             ),
             (
                 format!("{HEAD}metadata: {{ name: a }}\nspec: {{ namespaces: [a], keep: 3 }}\n"),

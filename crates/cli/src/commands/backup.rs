@@ -375,7 +375,10 @@ fn show(content: &PointContent, point: &PointId, began: Timestamp, printer: Prin
             ));
         }
         if content.capture.as_ref().is_some_and(|times| !times.aligned) {
-            text.push_str("  its members are recovered to different moments (aligned: no)\n");
+            text.push_str(match content.members.len() {
+                1 => "  its volumes were not cut at one moment (aligned: no)\n",
+                _ => "  its members are recovered to different moments (aligned: no)\n",
+            });
         }
         if let Some(cut) = made.earliest_cut {
             text.push_str(&format!("  cut: {}\n", moment(cut)));

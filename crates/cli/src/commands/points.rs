@@ -195,10 +195,10 @@ fn wide(points: &Points) -> String {
                 cuts.map_or("-".to_owned(), |(first, last)| {
                     let apart = last.duration_since(*first).as_millis();
                     match member.cuts.len() {
-                        1 => first.strftime("%H:%M:%S%.3f").to_string(),
+                        1 => first.strftime("%F %H:%M:%S%.3f").to_string(),
                         count => format!(
                             "{count} from {}, {apart} ms apart",
-                            first.strftime("%H:%M:%S%.3f")
+                            first.strftime("%F %H:%M:%S%.3f")
                         ),
                     }
                 }),
@@ -206,10 +206,10 @@ fn wide(points: &Points) -> String {
                     .as_ref()
                     .map_or("-", |times| yes_or_no(times.aligned))
                     .to_owned(),
-                member.held.as_ref().map_or_else(
-                    || format!("{} conditions checked", member.evidence.len()),
-                    |held| held.proof.clone(),
-                ),
+                member
+                    .held
+                    .as_ref()
+                    .map_or_else(|| checked(&member.evidence), |held| held.proof.clone()),
             ]);
         }
         if let Some(times) = &row.capture {
@@ -229,6 +229,21 @@ fn wide(points: &Points) -> String {
         }
     }
     table.render()
+}
+
+/// What was checked of a member that was not held: why it is no better, or how much holds.
+fn checked(evidence: &[String]) -> String {
+    let against: Vec<&str> = evidence
+        .iter()
+        .filter_map(|line| line.strip_prefix("not: "))
+        .collect();
+    if against.is_empty() && evidence.is_empty() {
+        "-".to_owned()
+    } else if against.is_empty() {
+        format!("{} conditions hold", evidence.len())
+    } else {
+        against.join("; ")
+    }
 }
 
 fn yes_or_no(yes: bool) -> &'static str {
