@@ -1,7 +1,7 @@
 //! Refloat as a user runs it: the binary, its keys in a directory, its words and its answers.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -108,6 +108,11 @@ impl<'a> Refloat<'a> {
             keys,
             prefix: prefix.to_owned(),
         })
+    }
+
+    /// The binary.
+    pub(crate) fn binary(&self) -> &Path {
+        &self.binary
     }
 
     /// A key file's path: `recovery.key`, `root.key`, `primary.sitekey`.

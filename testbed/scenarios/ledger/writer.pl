@@ -2,7 +2,8 @@
 # the second: a transfer n of a worker is committed in the first before it is begun in the second. Tells of each
 # transfer, in the file of the worker: engine, n, when it began, how long it took.
 use strict; use warnings; use IPC::Open2; use Time::HiRes qw(time sleep);
-my @engines = split /,/, $ENV{ENGINES};
+# Groups of engines: workers take them in turn. Within a group each transfer is mirrored.
+my @groups = map { [split /,/] } split /\|/, $ENV{ENGINES};
 my %client = (
   pg => ['psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-h', 'pg.ledger', '-U', 'ledger', '-d', 'ledger'],
   maria => ['mariadb', '--no-defaults', '--batch', '--unbuffered', '--skip-column-names', '--skip-reconnect', '--connect-timeout=2', '-h', 'maria.ledger', '-u', 'root', 'ledger'],
@@ -12,6 +13,7 @@ $SIG{PIPE} = 'IGNORE';
 my $accounts = 10000;
 sub work {
   my $worker = shift;
+  my @engines = @{$groups[$worker % @groups]};
   open my $log, '>>', "/tmp/log.$worker" or die; $log->autoflush(1);
   open STDERR, '>>', '/tmp/errors'; srand($worker);
   my (%in, %out, %pid, $n);

@@ -2,6 +2,7 @@
 //!
 //! Velero runs as a process of this machine, as a pod would; what it guaranteed is read from the writers and the snapshots.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -41,7 +42,7 @@ pub(super) struct Measured {
     phase: String,
     hooks: String,
     seconds: f64,
-    /// Claim, milliseconds between the transfers right before and right after its cut, and whether its lock was held then.
+    /// Claim, and milliseconds between the transfers that ended right before and right after its cut.
     cuts: Vec<(String, f64)>,
     /// MariaDB's transfers between the first and the last cut.
     between: usize,
@@ -132,10 +133,11 @@ pub(super) fn measure(testbed: &Testbed, ground: &Ground, ledger: &Ledger<'_>) -
         "--include-namespaces",
         "ledger",
     ])?;
-    let backup = ended(ground)?;
+    let mut cuts = BTreeMap::new();
+    let backup = ended(ground, &mut cuts)?;
     let seconds = now() - begun;
     thread::sleep(Duration::from_secs(1));
-    told(ground, ledger, &backup, seconds)
+    told(ledger, &backup, cuts, seconds)
 }
 
 fn set_up(testbed: &Testbed, shop: &Shop<'_>) -> Result<()> {
@@ -216,10 +218,11 @@ fn available(ground: &Ground) -> Result<()> {
     Ok(())
 }
 
-/// The backup once it has ended.
-fn ended(ground: &Ground) -> Result<Value> {
+/// The backup once it has ended; cuts are seen while it runs, since Velero takes the contents away.
+fn ended(ground: &Ground, seen: &mut BTreeMap<String, f64>) -> Result<Value> {
     let begun = Instant::now();
     loop {
+        seen.extend(cuts(ground)?);
         let backup = object(ground, "backup.velero.io", "rival")?;
         if matches!(
             phase(&backup),
@@ -272,12 +275,17 @@ fn cuts(ground: &Ground) -> Result<Vec<(String, f64)>> {
             found.push((claim.to_owned(), cut.as_secs_f64()));
         }
     }
-    found.sort_by(|a, b| a.1.total_cmp(&b.1));
     Ok(found)
 }
 
-fn told(ground: &Ground, ledger: &Ledger<'_>, backup: &Value, seconds: f64) -> Result<Measured> {
-    let cuts = cuts(ground)?;
+fn told(
+    ledger: &Ledger<'_>,
+    backup: &Value,
+    seen: BTreeMap<String, f64>,
+    seconds: f64,
+) -> Result<Measured> {
+    let mut cuts: Vec<(String, f64)> = seen.into_iter().collect();
+    cuts.sort_by(|a, b| a.1.total_cmp(&b.1));
     ensure!(cuts.len() == 3, "Velero cut {cuts:?}: {backup}");
     let written = ledger.written()?;
     let around = |claim: &str, cut: f64| {

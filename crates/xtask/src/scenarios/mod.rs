@@ -79,6 +79,7 @@ const SCENARIOS: &[Scenario] = &[
     ("capture: a wrong clock", holds::clock),
     ("capture: hooks of the user's own", holds::hook),
     ("capture: a standby is preferred", holds::standby),
+    ("capture: copies recovered and judged", holds::judged),
     ("capture: two engines at once", holds::two_at_once),
 ];
 

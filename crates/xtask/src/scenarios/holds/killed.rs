@@ -71,7 +71,7 @@ pub(in crate::scenarios) fn two_at_once(stage: &Stage<'_>) -> Result<()> {
                 continue;
             }
             let codes = answer.problems();
-            let known = ["hold-refused", "hold-slow", "backup-running", "hold-lost"];
+            let known = ["hold-refused", "hold-slow", "backup-running"];
             ensure!(
                 answer.code == Some(1) && codes.iter().any(|code| known.contains(code)),
                 "{other}: {} {}",

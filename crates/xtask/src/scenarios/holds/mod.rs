@@ -38,6 +38,20 @@ const AFTER_DEATH_SECONDS_MAX: f64 = 2.0;
 /// Writers wait no longer than this after a link was cut: the server's deadline and a second.
 const AFTER_CUT_SECONDS_MAX: f64 = 6.0;
 
+/// A short torture: held copies under full load are sound, and copies without holds are caught.
+pub(super) fn judged(stage: &Stage<'_>) -> Result<()> {
+    let binary = stage.refloat.binary();
+    let (held, unheld) = crate::torture::torture(stage.testbed, stage.ground, binary, 3, 2)?;
+    say(format_args!(
+        "  held: {} of {} copies sound; without holds: {} of {} caught",
+        held.sound,
+        held.rounds,
+        unheld.rounds - unheld.sound,
+        unheld.rounds
+    ));
+    Ok(())
+}
+
 /// The ledger on the stage.
 pub(super) struct Scene<'a> {
     stage: &'a Stage<'a>,
