@@ -373,26 +373,19 @@ impl<'a> Ledger<'a> {
 
     /// The storage's id of a claim's volume.
     pub(crate) fn volume(&self, claim: &str) -> Result<String> {
-        let mut command = self.ground.kubectl(Site::Primary);
-        command.args([
-            "-n",
-            "ledger",
-            "get",
-            "pvc",
-            claim,
-            "-o",
-            "jsonpath={.spec.volumeName}",
-        ]);
-        let volume = output(command)?;
-        let mut command = self.ground.kubectl(Site::Primary);
-        command.args([
-            "get",
-            "pv",
-            volume.trim(),
-            "-o",
-            "jsonpath={.spec.csi.volumeHandle}",
-        ]);
-        let handle = output(command).context("the volume has no handle")?;
-        Ok(handle.trim().to_owned())
+        handle(self.ground, "ledger", claim)
     }
+}
+
+/// The storage's id of the volume of a claim at the primary.
+pub(crate) fn handle(ground: &Ground, namespace: &str, claim: &str) -> Result<String> {
+    let mut command = ground.kubectl(Site::Primary);
+    let path = "jsonpath={.spec.volumeName}";
+    command.args(["-n", namespace, "get", "pvc", claim, "-o", path]);
+    let volume = output(command)?;
+    let mut command = ground.kubectl(Site::Primary);
+    let path = "jsonpath={.spec.csi.volumeHandle}";
+    command.args(["get", "pv", volume.trim(), "-o", path]);
+    let handle = output(command).context("the volume has no handle")?;
+    Ok(handle.trim().to_owned())
 }

@@ -66,6 +66,7 @@ const SCENARIOS: &[Scenario] = &[
     ),
     ("recover: a target without space", target::without_space),
     ("capture: the engine killed at any moment", holds::engine),
+    ("testbed: a site is cut off and joined again", holds::site),
     ("capture: links cut silently", holds::links),
     ("capture: programs of the cluster restart", holds::restarts),
     (
@@ -78,6 +79,7 @@ const SCENARIOS: &[Scenario] = &[
     ("capture: one of three cuts fails", holds::cuts),
     ("capture: a wrong clock", holds::clock),
     ("capture: hooks of the user's own", holds::hook),
+    ("capture: tablespaces", holds::tablespaces),
     ("capture: a standby is preferred", holds::standby),
     ("capture: copies recovered and judged", holds::judged),
     ("capture: two engines at once", holds::two_at_once),

@@ -66,6 +66,36 @@ fn ended(answer: &crate::refloat::Answer) -> String {
     }
 }
 
+/// A site that is cut off from the other one and from the S3 server reaches neither, and both once it is healed.
+pub(in crate::scenarios) fn site(stage: &Stage<'_>) -> Result<()> {
+    let store = stage.testbed.record().addresses.object_store();
+    let other = stage.testbed.record().addresses.api_server(Site::Recovery);
+    let reaches = |address: std::net::SocketAddr| -> Result<bool> {
+        let mut command = stage.testbed.command_in(Site::Primary, "timeout")?;
+        let connect = format!("exec 3<>/dev/tcp/{}/{}", address.ip(), address.port());
+        command.args(["2", "bash", "-c", &connect]);
+        Ok(command
+            .stderr(std::process::Stdio::null())
+            .status()?
+            .success())
+    };
+    for cut in [false, true, false] {
+        if cut {
+            stage.testbed.partition(Site::Primary, From::Others)?;
+        } else {
+            stage.testbed.heal(Site::Primary)?;
+        }
+        for address in [store, other] {
+            let answers = reaches(address)?;
+            ensure!(
+                answers != cut,
+                "cut: {cut}, {address} is reached: {answers}"
+            );
+        }
+    }
+    Ok(())
+}
+
 /// The API server and the kubelet are killed while both databases are held; a supervisor starts them anew.
 pub(in crate::scenarios) fn restarts(stage: &Stage<'_>) -> Result<()> {
     let scene = Scene::open(stage)?;

@@ -7,6 +7,7 @@ mod cut_off;
 mod database;
 mod hook;
 mod killed;
+mod spaces;
 mod standby;
 mod storage;
 
@@ -20,10 +21,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
-pub(super) use cut_off::{links, restarts};
+pub(super) use cut_off::{links, restarts, site};
 pub(super) use database::{broken_sessions, databases, no_connections};
 pub(super) use hook::hook;
 pub(super) use killed::{engine, two_at_once};
+pub(super) use spaces::tablespaces;
 pub(super) use standby::standby;
 pub(super) use storage::{clock, cuts, sidecar};
 

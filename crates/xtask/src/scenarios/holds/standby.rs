@@ -131,6 +131,7 @@ pub(in crate::scenarios) fn standby(stage: &Stage<'_>) -> Result<()> {
     pair.caught_up(Site::Primary)?;
     copied(&pair)?;
     passed_over(&pair)?;
+    promoted(&pair)?;
     pair.clear(Site::Primary)?;
     stage.nothing_left(Site::Primary)
 }
@@ -207,4 +208,59 @@ fn passed_over(pair: &Pair<'_>) -> Result<()> {
     ensure!(rows == "400001", "what came back of the primary: {rows}");
     say("  a standby that lags was passed over");
     pair.clear(Site::Recovery)
+}
+
+/// The standby is promoted while its volume is cut: its copy would not be one of a standby, and is thrown away.
+fn promoted(pair: &Pair<'_>) -> Result<()> {
+    pair.sql(Site::Primary, "db-1", "SELECT pg_wal_replay_resume();")?;
+    pair.caught_up(Site::Primary)?;
+    // The lag that is told is the last one that was measured: small again after some more rows.
+    let begun = Instant::now();
+    let write = "INSERT INTO numbers VALUES (0, 'again'); SELECT coalesce(extract(epoch FROM max(replay_lag)), 0) < 0.5 FROM pg_stat_replication;";
+    while pair.sql(Site::Primary, "db-0", write)? != "t" {
+        ensure!(
+            begun.elapsed() < Duration::from_mins(1),
+            "the standby stays behind"
+        );
+        thread::sleep(Duration::from_millis(200));
+    }
+    let control = pair.stage.testbed.control_file(Site::Primary);
+    std::fs::write(&control, r#"{ "cut_delay_seconds": 4 }"#)?;
+    let words = [
+        "backup",
+        "--protection",
+        "pair",
+        "-n",
+        "pair",
+        "--minimum-mode",
+        "held",
+        "-o",
+        "json",
+    ];
+    let mut child = pair
+        .stage
+        .refloat
+        .command(Some(Site::Primary), &words)
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()?;
+    let begun = Instant::now();
+    let cutting = ["-n", "pair", "get", "volumesnapshots", "-o", "name"];
+    while pair.kubectl(Site::Primary, &cutting, "")?.trim().is_empty() {
+        let waits = child.try_wait()?.is_none() && begun.elapsed() < Duration::from_mins(1);
+        ensure!(waits, "nothing is cut");
+        thread::sleep(Duration::from_millis(50));
+    }
+    pair.sql(Site::Primary, "db-1", "SELECT pg_promote();")?;
+    let done = child.wait_with_output()?;
+    std::fs::write(&control, "{}")?;
+    let said = String::from_utf8_lossy(&done.stdout);
+    ensure!(
+        done.status.code() == Some(1) && said.contains("hold-lost"),
+        "a copy of a server that was promoted meanwhile: {} {said}",
+        done.status
+    );
+    say("  a standby that was promoted while it was cut was thrown away");
+    Ok(())
 }
