@@ -43,8 +43,10 @@ pub(crate) struct Waited {
     pub(crate) frozen: bool,
 }
 
-/// A longer time in which nobody finishes a transfer is a wait: transfers take milliseconds, a busy machine some tens.
-const GAP_SECONDS: f64 = 0.4;
+/// A longer time in which nobody finishes a transfer is a wait: transfers take milliseconds, on a busy machine hundreds.
+const GAP_SECONDS: f64 = 1.0;
+/// Nobody had finished a transfer for this time at the moment that counts: writers were held already.
+const FROZEN_SECONDS: f64 = 0.4;
 
 /// Transfers of one worker that MariaDB may be behind; ahead it may never be.
 const MIRROR_BEHIND_MAX: i64 = 50;
@@ -258,13 +260,14 @@ impl<'a> Ledger<'a> {
                 self.errors()?
             );
             for pair in ends.windows(2) {
-                if let [before, after] = pair
-                    && *after > moment
-                    && *after < until
-                    && after - before > GAP_SECONDS
-                {
+                let [before, after] = pair else { continue };
+                if *after <= moment || *after >= until {
+                    continue;
+                }
+                let frozen = moment - before > FROZEN_SECONDS;
+                waited.frozen |= frozen;
+                if frozen || after - before.max(moment) > GAP_SECONDS {
                     waited.seconds = waited.seconds.max(after - moment);
-                    waited.frozen |= moment - before > GAP_SECONDS;
                 }
             }
         }
