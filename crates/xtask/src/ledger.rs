@@ -43,13 +43,8 @@ pub(crate) struct Waited {
     pub(crate) frozen: bool,
 }
 
-/// A longer time in which nobody finishes a transfer is a wait: transfers take milliseconds, on a busy machine hundreds.
-const GAP_SECONDS: f64 = 1.0;
-/// Nobody had finished a transfer for this time at the moment that counts: writers were held already.
-const FROZEN_SECONDS: f64 = 0.4;
-
-/// Transfers of one worker that MariaDB may be behind; ahead it may never be.
-const MIRROR_BEHIND_MAX: i64 = 50;
+/// A longer time in which nobody finishes a transfer is a wait: transfers take milliseconds, a busy machine some tens.
+const GAP_SECONDS: f64 = 0.4;
 
 /// Seconds since 1970, as the writer's clock says too: it is this machine's.
 pub(crate) fn now() -> f64 {
@@ -264,9 +259,9 @@ impl<'a> Ledger<'a> {
                 if *after <= moment || *after >= until {
                     continue;
                 }
-                let frozen = moment - before > FROZEN_SECONDS;
+                let frozen = moment - before > GAP_SECONDS;
                 waited.frozen |= frozen;
-                if frozen || after - before.max(moment) > GAP_SECONDS {
+                if after - before > GAP_SECONDS {
                     waited.seconds = waited.seconds.max(after - moment);
                 }
             }
@@ -343,8 +338,8 @@ impl<'a> Ledger<'a> {
         wrong
     }
 
-    /// Of each worker MariaDB never has more transfers than PostgreSQL: it is written second. It has fewer by the one that
-    /// waited, and by those that were written between its release and PostgreSQL's stop, to which that one is recovered.
+    /// Of each worker MariaDB has as many transfers as PostgreSQL, or one less: it is written second, and PostgreSQL is
+    /// stopped before MariaDB's writers are let go.
     fn mirror(&self, site: Site) -> Result<Option<String>> {
         let sql = "SELECT worker, max(n) FROM log GROUP BY worker ORDER BY worker;";
         let parse = |text: String| -> Vec<(String, i64)> {
@@ -365,7 +360,7 @@ impl<'a> Ledger<'a> {
         let apart = first
             .iter()
             .zip(&second)
-            .find(|((_, first), (_, second))| !(0..=MIRROR_BEHIND_MAX).contains(&(first - second)));
+            .find(|((_, first), (_, second))| !(0..=1).contains(&(first - second)));
         Ok(apart.map(|(first, second)| {
             format!(
                 "mirror: worker {} has {} in PostgreSQL and {} in MariaDB",

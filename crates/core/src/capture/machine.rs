@@ -1,7 +1,7 @@
 //! The machine of a capture: `step(event, now) → actions`. Pure; it knows no cluster, no session and no clock.
 //!
-//! record what must be released → open the holds that freeze nothing → open those that freeze → barrier → cut → prove,
-//! which lets writers go on → keep what the proof brought → cut what comes late → prove that, too → close → over. Anything that goes wrong
+//! record what must be released → open the holds that freeze nothing → open those that freeze → barrier → cut → prove
+//! those that freeze nothing, then those that freeze, which lets writers go on → keep what the proof brought → cut what comes late → prove that, too → close → over. Anything that goes wrong
 //! closes every session at once and ends in a failure; no stage waits without a limit.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -69,7 +69,8 @@ enum Stage {
     Opening(bool),
     /// Cutting what comes late (true) or first (false).
     Cutting(bool),
-    Proving,
+    /// Proving the holds that freeze (true) or do not (false).
+    Proving(bool),
     Keeping,
     /// The late parts are cut: what was kept for them was kept until then.
     ProvingLate,

@@ -161,7 +161,7 @@ impl Scene {
 }
 
 #[test]
-fn all_hold_before_the_first_cut_and_what_freezes_is_held_last() {
+fn all_hold_before_the_first_cut_and_what_freezes_is_held_last_and_let_go_last() {
     let mut scene = Scene::new(capture(
         vec![hold("a", true), hold("b", false), hold("c", true)],
         &["x", "y"],
@@ -171,12 +171,12 @@ fn all_hold_before_the_first_cut_and_what_freezes_is_held_last() {
     scene.open("a");
     scene.done("y");
     scene.done("x");
-    for member in ["a", "b", "c"] {
+    for member in ["b", "a", "c"] {
         scene.answer(member, &["prove", "release"]);
         scene.ended(member, 0);
     }
     let expected = "open b, b: prepare, b: hold, open a, open c, c: prepare, c: hold, a: prepare, a: hold, \
-                    cut x y, a: prove, b: prove, c: prove, a: release, close a, b: release, close b, \
+                    cut x y, b: prove, b: release, close b, a: prove, c: prove, a: release, close a, \
                     c: release, close c, captured";
     assert_eq!(scene.log.join(", "), expected);
     let Some(Ok(captured)) = scene.end else {
@@ -190,6 +190,31 @@ fn all_hold_before_the_first_cut_and_what_freezes_is_held_last() {
     assert!(captured.holds["a"].released >= captured.cuts["x"].seen);
     let again = Captured::of(&captured.outcome()).unwrap();
     assert_eq!(again, captured);
+}
+
+#[test]
+fn what_was_kept_for_late_parts_is_proven_once_they_are_cut() {
+    for lost in [false, true] {
+        let mut slotted = hold("a", false);
+        slotted.late_parts = vec!["wal".to_owned()];
+        slotted.prove_late = vec![statement("kept")];
+        let mut scene = Scene::new(capture(vec![slotted], &["data", "wal"]));
+        scene.open("a");
+        scene.done("data");
+        scene.answer("a", &["prove", "release"]);
+        scene.event(Event::Kept);
+        scene.done("wal");
+        assert_eq!(scene.log.last().unwrap(), "a: kept");
+        if lost {
+            scene.ended("a", 3);
+            assert_eq!(scene.failure().code, "hold-lost");
+            continue;
+        }
+        scene.answer("a", &["kept"]);
+        assert_eq!(scene.log.last().unwrap(), "close a");
+        scene.ended("a", 0);
+        assert!(matches!(scene.end, Some(Ok(_))));
+    }
 }
 
 #[test]

@@ -109,6 +109,10 @@ fn an_undisturbed_capture_of_two_engines_is_proven_and_told() {
         held_pg.since <= held_maria.since,
         "what freezes is held last"
     );
+    assert!(
+        held_pg.released <= held_maria.released,
+        "what freezes is let go last"
+    );
     let times = point.capture.as_ref().unwrap();
     assert!(!times.aligned);
     assert!(times.slowest_cut_milliseconds > 0);
@@ -129,8 +133,8 @@ fn an_undisturbed_capture_of_two_engines_is_proven_and_told() {
         [
             "shop/pg holds",
             "shop/maria holds",
-            "shop/maria let go in order",
             "shop/pg let go in order",
+            "shop/maria let go in order",
         ]
     );
     assert_eq!(leftovers(&world), Vec::<String>::new());

@@ -71,7 +71,7 @@ impl Machine {
         }
         state.queue.pop_front();
         if !state.queue.is_empty() {
-            if self.stage == Stage::Proving {
+            if matches!(self.stage, Stage::Proving(_)) {
                 self.issued(member, now);
             }
             self.say(member, now);
@@ -84,7 +84,10 @@ impl Machine {
                 }
                 self.pass_barrier(now);
             }
-            Stage::Proving => self.proven(member, now),
+            Stage::Proving(_) => {
+                self.mark_proven(member, now);
+                self.prove_on(now);
+            }
             Stage::ProvingLate => self.close_when_proven(now),
             Stage::Recording
             | Stage::Cutting(_)
@@ -103,7 +106,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn proven(&mut self, member: &str, now: Timestamp) {
+    pub(super) fn mark_proven(&mut self, member: &str, now: Timestamp) {
         let late = self
             .hold(member)
             .is_some_and(|hold| !hold.late_parts.is_empty());
@@ -112,9 +115,6 @@ impl Machine {
         }
         if !late {
             self.close(member, now);
-        }
-        if self.holds.values().all(|state| state.proven) {
-            self.keep(now);
         }
     }
 
@@ -156,7 +156,7 @@ fn lost(member: &str, opening: bool, stage: Stage, said: &str, ending: &Ending) 
             "mend what the server says, then try again: nothing was cut and nothing is held",
         );
     }
-    let when = if matches!(stage, Stage::Proving | Stage::ProvingLate) {
+    let when = if matches!(stage, Stage::Proving(_) | Stage::ProvingLate) {
         "while it was being proven"
     } else {
         "before all cuts were there"

@@ -24,7 +24,7 @@ impl Machine {
             }
             Stage::Recording | Stage::Over => None,
             Stage::Keeping => self.held_too_long(now),
-            Stage::Opening(_) | Stage::Proving | Stage::ProvingLate => {
+            Stage::Opening(_) | Stage::Proving(_) | Stage::ProvingLate => {
                 self.held_too_long(now).or_else(|| self.slow_session(now))
             }
             Stage::Cutting(_) => self.held_too_long(now).or_else(|| self.slow_cut(now)),

@@ -69,21 +69,49 @@ impl Machine {
             self.prove_late(now);
             return;
         }
-        self.enter(Stage::Proving, now);
-        let members: Vec<String> = self.holds.keys().cloned().collect();
-        for member in members {
-            let prove = self.hold(&member).map(|hold| hold.prove.clone());
-            let prove = prove.unwrap_or_default();
-            let nothing_to_say = prove.is_empty();
+        self.prove(false, now);
+    }
+
+    /// Proves the holds that freeze nothing, or those that freeze. Writers are let go last: what the others are recovered
+    /// to, their stop, is then not later than the moment at which writers stood still.
+    fn prove(&mut self, freezing: bool, now: Timestamp) {
+        self.enter(Stage::Proving(freezing), now);
+        let of_stage = self.capture.holds.iter();
+        let of_stage = of_stage.filter(|hold| hold.freezes == freezing);
+        let of_stage: Vec<(String, Vec<Statement>)> = of_stage
+            .map(|hold| (hold.member.clone(), hold.prove.clone()))
+            .collect();
+        for (member, statements) in of_stage {
+            let nothing_to_say = statements.is_empty();
             if let Some(state) = self.holds.get_mut(&member) {
-                state.queue = prove.into();
+                state.queue = statements.into();
             }
             self.issued(&member, now);
             if nothing_to_say {
-                self.proven(&member, now);
+                self.mark_proven(&member, now);
             } else {
                 self.say(&member, now);
             }
+        }
+        self.prove_on(now);
+    }
+
+    /// Goes on once every hold of the stage is proven.
+    pub(super) fn prove_on(&mut self, now: Timestamp) {
+        let Stage::Proving(freezing) = self.stage else {
+            return;
+        };
+        let of_stage = self.capture.holds.iter();
+        let mut of_stage = of_stage
+            .filter(|hold| hold.freezes == freezing)
+            .filter_map(|hold| self.holds.get(&hold.member));
+        if !of_stage.all(|state| state.proven) {
+            return;
+        }
+        if freezing {
+            self.keep(now);
+        } else {
+            self.prove(true, now);
         }
     }
 
