@@ -59,17 +59,7 @@ pub(super) fn check(task: &Task<'_>, seen: &Seen) -> Result<Verdict, Problem> {
 
 /// Without its hold it is a plain volume.
 fn forbidden(task: &Task<'_>) -> Result<Verdict, Problem> {
-    if task.input("minimum_mode") != Some(Mode::Crash.as_str()) {
-        return Err(Problem::stuck(
-            "mode-too-weak",
-            format!(
-                "{}: its copy can only be `crash`: {}",
-                workload::id(task),
-                workload::HOLDS_FORBIDDEN
-            ),
-            "allow holds, or allow `minimumMode: crash`",
-        ));
-    }
+    workload::strong_enough(task, Mode::Crash, workload::HOLDS_FORBIDDEN)?;
     Ok(Verdict::Done(
         Outcome::default().with("mode", Mode::Crash.as_str()).with(
             "evidence",

@@ -17,9 +17,7 @@ mod tests;
 mod types;
 
 use jiff::Timestamp;
-use refloat_core::driver::{
-    Claim, Driver, Facts, Op, Outcome, Permission, Query, Role, Seen, Task, Verdict,
-};
+use refloat_core::driver::{Claim, Driver, Facts, Op, Outcome, Query, Role, Seen, Task, Verdict};
 use refloat_core::inventory::{Inventory, Thing};
 
 use crate::workload;
@@ -32,18 +30,7 @@ static FACTS: Facts = Facts {
     summary: "Any workload, held by a command of yours",
     role: Role::Database,
     versions: "any container with a POSIX shell, `mkfifo` and `sleep`",
-    permissions: &[
-        Permission {
-            group: "",
-            resource: "pods",
-            verbs: &["get", "list"],
-        },
-        Permission {
-            group: "",
-            resource: "pods/exec",
-            verbs: &["get", "create"],
-        },
-    ],
+    permissions: workload::EXEC_PERMISSIONS,
 };
 
 impl Driver for Hook {

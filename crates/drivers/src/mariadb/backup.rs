@@ -5,7 +5,7 @@ use refloat_core::driver::{Class, ExecAnswer, Outcome, Problem, Query, Seen, Tas
 use serde_json::{Value, json};
 
 use super::{hold, types};
-use crate::workload::{self, Place, place};
+use crate::workload::{self, Conditions, Place, place};
 
 /// Settings, as one JSON line; paths of InnoDB are relative to the data directory or absolute.
 const CHECK_SQL: &str = "
@@ -44,22 +44,6 @@ fn long_sql() -> String {
         "SELECT JSON_OBJECT('version', VERSION(), 'long', (SELECT COUNT(*) FROM information_schema.PROCESSLIST \
          WHERE COMMAND IN ('Query', 'Execute') AND TIME >= {LONG_SECONDS} AND ID <> CONNECTION_ID()));\n"
     )
-}
-
-#[derive(Default)]
-struct Conditions {
-    held: Vec<String>,
-    broken: Vec<String>,
-}
-
-impl Conditions {
-    fn add(&mut self, holds: bool, good: String, bad: String) {
-        if holds {
-            self.held.push(good);
-        } else {
-            self.broken.push(bad);
-        }
-    }
 }
 
 /// Decides the mode: `held` when every condition holds, else `crash` with the reasons.
@@ -186,17 +170,7 @@ fn one_volume(task: &Task<'_>, pod: &Value, answer: &ExecAnswer, conditions: &mu
         .into_iter()
         .flatten()
         .find(|one| one.get("claim").and_then(Value::as_str) == Some(part));
-    let setting = |key: &str| {
-        volume
-            .and_then(|volume| volume.pointer("/settings")?.get(key)?.as_str())
-            .unwrap_or("unknown")
-    };
-    let driver = setting("csi_driver");
-    conditions.add(
-        setting("atomic") == "true",
-        format!("CSI driver {driver} cuts a volume at one moment"),
-        format!("CSI driver {driver} is not known to cut a volume at one moment"),
-    );
+    conditions.one_moment(volume.unwrap_or(&Value::Null));
 }
 
 fn decide_mode(
@@ -209,26 +183,8 @@ fn decide_mode(
     } else {
         Mode::Crash
     };
-    let minimum: Mode = task
-        .inputs
-        .get("minimum_mode")
-        .and_then(|mode| serde_json::from_value(mode.clone()).ok())
-        .unwrap_or(Mode::AtomicVolume);
-    if mode < minimum {
-        return Err(Problem::stuck(
-            "mode-too-weak",
-            format!(
-                "{}: its copy can only be `{}`, the protection asks for `{}`: {}",
-                task.claim.thing,
-                mode.as_str(),
-                minimum.as_str(),
-                conditions.broken.join("; ")
-            ),
-            "mend what stands against it, or allow it with `minimumMode: crash`",
-        ));
-    }
-    let mut evidence = conditions.held;
-    evidence.extend(conditions.broken.iter().map(|one| format!("not: {one}")));
+    workload::strong_enough(task, mode, &conditions.broken.join("; "))?;
+    let mut evidence = conditions.evidence();
     let others = settings.get("other_tables").and_then(Value::as_u64);
     let engines = settings.get("other_engines").and_then(Value::as_str);
     if let Some(others) = others.filter(|&others| others > 0) {

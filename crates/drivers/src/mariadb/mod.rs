@@ -19,7 +19,7 @@ mod types;
 
 use jiff::Timestamp;
 use refloat_core::driver::{
-    Claim, Driver, Facts, Op, Outcome, Permission, Problem, Query, Role, Seen, Task, Verdict,
+    Claim, Driver, Facts, Op, Outcome, Problem, Query, Role, Seen, Task, Verdict,
 };
 use refloat_core::inventory::{Inventory, Thing};
 
@@ -33,18 +33,7 @@ static FACTS: Facts = Facts {
     summary: "MariaDB and MySQL servers without an operator",
     role: Role::Database,
     versions: "MariaDB 10.3 to 11 and MySQL 8 by their documentation, MariaDB 10.11 tested",
-    permissions: &[
-        Permission {
-            group: "",
-            resource: "pods",
-            verbs: &["get", "list"],
-        },
-        Permission {
-            group: "",
-            resource: "pods/exec",
-            verbs: &["get", "create"],
-        },
-    ],
+    permissions: workload::EXEC_PERMISSIONS,
 };
 
 impl Driver for Mariadb {

@@ -6,12 +6,12 @@ use refloat_core::driver::{
 };
 use serde_json::{Value, json};
 
-use super::conditions::{Conditions, held_conditions};
+use super::conditions::held_conditions;
 use super::hold::Copied;
 use super::places::{self, Layout};
 use super::servers::{self, BEHIND_SECONDS_MAX, Server};
 use super::{hold, types};
-use crate::workload;
+use crate::workload::{self, Conditions};
 
 /// Settings and places, as one JSON line.
 pub(super) const CHECK_SQL: &str = "
@@ -197,38 +197,16 @@ fn decide_mode(task: &Task<'_>, judged: Judged<'_, '_>) -> Result<Verdict, Probl
         layout,
         server,
     } = judged;
-    let minimum: Mode = task
-        .inputs
-        .get("minimum_mode")
-        .and_then(|mode| serde_json::from_value(mode.clone()).ok())
-        .unwrap_or(Mode::AtomicVolume);
-    if mode < minimum {
-        return Err(Problem::stuck(
-            "mode-too-weak",
-            format!(
-                "{}: its copy can only be `{}`, the protection asks for `{}`: {}",
-                task.claim.thing,
-                mode.as_str(),
-                minimum.as_str(),
-                if mode == Mode::AtomicVolume {
-                    "all of it is on one volume, which needs no hold".to_owned()
-                } else {
-                    conditions.broken.join("; ")
-                }
-            ),
-            if mode == Mode::AtomicVolume {
-                "ask for `minimumMode: atomic-volume`: it promises as much for one volume"
-            } else {
-                "mend what stands against it, or allow it with `minimumMode: crash`"
-            },
-        ));
-    }
-    let mut evidence = conditions.held;
-    evidence.extend(conditions.broken.iter().map(|one| format!("not: {one}")));
+    let reasons = if mode == Mode::AtomicVolume {
+        "all of it is on one volume, which needs no hold".to_owned()
+    } else {
+        conditions.broken.join("; ")
+    };
+    workload::strong_enough(task, mode, &reasons)?;
     let fact = |key: &str| server.settings.get(key).cloned().unwrap_or_default();
     let mut outcome = Outcome::default()
         .with("mode", mode.as_str())
-        .with("evidence", evidence)
+        .with("evidence", conditions.evidence())
         .with("pod", server.name())
         .with("version", fact("version"));
     if let Some(layout) = &layout {

@@ -1,11 +1,11 @@
-//! The conditions of each mode, as sentences: what holds, and what stands against it.
+//! The conditions of each mode of a server.
 
 use refloat_core::driver::{ExecAnswer, Task};
 use serde_json::Value;
 
 use super::places::{self, Layout};
 use super::servers::Server;
-use crate::workload;
+use crate::workload::{self, Conditions};
 
 /// What `held` needs of primary and standby alike, and where everything lies.
 pub(super) fn held_conditions(
@@ -51,22 +51,7 @@ pub(super) fn held_conditions(
     (conditions, layout)
 }
 
-/// What holds and what does not, a line each.
-#[derive(Default)]
-pub(super) struct Conditions {
-    pub(super) held: Vec<String>,
-    pub(super) broken: Vec<String>,
-}
-
 impl Conditions {
-    fn add(&mut self, holds: bool, good: String, bad: String) {
-        if holds {
-            self.held.push(good);
-        } else {
-            self.broken.push(bad);
-        }
-    }
-
     pub(super) fn settings(&mut self, fsync: &str, full_page_writes: &str) {
         self.setting("fsync", fsync);
         self.setting("full_page_writes", full_page_writes);
@@ -146,22 +131,6 @@ impl Conditions {
         if server.volumes.is_empty() {
             self.broken.push("no volume of it is taken".to_owned());
         }
-    }
-
-    fn one_moment(&mut self, volume: &Value) {
-        let setting = |key: &str| {
-            volume
-                .pointer("/settings")
-                .and_then(|all| all.get(key))
-                .and_then(Value::as_str)
-                .unwrap_or("unknown")
-        };
-        let driver = setting("csi_driver");
-        self.add(
-            setting("atomic") == "true",
-            format!("CSI driver {driver} cuts a volume at one moment"),
-            format!("CSI driver {driver} is not known to cut a volume at one moment"),
-        );
     }
 
     pub(super) fn one_file_system(

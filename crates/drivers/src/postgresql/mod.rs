@@ -25,7 +25,7 @@ mod types;
 
 use jiff::Timestamp;
 use refloat_core::driver::{
-    Claim, Driver, Facts, Op, Outcome, Permission, Problem, Query, Role, Seen, Task, Verdict,
+    Claim, Driver, Facts, Op, Outcome, Problem, Query, Role, Seen, Task, Verdict,
 };
 use refloat_core::inventory::{Inventory, Thing};
 
@@ -39,18 +39,7 @@ static FACTS: Facts = Facts {
     summary: "PostgreSQL servers without an operator, on one volume or several",
     role: Role::Database,
     versions: "12 to 17 by its documentation, 15 tested",
-    permissions: &[
-        Permission {
-            group: "",
-            resource: "pods",
-            verbs: &["get", "list"],
-        },
-        Permission {
-            group: "",
-            resource: "pods/exec",
-            verbs: &["get", "create"],
-        },
-    ],
+    permissions: workload::EXEC_PERMISSIONS,
 };
 
 impl Driver for Postgresql {
