@@ -10,7 +10,7 @@ use super::{Goal, phases};
 use crate::backup::{Member, Mode, Part, PointContent};
 use crate::driver::{Claim, Op, Problem, Role};
 use crate::inventory::{Resource, Thing, ThingId};
-use crate::recovery::{Direction, Filling, Writing, owner_of};
+use crate::recovery::{Direction, Filling, Writing, managers_of, owner_of};
 use crate::run::{Edge, Phase, Step, Work};
 
 /// How long a written object may take to be ready.
@@ -173,6 +173,7 @@ fn write(context: &Context<'_>, thing: &Thing, goal: &Goal) -> Step {
             resource,
             object,
             owner: owner_of(thing),
+            managers: managers_of(thing),
             existing: goal.existing,
             adopt: is_made_by_cluster(&id),
         }),

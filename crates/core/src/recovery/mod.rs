@@ -13,4 +13,4 @@ pub use mover::{
     vault_secret_name,
 };
 pub use system::{decide as system_namespace_decide, look as system_namespace_look};
-pub use write::{Existing, Writing, digest, owner_of};
+pub use write::{Existing, Writing, digest, managers_of, owner_of};

@@ -10,7 +10,7 @@ use crate::driver::{
     Effect, FieldOwner, ObjectRef, Outcome, Patch, Precondition, Problem, Query, Seen, Verdict, Why,
 };
 use crate::inventory::{Resource, Thing};
-use crate::names::{ANNOTATION_DIGEST, ANNOTATION_RECOVERY, RunId};
+use crate::names::{ANNOTATION_DIGEST, ANNOTATION_RECOVERY, FIELD_MANAGER, RunId};
 use crate::readiness::{self, Gate};
 
 /// What to do with an object that is there already and is not this recovery's.
@@ -33,6 +33,9 @@ pub struct Writing {
     pub object: Value,
     /// Under whose name.
     pub owner: FieldOwner,
+    /// Entries of `metadata.managedFields` to give back, when several managers owned fields of the object.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub managers: Vec<Value>,
     /// What to do when it is there already.
     pub existing: Existing,
     /// Made by the cluster itself (`default` ServiceAccount, `kube-root-ca.crt`): whatever is there is taken as it is.
@@ -88,9 +91,14 @@ impl Writing {
                 .and_then(Value::as_str)
         };
         let ours = annotation(ANNOTATION_RECOVERY) == Some(run.as_str());
-        let same = annotation(ANNOTATION_DIGEST) == Some(digest(&self.object).as_str());
+        let written = annotation(ANNOTATION_DIGEST);
+        let same = written == Some(digest(&self.object).as_str());
         match (ours, same) {
             (true, true) => self.wait_ready(live, seen),
+            // Created by this recovery, and its managers are not given back yet.
+            (true, false) if written.is_none() && !self.managers.is_empty() => {
+                Verdict::Act(vec![self.give_back_owners(live)])
+            }
             (true, false) => Verdict::Act(vec![self.update(run, live)]),
             (false, _) => match self.existing {
                 Existing::Skip => Verdict::Done(Outcome::default().with("skipped", true)),
@@ -114,6 +122,45 @@ impl Writing {
         )
     }
 
+    /// The object with its provenance. With several managers the digest comes when they are given back: until then the object
+    /// is not complete.
+    fn created(&self, run: &RunId) -> Value {
+        let mut object = self.marked(run);
+        if !self.managers.is_empty()
+            && let Some(annotations) = object
+                .pointer_mut("/metadata/annotations")
+                .and_then(Value::as_object_mut)
+        {
+            annotations.remove(ANNOTATION_DIGEST);
+        }
+        object
+    }
+
+    /// One patch of what was created under one name: every manager has its fields again, the provenance is Refloat's, and the
+    /// digest says that it is done. The server takes `managedFields` from a patch and ignores them in a POST (seen on 1.34).
+    fn give_back_owners(&self, live: &Value) -> Effect {
+        let mut entries = self.managers.clone();
+        entries.push(json!({
+            "manager": FIELD_MANAGER,
+            "operation": "Update",
+            "apiVersion": self.resource.api_version(),
+            "fieldsType": "FieldsV1",
+            "fieldsV1": { "f:metadata": { "f:annotations": {
+                format!("f:{ANNOTATION_RECOVERY}"): {},
+                format!("f:{ANNOTATION_DIGEST}"): {},
+            } } },
+        }));
+        Effect::Patch {
+            object: self.target(),
+            patch: Patch::Merge(json!({ "metadata": {
+                "annotations": { ANNOTATION_DIGEST: digest(&self.object) },
+                "managedFields": entries,
+            } })),
+            precondition: Precondition::as_read(live),
+            subresource: None,
+        }
+    }
+
     fn marked(&self, run: &RunId) -> Value {
         let mut object = self.object.clone();
         let digest = digest(&self.object);
@@ -135,7 +182,7 @@ impl Writing {
     fn create(&self, run: &RunId) -> Effect {
         Effect::Create {
             resource: self.resource.clone(),
-            object: self.marked(run),
+            object: self.created(run),
             owner: self.owner.clone(),
         }
     }
@@ -177,24 +224,57 @@ fn written(live: &Value) -> Outcome {
     outcome
 }
 
-/// The manager that owns most of an object's fields, with its operation; Refloat itself when nobody is recorded.
-pub fn owner_of(thing: &Thing) -> FieldOwner {
+/// An entry of `metadata.managedFields`, with what tells it from others.
+struct Owned<'a> {
+    manager: &'a str,
+    operation: &'a str,
+    /// Empty for the object itself.
+    subresource: &'a str,
+    entry: &'a Value,
+}
+
+fn owned(thing: &Thing) -> impl Iterator<Item = Owned<'_>> {
     thing
         .list("/metadata/managedFields")
         .iter()
-        .filter(|entry| {
-            entry
-                .get("subresource")
-                .and_then(Value::as_str)
-                .is_none_or(str::is_empty)
-        })
         .filter_map(|entry| {
-            let manager = entry.get("manager")?.as_str()?.to_owned();
-            let apply = entry.get("operation")?.as_str()? == "Apply";
-            let size = entry.get("fieldsV1")?.to_string().len();
-            let time: Option<Timestamp> = entry.get("time")?.as_str()?.parse().ok();
-            Some((size, time, FieldOwner { manager, apply }))
+            let text = |key: &str| entry.get(key).and_then(Value::as_str);
+            Some(Owned {
+                manager: text("manager")?,
+                operation: text("operation")?,
+                subresource: text("subresource").unwrap_or_default(),
+                entry,
+            })
+        })
+}
+
+/// The manager that owns most of an object's fields, with its operation; Refloat itself when nobody is recorded.
+pub fn owner_of(thing: &Thing) -> FieldOwner {
+    owned(thing)
+        .filter(|one| one.subresource.is_empty())
+        .filter_map(|one| {
+            let owner = FieldOwner {
+                manager: one.manager.to_owned(),
+                apply: one.operation == "Apply",
+            };
+            let size = one.entry.get("fieldsV1")?.to_string().len();
+            let time: Option<Timestamp> = one.entry.get("time")?.as_str()?.parse().ok();
+            Some((size, time, owner))
         })
         .max_by_key(|(size, time, _)| (*size, *time))
         .map_or_else(FieldOwner::refloat, |(_, _, owner)| owner)
+}
+
+/// What must be given back beyond the one owner under whom the object is created: all entries but those of its status when there
+/// are several, nothing otherwise.
+pub fn managers_of(thing: &Thing) -> Vec<Value> {
+    let entries: Vec<Value> = owned(thing)
+        .filter(|one| one.subresource != "status" && one.manager != FIELD_MANAGER)
+        .map(|one| one.entry.clone())
+        .collect();
+    if entries.len() > 1 {
+        entries
+    } else {
+        Vec::new()
+    }
 }

@@ -14,6 +14,7 @@ mod holds;
 mod hooks;
 mod ledger;
 mod obstacles;
+mod ownership;
 mod recovery;
 mod shop;
 mod site;
