@@ -97,7 +97,15 @@ pub enum VaultError {
         /// Its name.
         site: String,
     },
-    /// Another writer took the sequence number or the journal.
+    /// Another engine drives this run: its record came first.
+    #[error("run {run} is being driven by {writer}")]
+    Driven {
+        /// Which run.
+        run: String,
+        /// Who wrote.
+        writer: String,
+    },
+    /// Another writer took the sequence number.
     #[error("{path} was written by somebody else in the meantime")]
     Taken {
         /// Which object.
@@ -122,6 +130,7 @@ impl VaultError {
             Self::Newer { .. } => "vault-format-newer",
             Self::NotFound { .. } => "vault-not-found",
             Self::SiteExists { .. } => "vault-site-exists",
+            Self::Driven { .. } => "run-alive",
             Self::Taken { .. } => "vault-taken",
         }
     }
@@ -152,6 +161,9 @@ impl VaultError {
             Self::Newer { .. } => "use a refloat at least as new as the one that wrote it",
             Self::NotFound { .. } => "list what is there with `refloat points`",
             Self::SiteExists { .. } => "use the key that it got, or join under another name",
+            Self::Driven { .. } => {
+                "let it finish, `refloat status` shows it; if its engine is dead, run this again in two minutes"
+            }
             Self::Taken { .. } => "run the command again",
         }
     }
@@ -171,6 +183,7 @@ impl VaultError {
             | Self::Unreadable { .. }
             | Self::Newer { .. }
             | Self::NotFound { .. }
+            | Self::Driven { .. }
             | Self::SiteExists { .. } => Class::Stuck,
         }
     }

@@ -19,7 +19,8 @@ use crate::printer::{Printer, moment, seconds};
 use crate::progress::Narrator;
 use crate::recovery::{Options, pick, prepare, run_of};
 use crate::seat::{
-    Access, Seat, check_permissions, connect, open_vault, refuse_if_alive, vault_failure,
+    Access, Seat, check_permissions, connect, open_vault, refuse_if_alive, refuse_if_begun,
+    vault_failure,
 };
 
 /// Arguments of `refloat recover`.
@@ -97,7 +98,14 @@ async fn begin(
     mut journal: RunJournal,
     printer: Printer,
 ) -> Result<(RunPlan, RunJournal, Vec<String>), Failure> {
-    let prepared = prepare(access, cluster, &arguments.options).await?;
+    let prepared = match prepare(access, cluster, &arguments.options).await {
+        Ok(prepared) => prepared,
+        // What another engine has written by now is in the way of a plan: then it is that engine that must be named.
+        Err(failure) => {
+            refuse_if_begun(access, journal.run()).await?;
+            return Err(failure);
+        }
+    };
     if arguments.yes {
         printer.note(prepared.heading().trim_end());
     } else {

@@ -16,6 +16,6 @@ pub(crate) use objects::{part_problem, read_point_objects};
 pub(crate) use permissions::check_permissions;
 pub(crate) use runs::{
     clean_up_dead_run, existing_namespaces, new_run_id, our_objects, refuse_if_alive,
-    unfinished_runs, writer_name,
+    refuse_if_begun, unfinished_runs, writer_name,
 };
 pub(crate) use world::Seat;

@@ -63,6 +63,17 @@ pub(crate) async fn refuse_if_alive(
     }
 }
 
+/// Refuses to begin a run that somebody else has begun in the meantime.
+pub(crate) async fn refuse_if_begun(access: &Access, run: &RunId) -> Result<(), Failure> {
+    let journal = RunJournal::open(&access.vault, run, &writer_name())
+        .await
+        .map_err(|error| super::vault_failure(&error))?;
+    match journal.plan() {
+        Some(_) => refuse_if_alive(access, run, &journal).await,
+        None => Ok(()),
+    }
+}
+
 /// Takes over a run whose engine is believed dead, and runs its clean-up. The first record fences the old engine: should
 /// it live, its next record loses the race and it stops.
 pub(crate) async fn clean_up_dead_run(

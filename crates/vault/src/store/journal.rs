@@ -19,6 +19,8 @@ pub struct RunJournal {
     previous: Option<String>,
     records: Vec<Record>,
     last_writer: Option<String>,
+    /// This process has said that it lives.
+    marked: bool,
 }
 
 fn entry_error(path: &str, error: EntryError) -> VaultError {
@@ -97,6 +99,7 @@ impl RunJournal {
             previous: None,
             records: Vec::new(),
             last_writer: None,
+            marked: false,
         };
         while journal.read_next().await? {}
         Ok(journal)
@@ -122,6 +125,11 @@ impl RunJournal {
     fn read_entry(&self, bytes: &[u8], sequence: u64) -> Result<Entry, EntryError> {
         let key = &self.vault.journal;
         Entry::read(key, &self.run, bytes, sequence, self.previous.as_deref())
+    }
+
+    /// Whose journal it is.
+    pub fn run(&self) -> &RunId {
+        &self.run
     }
 
     /// Everything that was written.
@@ -151,10 +159,13 @@ impl RunJournal {
     }
 
     /// Appends an entry, or says who was faster. A reply that was lost is told from a race by the bytes.
+    ///
+    /// Whoever begins to write a run marks it first: from its first record on, others see that it lives.
     pub async fn append_records(&mut self, records: &[Record]) -> Result<(), VaultError> {
         let sequence = self.sequence + 1;
-        if sequence == 1 {
+        if !self.marked {
             self.vault.mark_run(&self.run).await?;
+            self.marked = true;
         }
         let now = Timestamp::now();
         let entry = Entry::new(sequence, self.previous.clone(), &self.writer, now, records);
@@ -168,10 +179,11 @@ impl RunJournal {
             Err(VaultError::Taken { .. }) => {
                 let there = self.vault.read(&path).await?;
                 if format::digest(&there) != digest {
-                    let who = self
+                    let writer = self
                         .read_entry(&there, sequence)
                         .map_or_else(|_| "somebody".to_owned(), |entry| entry.writer);
-                    return Err(VaultError::Taken { path: who });
+                    let run = self.run.to_string();
+                    return Err(VaultError::Driven { run, writer });
                 }
             }
             Err(error) => return Err(error),
@@ -193,7 +205,7 @@ impl Journal for RunJournal {
         self.append_records(records)
             .await
             .map_err(|error| match error {
-                VaultError::Taken { path } => JournalError::TakenOver(path),
+                VaultError::Driven { writer, .. } => JournalError::TakenOver(writer),
                 other => JournalError::Unwritable(other.problem()),
             })
     }

@@ -74,6 +74,33 @@ async fn of_two_engines_one_stops() {
 }
 
 #[tokio::test]
+async fn of_two_that_begin_at_once_one_is_told_who_drives() {
+    let store = store().await;
+    let vault = open(&store).await;
+    let mut one = RunJournal::open(&vault, &run("a"), "one").await.unwrap();
+    let mut two = RunJournal::open(&vault, &run("a"), "two").await.unwrap();
+    one.append_records(&record("x")).await.unwrap();
+    let refused = two.append_records(&record("x")).await.unwrap_err();
+    assert_eq!(refused.code(), "run-alive");
+    assert_eq!(refused.to_string(), "run a is being driven by one");
+    one.append_records(&record("y")).await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_goes_on_with_a_run_is_seen_to_live_at_once() {
+    let store = store().await;
+    let vault = open(&store).await;
+    let mut old = RunJournal::open(&vault, &run("a"), "old").await.unwrap();
+    old.append_records(&record("x")).await.unwrap();
+    // The mark of a dead engine, long ago.
+    vault.close_run(&run("a")).await;
+    let mut new = RunJournal::open(&vault, &run("a"), "new").await.unwrap();
+    assert_eq!(vault.run_seen(&run("a")).await.unwrap(), None);
+    new.append_records(&record("y")).await.unwrap();
+    assert!(vault.run_seen(&run("a")).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn a_lost_reply_is_neither_a_race_nor_a_second_entry() {
     let store = LostReplies::over(store().await);
     let vault = open(&store).await;
