@@ -22,6 +22,9 @@ pub(crate) struct Arguments {
     /// Leave out what needs real clusters
     #[arg(long)]
     skip_testbed: bool,
+    /// Many more disasters than CI plays; takes a quarter of an hour longer
+    #[arg(long)]
+    long: bool,
 }
 
 /// Tests that passed and names of those that failed.
@@ -112,7 +115,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         check_stage("codegen", &mut tally, crate::codegen::check);
     }
     if !arguments.skip_testbed {
-        real(&arguments.only, &wanted, &mut tally);
+        real(arguments, &wanted, &mut tally);
     }
     for name in &tally.failed {
         say(format_args!("FAILED: {name}"));
@@ -139,14 +142,19 @@ pub(crate) fn is_wanted(only: &[String], name: &str) -> bool {
 }
 
 /// What needs real clusters.
-fn real(only: &[String], wanted: &dyn Fn(&str) -> bool, tally: &mut Tally) {
+fn real(arguments: &Arguments, wanted: &dyn Fn(&str) -> bool, tally: &mut Tally) {
     if wanted("testbed selftest") {
         scenario("testbed selftest", tally, || testbed::selftest("selftest"));
     }
     if wanted("demo") {
         scenario("demo", tally, || crate::demo::scenario("story"));
     }
-    match scenarios::run(only) {
+    let length = if arguments.long {
+        scenarios::Length::Long
+    } else {
+        scenarios::Length::Usual
+    };
+    match scenarios::run(&arguments.only, length) {
         Ok((count, failed)) => {
             tally.passed += count - failed.len();
             tally.failed.extend(failed);

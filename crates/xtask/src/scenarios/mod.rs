@@ -4,6 +4,8 @@
 
 mod bad_input;
 mod cuts;
+mod disasters;
+mod duel;
 mod holds;
 mod killed;
 mod state;
@@ -85,8 +87,23 @@ const SCENARIOS: &[Scenario] = &[
     ("capture: two engines at once", holds::two_at_once),
 ];
 
+/// How much is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// What CI plays.
+    Usual,
+    /// Everything there is.
+    Long,
+}
+
 /// Runs those whose name holds `only`; the names of the ones that failed, and how many ran.
-pub(crate) fn run(only: &[String]) -> Result<(usize, Vec<String>)> {
+pub(crate) fn run(only: &[String], length: Length) -> Result<(usize, Vec<String>)> {
+    let (count, failed) = run_listed(only)?;
+    let (more, failed_too) = disasters::run(only, length)?;
+    Ok((count + more, [failed, failed_too].concat()))
+}
+
+fn run_listed(only: &[String]) -> Result<(usize, Vec<String>)> {
     let chosen: Vec<&Scenario> = SCENARIOS
         .iter()
         .filter(|(name, _)| crate::test::is_wanted(only, name))

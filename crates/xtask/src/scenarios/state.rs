@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::ground::Ground;
@@ -88,7 +88,10 @@ pub(super) fn of(ground: &Ground, site: Site) -> Result<BTreeMap<String, Value>>
         if id.starts_with("PersistentVolume /") {
             object["metadata"]["name"] = Value::from(name);
         }
-        state.insert(id, object);
+        ensure!(
+            state.insert(id.clone(), object).is_none(),
+            "{id} is there twice"
+        );
     }
     let sums = "SELECT md5(string_agg(a::text, ',' ORDER BY id)) FROM accounts AS a";
     state.insert(

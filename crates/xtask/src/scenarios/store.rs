@@ -39,7 +39,7 @@ pub(super) fn refusing(stage: &Stage<'_>) -> Result<()> {
 }
 
 /// Where the S3 server keeps the bucket's objects, one file each.
-fn bucket(stage: &Stage<'_>) -> Result<PathBuf> {
+pub(super) fn bucket(stage: &Stage<'_>) -> Result<PathBuf> {
     let name = stage.testbed.object_store()?.bucket;
     Ok(stage.testbed.state().path().join("s3/data").join(name))
 }

@@ -16,7 +16,7 @@ use super::images::{self, Images};
 use super::network;
 use super::object_store::ObjectStore;
 use super::place::{Place, Site, StateDirectory};
-use super::record::Record;
+use super::record::{Etcd, Record};
 use super::site::{self, SiteUp};
 use super::tools::{self, Tools};
 use super::unit::Need;
@@ -46,6 +46,11 @@ impl Testbed {
     /// # Caveats
     /// A site that was killed, and everything after a reboot, starts from nothing.
     pub(crate) fn up(name: &str) -> Result<Self> {
+        Self::up_with(name, Etcd::Fast)
+    }
+
+    /// Bring a testbed up whose etcd writes like this, if it does not exist yet.
+    pub(crate) fn up_with(name: &str, etcd: Etcd) -> Result<Self> {
         let state = StateDirectory::of(name)?;
         requirements::check()?;
         packages::ensure()?;
@@ -59,9 +64,9 @@ impl Testbed {
             say("the machine was started anew since: the testbed starts from nothing");
             sweep(&state, &commands)?;
             drop(lock);
-            return Self::up(name);
+            return Self::up_with(name, etcd);
         }
-        let record = Record::read_or_choose(&state, &commands)?;
+        let record = Record::read_or_choose(&state, &commands, etcd)?;
         let testbed = Self {
             state,
             record,

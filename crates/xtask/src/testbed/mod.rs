@@ -48,6 +48,8 @@ pub(crate) use command::output;
 pub(crate) use faults::From;
 pub(crate) use lifecycle::Testbed;
 pub(crate) use place::Site;
+pub(crate) use processes::send as send_signal;
+pub(crate) use record::Etcd;
 pub(crate) use tools::velero as velero_programs;
 
 use crate::ground::Ground;
@@ -68,7 +70,11 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Bring both sites and the S3 server up, or what of them is missing
-    Up,
+    Up {
+        /// etcd flushes to the disk, as in production; chosen once
+        #[arg(long)]
+        durable: bool,
+    },
     /// Remove all of it from the machine
     Down,
     /// Tell how its parts are; exit code 1 if one is not ready
@@ -139,8 +145,9 @@ pub(crate) fn selftest(name: &str) -> Result<()> {
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     let name = &arguments.name;
     match arguments.action {
-        Action::Up => {
-            let testbed = Testbed::up(name)?;
+        Action::Up { durable } => {
+            let etcd = if durable { Etcd::Durable } else { Etcd::Fast };
+            let testbed = Testbed::up_with(name, etcd)?;
             for site in Site::ALL {
                 say(format_args!(
                     "  export KUBECONFIG={}",

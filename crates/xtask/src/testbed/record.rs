@@ -13,6 +13,16 @@ use super::command::Commands;
 use super::place::StateDirectory;
 use super::{files, lock};
 
+/// Whether what an API server has confirmed survives the death of its etcd.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Etcd {
+    /// Nothing is flushed to the disk: a site comes up in half the time.
+    #[default]
+    Fast,
+    /// With fsync, as in production.
+    Durable,
+}
+
 /// What was chosen for a testbed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
@@ -20,6 +30,9 @@ pub(crate) struct Record {
     pub(crate) addresses: AddressPlan,
     /// The run of the machine in which it was started.
     pub(crate) boot: String,
+    /// How its etcd writes.
+    #[serde(default)]
+    pub(crate) etcd: Etcd,
 }
 
 impl Record {
@@ -29,7 +42,11 @@ impl Record {
     }
 
     /// The record of a testbed; choose a subnet if there is none.
-    pub(crate) fn read_or_choose(state: &StateDirectory, commands: &Commands) -> Result<Self> {
+    pub(crate) fn read_or_choose(
+        state: &StateDirectory,
+        commands: &Commands,
+        etcd: Etcd,
+    ) -> Result<Self> {
         if let Some(record) = Self::read(state)? {
             return Ok(record);
         }
@@ -47,6 +64,7 @@ impl Record {
         let record = Self {
             addresses,
             boot: boot()?,
+            etcd,
         };
         files::write(&state.record(), serde_json::to_vec(&record)?)?;
         Ok(record)

@@ -64,7 +64,7 @@ impl SiteUp<'_> {
         image_store::link(self.image_store, &directory, self.commands)?;
         self.ensure_pool(&directory)?;
         control_groups::ensure(&format!("{}/{site}", self.state.cgroup()))?;
-        let units = units::of_site(self.state, site, self.record.addresses, self.tools);
+        let units = units::of_site(self.state, site, self.record, self.tools);
         replace_units(self.state, Place::Site(site), &units)?;
         thread::scope(|scope| {
             let loading = scope.spawn(|| self.load_images(&directory, deadline));

@@ -8,6 +8,7 @@ use std::path::Path;
 use super::addresses::{AddressPlan, InnerRanges};
 use super::object_store::ObjectStore;
 use super::place::{Place, Site, SiteDirectory, StateDirectory};
+use super::record::{Etcd, Record};
 use super::tools::Tools;
 use super::unit::{Need, Unit};
 
@@ -55,7 +56,7 @@ fn path_flag(name: &str, path: &Path) -> String {
 pub(crate) fn of_site(
     state: &StateDirectory,
     site: Site,
-    addresses: AddressPlan,
+    record: &Record,
     tools: &Tools,
 ) -> Vec<Unit> {
     let builder = Builder {
@@ -63,8 +64,8 @@ pub(crate) fn of_site(
         place: Place::Site(site),
     };
     let directory = state.site(site);
-    let mut units = control_plane(&builder, &directory, site, addresses, tools);
-    units.extend(node(&builder, &directory, site, addresses, tools));
+    let mut units = control_plane(&builder, &directory, site, record, tools);
+    units.extend(node(&builder, &directory, site, record.addresses, tools));
     units.extend(storage(&builder, &directory, site, tools));
     units
 }
@@ -73,10 +74,10 @@ fn control_plane(
     builder: &Builder<'_>,
     directory: &SiteDirectory,
     site: Site,
-    addresses: AddressPlan,
+    record: &Record,
     tools: &Tools,
 ) -> Vec<Unit> {
-    let etcd = vec![
+    let mut etcd = vec![
         flag("name", site),
         path_flag("data-dir", &directory.disks().join("etcd")),
         flag("listen-client-urls", "http://127.0.0.1:2379"),
@@ -89,9 +90,11 @@ fn control_plane(
         ),
         flag("logger", "zap"),
         flag("log-level", "warn"),
-        // A machine crash ends the testbed anyway, and this makes a site come up in half the time.
-        "--unsafe-no-fsync".to_owned(),
     ];
+    if record.etcd == Etcd::Fast {
+        // A machine crash ends the testbed anyway, and this makes a site come up in half the time.
+        etcd.push("--unsafe-no-fsync".to_owned());
+    }
     let keys = directory.keys();
     let controller_manager = vec![
         path_flag(
@@ -125,7 +128,7 @@ fn control_plane(
         builder.unit(
             "kube-apiserver",
             &tools.kube_apiserver,
-            api_server(directory, site, addresses),
+            api_server(directory, site, record.addresses),
             Vec::new(),
         ),
         builder.unit(

@@ -1,0 +1,382 @@
+//! A recovery of several hundred objects and a database, while the engine, the API server, etcd or a link dies: the end is
+//! the same each time.
+//!
+//! Plays on a testbed of its own whose etcd flushes to the disk. Called by `cargo xtask test`: a few blows in CI, many with
+//! `--long`.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use super::{Length, Stage, duel, state};
+use crate::ground::Ground;
+use crate::printer::say;
+use crate::refloat::{Refloat, build};
+use crate::shop::Shop;
+use crate::testbed::{Etcd, From, Site, Testbed};
+
+const TESTBED: &str = "disasters";
+/// Objects beside the shop's own.
+const BULK: usize = 320;
+/// How long a link is cut: longer than a call may take to notice it.
+const CUT: Duration = Duration::from_secs(9);
+/// A recovery that takes longer than this hangs.
+const RECOVERY_LIMIT: Duration = Duration::from_mins(4);
+
+/// What dies.
+#[derive(Debug, Clone, Copy)]
+enum Blow {
+    Engine,
+    ApiServer,
+    Etcd,
+    /// The engine's way to the API server, silently.
+    Link,
+    /// The movers' way to the store, silently.
+    StoreLink,
+    /// The engine, and the API server a moment before it.
+    EngineAndApiServer,
+}
+
+/// What dies when this part of the steps, in percent, is done.
+type Moment = (Blow, u32);
+
+const IN_CI: &[Moment] = &[
+    (Blow::Engine, 45),
+    (Blow::ApiServer, 25),
+    (Blow::Etcd, 65),
+    (Blow::Link, 10),
+];
+
+const LONG: &[Moment] = &[
+    (Blow::Engine, 2),
+    (Blow::Engine, 14),
+    (Blow::Engine, 33),
+    (Blow::Engine, 58),
+    (Blow::Engine, 80),
+    (Blow::Engine, 93),
+    (Blow::Engine, 97),
+    (Blow::ApiServer, 3),
+    (Blow::ApiServer, 12),
+    (Blow::ApiServer, 40),
+    (Blow::ApiServer, 66),
+    (Blow::ApiServer, 92),
+    (Blow::ApiServer, 97),
+    (Blow::Etcd, 3),
+    (Blow::Etcd, 18),
+    (Blow::Etcd, 35),
+    (Blow::Etcd, 50),
+    (Blow::Etcd, 91),
+    (Blow::Etcd, 97),
+    (Blow::Link, 3),
+    (Blow::Link, 30),
+    (Blow::Link, 60),
+    (Blow::Link, 94),
+    (Blow::StoreLink, 5),
+    (Blow::EngineAndApiServer, 20),
+    (Blow::EngineAndApiServer, 70),
+];
+
+pub(super) const RECOVER: [&str; 6] = [
+    "recover",
+    "--protection",
+    "shop",
+    "--source-dead",
+    "a disaster",
+    "--yes",
+];
+
+type Play<'a> = (
+    String,
+    Box<dyn Fn(&Stage<'_>, &BTreeMap<String, Value>) -> Result<()> + 'a>,
+);
+
+/// Name of the whole, for `--only`.
+const NAME: &str = "disasters: a recovery of 300 objects";
+
+/// Plays them; how many, and which failed.
+pub(super) fn run(only: &[String], length: Length) -> Result<(usize, Vec<String>)> {
+    if !crate::test::is_wanted(only, NAME) {
+        return Ok((0, Vec::new()));
+    }
+    let moments: Vec<Moment> = match length {
+        Length::Usual => IN_CI.to_vec(),
+        Length::Long => IN_CI.iter().chain(LONG).copied().collect(),
+    };
+    let binary = build()?;
+    Testbed::down(TESTBED)?;
+    let outcome = on_stage(&moments, binary);
+    Testbed::down(TESTBED)?;
+    outcome
+}
+
+fn on_stage(moments: &[Moment], binary: PathBuf) -> Result<(usize, Vec<String>)> {
+    let testbed = Testbed::up_with(TESTBED, Etcd::Durable)?;
+    testbed.load_refloat(&binary)?;
+    let ground = Ground::of_testbed(&testbed)?;
+    let stage = Stage {
+        refloat: Refloat::prepare(&ground, binary, "disasters")?,
+        shop: Shop::new(&ground, Site::Primary),
+        testbed: &testbed,
+        ground: &ground,
+    };
+    stage.shop.open(24).context("the shop does not open")?;
+    let bulk = json!({ "apiVersion": "v1", "kind": "List", "items": bulk() });
+    stage
+        .shop
+        .kubectl(&["create", "-f", "-"], &bulk.to_string())?;
+    stage.refloat.make_vault()?;
+    stage.ensure_points(1)?;
+
+    let begun = Instant::now();
+    let undisturbed = Recovery::start(&stage)?.finish()?;
+    ensure!(undisturbed.success, "undisturbed: {}", undisturbed.said);
+    let expected = state::of(&ground, Site::Recovery)?;
+    ensure!(expected.len() > 300, "only {} objects", expected.len());
+    say(format_args!(
+        "  undisturbed: {} objects in {:.1} s",
+        expected.len(),
+        begun.elapsed().as_secs_f64()
+    ));
+    ground.clear(Site::Recovery)?;
+
+    let mut failed = Vec::new();
+    let mut plays: Vec<Play<'_>> = vec![
+        ("two engines at once".to_owned(), Box::new(duel::at_once)),
+        (
+            "an engine that was frozen".to_owned(),
+            Box::new(duel::frozen),
+        ),
+    ];
+    for (blow, percent) in moments {
+        let name = format!("{blow:?} dies at {percent} %");
+        let play = move |stage: &Stage<'_>, expected: &BTreeMap<String, Value>| {
+            disaster(stage, *blow, *percent, expected)
+        };
+        plays.push((name, Box::new(play)));
+    }
+    for (name, play) in &plays {
+        let name = format!("{NAME}, {name}");
+        let begun = Instant::now();
+        let outcome = play(&stage, &expected);
+        let seconds = begun.elapsed().as_secs_f64();
+        match outcome {
+            Ok(()) => say(format_args!("ok      {name} ({seconds:.0} s)")),
+            Err(error) => {
+                say(format_args!("FAILED  {name} ({seconds:.0} s): {error:#}"));
+                failed.push(name);
+                // The next one begins on clean ground.
+                testbed.heal(Site::Recovery)?;
+                testbed.wait_until_ready(Site::Recovery)?;
+                let rest = Recovery::start(&stage)?.finish()?;
+                say(format_args!("  (run to its end: {})", rest.success));
+                ground.clear(Site::Recovery)?;
+            }
+        }
+    }
+    Ok((plays.len(), failed))
+}
+
+/// What an application of that size has: configuration, accounts, rights, Services, workloads that wait for their scale.
+fn bulk() -> Vec<Value> {
+    (0..BULK)
+        .map(|number| {
+            let name = format!("bulk-{number:03}");
+            let (version, kind, body) = match number % 8 {
+                0..=2 => ("v1", "ConfigMap", json!({ "data": { "number": number.to_string() } })),
+                3 | 4 => ("v1", "Secret", json!({ "stringData": { "number": number.to_string() } })),
+                5 => ("v1", "ServiceAccount", json!({})),
+                6 => (
+                    "v1",
+                    "Service",
+                    json!({ "spec": { "selector": { "app": name }, "ports": [{ "port": 80 }] } }),
+                ),
+                _ => (
+                    "apps/v1",
+                    "Deployment",
+                    json!({ "spec": {
+                        "replicas": 0,
+                        "selector": { "matchLabels": { "app": name } },
+                        "template": {
+                            "metadata": { "labels": { "app": name } },
+                            "spec": {
+                                "serviceAccountName": format!("bulk-{:03}", number - 2),
+                                "containers": [{ "name": "one", "image": "refloat.local/client:1" }],
+                            },
+                        },
+                    } }),
+                ),
+            };
+            let mut object = json!({
+                "apiVersion": version, "kind": kind,
+                "metadata": { "name": name, "namespace": "shop" },
+            });
+            for (key, value) in body.as_object().into_iter().flatten() {
+                object[key] = value.clone();
+            }
+            object
+        })
+        .collect()
+}
+
+/// A recovery that runs.
+pub(super) struct Recovery {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStderr>>,
+    pub(super) said: String,
+    begun: Instant,
+}
+
+/// How a recovery ended.
+pub(super) struct Ended {
+    pub(super) success: bool,
+    pub(super) said: String,
+}
+
+impl Recovery {
+    pub(super) fn start(stage: &Stage<'_>) -> Result<Self> {
+        let mut child = stage
+            .refloat
+            .command(Some(Site::Recovery), &RECOVER)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let said = BufReader::new(child.stderr.take().context("no stderr")?);
+        Ok(Self {
+            child,
+            lines: said.lines(),
+            said: String::new(),
+            begun: Instant::now(),
+        })
+    }
+
+    /// Reads on until this part of the steps is done; false when it ended before.
+    pub(super) fn until(&mut self, percent: u32) -> Result<bool> {
+        while let Some(line) = self.lines.next().transpose()? {
+            self.said.push_str(&line);
+            self.said.push('\n');
+            if steps(&line).is_some_and(|(done, total)| done * 100 >= total * percent) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn kill(mut self) -> Result<bool> {
+        let running = self.child.try_wait()?.is_none();
+        if running {
+            self.child.kill()?;
+        }
+        self.child.wait()?;
+        Ok(running)
+    }
+
+    pub(super) fn process(&self) -> Result<i32> {
+        i32::try_from(self.child.id()).context("a process id beyond any kernel's")
+    }
+
+    pub(super) fn finish(mut self) -> Result<Ended> {
+        self.until(101)?;
+        let status = self.child.wait()?;
+        ensure!(
+            self.begun.elapsed() < RECOVERY_LIMIT,
+            "it took {:.0} s: {}",
+            self.begun.elapsed().as_secs_f64(),
+            self.said
+        );
+        Ok(Ended {
+            success: status.success(),
+            said: self.said,
+        })
+    }
+}
+
+/// `[12/340]` in a line.
+fn steps(line: &str) -> Option<(u32, u32)> {
+    let (_, rest) = line.split_once('[')?;
+    let (numbers, _) = rest.split_once(']')?;
+    let (done, total) = numbers.split_once('/')?;
+    Some((done.parse().ok()?, total.parse().ok()?))
+}
+
+fn disaster(
+    stage: &Stage<'_>,
+    blow: Blow,
+    percent: u32,
+    expected: &BTreeMap<String, Value>,
+) -> Result<()> {
+    let mut recovery = Recovery::start(stage)?;
+    ensure!(
+        recovery.until(percent)?,
+        "it ended before {percent} %: {}",
+        recovery.said
+    );
+    // Not always right after a step was told.
+    thread::sleep(Duration::from_millis(u64::from(percent * 37 % 230)));
+    let signal = |unit: &str| stage.testbed.signal(Site::Recovery, unit, Signal::SIGKILL);
+    let ended = match blow {
+        Blow::Engine => again(stage, recovery)?,
+        Blow::EngineAndApiServer => {
+            signal("kube-apiserver")?;
+            thread::sleep(Duration::from_millis(400));
+            again(stage, recovery)?
+        }
+        Blow::ApiServer => {
+            signal("kube-apiserver")?;
+            recovery.finish()?
+        }
+        Blow::Etcd => {
+            signal("etcd")?;
+            recovery.finish()?
+        }
+        Blow::Link | Blow::StoreLink => {
+            let from = match blow {
+                Blow::StoreLink => From::Others,
+                _ => From::Engine,
+            };
+            stage.testbed.partition(Site::Recovery, from)?;
+            thread::sleep(CUT);
+            stage.testbed.heal(Site::Recovery)?;
+            recovery.finish()?
+        }
+    };
+    ensure!(ended.success, "it did not complete: {}", ended.said);
+    same_end(stage, expected)
+}
+
+/// What came back is what came back undisturbed, and nothing else is left; then the ground is cleared.
+pub(super) fn same_end(stage: &Stage<'_>, expected: &BTreeMap<String, Value>) -> Result<()> {
+    stage.testbed.wait_until_ready(Site::Recovery)?;
+    let found = state::of(stage.ground, Site::Recovery)?;
+    let differences = state::differences(expected, &found);
+    ensure!(
+        differences.is_empty(),
+        "the end states differ: {differences:?}"
+    );
+    stage.nothing_left(Site::Recovery)?;
+    stage.ground.clear(Site::Recovery)
+}
+
+/// The engine dies, and another one goes on.
+fn again(stage: &Stage<'_>, recovery: Recovery) -> Result<Ended> {
+    let before = recovery.said.clone();
+    ensure!(
+        recovery.kill()?,
+        "it had ended before it was killed: {before}"
+    );
+    stage.testbed.wait_until_ready(Site::Recovery)?;
+    let ended = Recovery::start(stage)?.finish()?;
+    ensure!(
+        ended.said.contains("going on with recovery"),
+        "it did not go on: {}",
+        ended.said
+    );
+    Ok(ended)
+}
