@@ -1,24 +1,19 @@
 //! The one loop: look → decide → journal → act. The CLI and the operator drive every run through it.
+//!
+//! A turn looks only at steps that are new, were acted on, or of which something changed (`rounds`), and writes one journal entry
+//! (`turn`).
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use crate::driver::{
-    Effect, Effected, ExecAnswer, LOOK_ROUNDS_MAX, Outcome, Problem, Query, Seen, Verdict, Why,
-};
-use crate::run::{
-    Decision, End, Progress, Record, RunPlan, Step, Workers, advance, eligible, first_queries,
-};
+use crate::driver::{Effect, Outcome, Problem, Why};
+use crate::run::{End, Frontier, Progress, Record, RunPlan, Step, Workers};
 use crate::world::World;
 
+mod rounds;
+mod turn;
 mod verdicts;
 
-use verdicts::{endless_look, fatal};
-
-/// Steps that one turn looks at.
-const STEPS_PER_TURN_MAX: usize = 64;
-/// Pause between two turns in which nothing was done.
-const PAUSE: Duration = Duration::from_millis(200);
+use rounds::Rounds;
 
 /// Where records go before anything is done.
 #[allow(
@@ -105,6 +100,15 @@ pub struct Engine<'a, W, J, O> {
     pub workers: Workers<'a>,
 }
 
+/// What one process knows of a run beyond its journal.
+struct Going<'a> {
+    plan: &'a RunPlan,
+    frontier: Frontier<'a>,
+    rounds: Rounds,
+    /// What effects of the engine's own brought, by step.
+    brought: BTreeMap<String, Outcome>,
+}
+
 impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
     /// Drives a run until it ended or needs a person.
     pub async fn drive(
@@ -112,7 +116,12 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
         plan: &RunPlan,
         progress: &mut Progress,
     ) -> Result<Drive, DriveError> {
-        let mut brought: BTreeMap<String, Outcome> = BTreeMap::new();
+        let mut going = Going {
+            plan,
+            frontier: Frontier::new(plan, progress),
+            rounds: Rounds::new(self.world.elapsed()),
+            brought: BTreeMap::new(),
+        };
         loop {
             if let Some(end) = progress.ended() {
                 return Ok(Drive::Ended(end));
@@ -126,34 +135,25 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
                 if !plan.kind.cleans_up_on_failure() {
                     return Ok(Drive::Stuck(problem));
                 }
-                self.give_up(progress, problem).await?;
+                self.give_up(&mut going, progress, problem).await?;
             }
-            let steps = eligible(plan, progress);
-            if steps.is_empty() {
+            if going.frontier.is_empty() {
                 return self.finish(plan, progress).await;
             }
-            let steps = &steps[..steps.len().min(STEPS_PER_TURN_MAX)];
-            self.begin(steps, progress).await?;
-            let news = self.turn(plan, steps, progress, &mut brought).await?;
-            if !news {
-                self.world.pause(PAUSE).await;
+            let due = going
+                .rounds
+                .due(going.frontier.open(), self.world.elapsed());
+            if due.is_empty() {
+                let pause = going.rounds.pause(self.world.elapsed());
+                let changed = self.world.pause(pause, &going.rounds.interest()).await;
+                going.rounds.heard(&changed);
+            } else {
+                self.turn(&mut going, &due, progress).await?;
             }
         }
     }
 
-    async fn begin(&mut self, steps: &[&Step], progress: &mut Progress) -> Result<(), DriveError> {
-        let at = self.world.now();
-        let mut records = Vec::new();
-        for step in steps {
-            if progress.state(&step.id).is_none() {
-                self.observer.event(&Event::Began(step));
-                let step = step.id.clone();
-                records.push(Record::Began { at, step });
-            }
-        }
-        self.write(progress, records).await
-    }
-
+    /// Writes records, durably, and takes them into account.
     pub(crate) async fn write(
         &mut self,
         progress: &mut Progress,
@@ -171,13 +171,17 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
 
     async fn give_up(
         &mut self,
+        going: &mut Going<'_>,
         progress: &mut Progress,
         problem: Problem,
     ) -> Result<(), DriveError> {
         self.observer.event(&Event::GivingUp(&problem));
         let at = self.world.now();
         self.write(progress, vec![Record::Failing { at, problem }])
-            .await
+            .await?;
+        going.frontier = Frontier::new(going.plan, progress);
+        going.rounds = Rounds::new(self.world.elapsed());
+        Ok(())
     }
 
     async fn finish(
@@ -213,173 +217,4 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
             .await?;
         Ok(Drive::Ended(end))
     }
-
-    /// One turn over all eligible steps; true when something new was done.
-    async fn turn(
-        &mut self,
-        plan: &RunPlan,
-        steps: &[&Step],
-        progress: &mut Progress,
-        brought: &mut BTreeMap<String, Outcome>,
-    ) -> Result<bool, DriveError> {
-        let decisions = self.decide(plan, steps, progress, brought).await;
-        let at = self.world.now();
-        let mut records = Vec::new();
-        let mut batch: Vec<(&Step, Vec<Effect>)> = Vec::new();
-        for (step, decision) in decisions {
-            match decision {
-                Decision::Verdict(Verdict::Act(effects)) => {
-                    self.observer.event(&Event::Acting(step, &effects));
-                    let effects_text = effects.iter().map(Effect::describe).collect();
-                    records.push(Record::Intent {
-                        at,
-                        step: step.id.clone(),
-                        effects: effects_text,
-                    });
-                    batch.push((step, effects));
-                }
-                Decision::Verdict(Verdict::Wait(why)) => {
-                    self.observer.event(&Event::Waiting(step, &why));
-                }
-                Decision::Verdict(Verdict::Done(outcome)) => {
-                    self.observer.event(&Event::Done(step, &outcome));
-                    let step = step.id.clone();
-                    records.push(Record::Done { at, step, outcome });
-                }
-                Decision::Verdict(Verdict::Stuck(problem)) | Decision::Overdue(problem) => {
-                    self.observer.event(&Event::Stuck(step, &problem));
-                    let step = step.id.clone();
-                    records.push(Record::Stuck { at, step, problem });
-                }
-                Decision::Verdict(Verdict::Look(_)) => {
-                    let problem = endless_look(step);
-                    self.observer.event(&Event::Stuck(step, &problem));
-                    let step = step.id.clone();
-                    records.push(Record::Stuck { at, step, problem });
-                }
-            }
-        }
-        let news = records.iter().any(|record| progress.is_news(record));
-        self.write(progress, records).await?;
-        self.perform(plan, batch, progress, brought).await?;
-        let stuck = progress.stuck().next().map(|(_, problem)| problem.clone());
-        if let Some(problem) = stuck
-            && progress.failing().is_none()
-            && plan.kind.cleans_up_on_failure()
-        {
-            self.give_up(progress, problem).await?;
-        }
-        Ok(news)
-    }
-
-    async fn decide<'s>(
-        &self,
-        plan: &RunPlan,
-        steps: &[&'s Step],
-        progress: &Progress,
-        brought: &BTreeMap<String, Outcome>,
-    ) -> Vec<(&'s Step, Decision)> {
-        let queries: Vec<Query> = steps
-            .iter()
-            .flat_map(|step| first_queries(plan, step, progress, self.workers))
-            .collect();
-        let mut seen = self.world.see(&unseen(queries, &Seen::default())).await;
-        let mut open: Vec<&'s Step> = steps.to_vec();
-        let mut decisions = Vec::new();
-        for round in 0..=LOOK_ROUNDS_MAX {
-            let mut more = Vec::new();
-            let mut again = Vec::new();
-            for step in open {
-                let decision = advance(
-                    plan,
-                    step,
-                    progress,
-                    self.workers,
-                    &seen,
-                    brought.get(&step.id),
-                    self.world.now(),
-                );
-                match decision {
-                    Decision::Verdict(Verdict::Look(queries)) if round < LOOK_ROUNDS_MAX => {
-                        more.extend(queries);
-                        again.push(step);
-                    }
-                    decision => decisions.push((step, decision)),
-                }
-            }
-            open = again;
-            if open.is_empty() {
-                break;
-            }
-            let fresh = self.world.see(&unseen(more, &seen)).await;
-            seen.extend(fresh);
-        }
-        decisions
-    }
-
-    async fn perform(
-        &mut self,
-        plan: &RunPlan,
-        batch: Vec<(&Step, Vec<Effect>)>,
-        progress: &mut Progress,
-        brought: &mut BTreeMap<String, Outcome>,
-    ) -> Result<(), DriveError> {
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let (captures, batch): (Vec<_>, Vec<_>) = batch
-            .into_iter()
-            .partition(|(_, effects)| matches!(effects.first(), Some(Effect::Capture(_))));
-        let effects: Vec<Vec<Effect>> = batch.iter().map(|(_, e)| e.clone()).collect();
-        let results = self.world.act(&effects).await;
-        let mut records = Vec::new();
-        for ((step, effects), results) in batch.iter().zip(results) {
-            for (effect, result) in effects.iter().zip(results) {
-                match result {
-                    Ok(Effected::Stored(outcome) | Effected::Sealed(outcome)) => {
-                        brought.insert(step.id.clone(), outcome);
-                    }
-                    Ok(Effected::Ran(answer)) => {
-                        brought.insert(step.id.clone(), ran(answer));
-                    }
-                    Ok(
-                        Effected::Created(_)
-                        | Effected::Exists(_)
-                        | Effected::Patched(_)
-                        | Effected::Deleted,
-                    ) => {}
-                    Err(problem) => {
-                        if let Some(problem) = fatal(effect, problem) {
-                            self.observer.event(&Event::Stuck(step, &problem));
-                            records.push(Record::Stuck {
-                                at: self.world.now(),
-                                step: step.id.clone(),
-                                problem,
-                            });
-                        }
-                    }
-                }
-            }
-        }
-        self.write(progress, records).await?;
-        for (step, effects) in captures {
-            self.perform_capture(plan, step, &effects, progress, brought)
-                .await?;
-        }
-        Ok(())
-    }
-}
-
-fn unseen(mut queries: Vec<Query>, seen: &Seen) -> Vec<Query> {
-    queries.sort();
-    queries.dedup();
-    queries.retain(|query| !seen.has(query));
-    queries
-}
-
-fn ran(answer: ExecAnswer) -> Outcome {
-    Outcome::default()
-        .with("code", answer.code)
-        .with("stdout", answer.stdout)
-        .with("stderr", answer.stderr)
 }

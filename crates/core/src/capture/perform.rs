@@ -6,6 +6,8 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::looking::{Look, checks, look_at};
 use super::machine::{Action, Event, Machine};
 use super::outcome::Captured;
@@ -20,6 +22,28 @@ use crate::world::World;
 const CUT_PAUSE: Duration = Duration::from_millis(25);
 /// Longest wait for a session's event while nothing is cut.
 const SESSION_PAUSE: Duration = Duration::from_millis(100);
+
+/// The time of one capture: it runs on from the capture's begin whatever the clock does, so that a clock that jumps neither ends a hold
+/// nor lengthens it.
+#[derive(Clone, Copy)]
+struct Steady {
+    start: Timestamp,
+    from: Duration,
+}
+
+impl Steady {
+    fn begin<W: World>(world: &W) -> Self {
+        Self {
+            start: world.now(),
+            from: world.elapsed(),
+        }
+    }
+
+    fn now<W: World>(self, world: &W) -> Timestamp {
+        let passed = world.elapsed().saturating_sub(self.from);
+        self.start.checked_add(passed).unwrap_or(self.start)
+    }
+}
 
 /// What is being cut.
 struct Cutting<'a> {
@@ -77,14 +101,15 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
         prior: &BTreeMap<String, Outcome>,
         progress: &mut Progress,
     ) -> Result<Result<Captured, Problem>, DriveError> {
-        let mut machine = Machine::new(capture.clone(), self.world.now());
+        let world = self.world;
+        let steady = Steady::begin(world);
+        let mut machine = Machine::new(capture.clone(), steady.now(world));
         let checks = checks(capture, prior);
         let mut cutting = Cutting {
             cuts: capture.cuts.iter().collect(),
             open: BTreeSet::new(),
         };
         let mut broken = None;
-        let world = self.world;
         let look = Look {
             plan,
             drivers: self.workers.drivers,
@@ -93,7 +118,7 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
         // A look that hangs in the API server must not keep the machine from letting go.
         let mut looking: Option<Looking<'_>> = None;
         let mut rested = true;
-        let mut actions: VecDeque<Action> = machine.step(Event::Start, world.now()).into();
+        let mut actions: VecDeque<Action> = machine.step(Event::Start, steady.now(world)).into();
         loop {
             while let Some(action) = actions.pop_front() {
                 let action = match action {
@@ -119,12 +144,12 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
                     }
                 };
                 if let Some(event) = event {
-                    actions.extend(machine.step(event, self.world.now()));
+                    actions.extend(machine.step(event, steady.now(world)));
                 }
             }
             let news = next_news(world, look, &mut cutting, &mut looking, &mut rested).await;
             for event in news {
-                actions.extend(machine.step(event, world.now()));
+                actions.extend(machine.step(event, steady.now(world)));
             }
             if self.observer.interrupted() {
                 let problem = Problem::stuck(
@@ -132,9 +157,9 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
                     "interrupted by the user",
                     "run the same command again",
                 );
-                actions.extend(machine.step(Event::Abandon(problem), self.world.now()));
+                actions.extend(machine.step(Event::Abandon(problem), steady.now(world)));
             }
-            actions.extend(machine.step(Event::Tick, self.world.now()));
+            actions.extend(machine.step(Event::Tick, steady.now(world)));
         }
     }
 

@@ -1,8 +1,9 @@
 //! The pure heart of a run: which steps may run now, what each must read, and what it decides.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{Progress, RunPlan, Step, StepState, Work};
 use crate::driver::{Driver, Outcome, Problem, Query, Seen, Task, Verdict, Why};
@@ -26,6 +27,15 @@ impl Workers<'_> {
             )
         })
     }
+}
+
+/// When a decision is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// The time.
+    pub now: Timestamp,
+    /// How long the step's limit has run, by a clock that does not jump.
+    pub waited: Duration,
 }
 
 /// What one step decided in one turn.
@@ -115,8 +125,9 @@ pub fn advance(
     workers: Workers<'_>,
     seen: &Seen,
     effected: Option<&Outcome>,
-    now: Timestamp,
+    moment: Moment,
 ) -> Decision {
+    let now = moment.now;
     let prior = prior(step, progress);
     if backup::is_of_left_out(step, &prior) {
         return Decision::Verdict(Verdict::Done(backup::nothing_to_do()));
@@ -163,7 +174,7 @@ pub fn advance(
             return Decision::Verdict(verdict);
         }
     };
-    match overdue(step, progress, &why, now) {
+    match overdue(step, &why, moment.waited) {
         Some(problem) => Decision::Overdue(problem),
         None => Decision::Verdict(verdict),
     }
@@ -177,11 +188,8 @@ fn since(step: &Step, progress: &Progress) -> Option<Timestamp> {
     }
 }
 
-fn overdue(step: &Step, progress: &Progress, why: &Why, now: Timestamp) -> Option<Problem> {
-    let since = since(step, progress)?;
-    let waited = now.duration_since(since);
-    let limit = SignedDuration::from_secs(i64::from(step.limit_seconds));
-    (waited > limit).then(|| {
+fn overdue(step: &Step, why: &Why, waited: Duration) -> Option<Problem> {
+    (waited > step.limit()).then(|| {
         Problem::stuck(
             &format!("{}-timeout", why.code),
             format!(

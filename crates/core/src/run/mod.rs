@@ -3,6 +3,7 @@
 //! A backup and a recovery are both runs. `plan` and `backup` make the steps; `drive` performs them through the World.
 
 mod advance;
+mod frontier;
 mod progress;
 mod record;
 mod report;
@@ -15,7 +16,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use advance::{Decision, Workers, advance, eligible, first_queries};
+pub use advance::{Decision, Moment, Workers, advance, eligible, first_queries};
+pub(crate) use frontier::Frontier;
 pub use progress::{Progress, StepState};
 pub use record::{End, MustRelease, Record};
 pub use report::{PhaseTime, Report, StepTime};

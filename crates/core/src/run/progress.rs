@@ -174,6 +174,11 @@ impl Progress {
         matches!(self.steps.get(step), Some(StepState::Done { .. }))
     }
 
+    /// True once something was about to be done for the step.
+    pub fn was_intended(&self, step: &str) -> bool {
+        self.intents.contains_key(step)
+    }
+
     /// Outcomes of the steps that are done.
     pub fn outcomes(&self) -> &BTreeMap<String, Outcome> {
         &self.outcomes

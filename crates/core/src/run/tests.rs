@@ -3,13 +3,14 @@
 mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    Decision, Edge, End, Phase, Progress, Record, RunKind, RunPlan, Step, StepState, Work, Workers,
-    advance, eligible, first_queries,
+    Decision, Edge, End, Frontier, Moment, Phase, Progress, Record, RunKind, RunPlan, Step,
+    StepState, Work, Workers, advance, eligible, first_queries,
 };
 use crate::driver::{Answer, Claim, Class, Op, Outcome, Problem, Query, Role, Seen, Verdict};
 use crate::inventory::ThingId;
@@ -226,6 +227,46 @@ fn while_it_is_given_up_only_what_cleans_up_may_run_in_its_order() {
     assert_eq!(may_run(&all), Vec::<String>::new());
 }
 
+/// The frontier is what `eligible` says, at every place of every order in which steps can end.
+#[test]
+fn the_frontier_follows_as_steps_get_done() {
+    let plan = plan();
+    let ids =
+        |steps: Vec<&Step>| -> Vec<String> { steps.iter().map(|one| one.id.clone()).collect() };
+    for seed in 0..200_u64 {
+        let mut lots = seed;
+        let mut records: Vec<Record> = Vec::new();
+        let mut frontier = Frontier::new(&plan, &Progress::default());
+        for turn in 0..12_i64 {
+            let progress = Progress::of(&records);
+            let wanted = ids(eligible(&plan, &progress));
+            assert_eq!(ids(frontier.open().collect()), wanted, "seed {seed}");
+            assert_eq!(
+                ids(Frontier::new(&plan, &progress).open().collect()),
+                wanted,
+                "anew, seed {seed}"
+            );
+            assert_eq!(frontier.is_empty(), wanted.is_empty());
+            lots = lots
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let Some(id) = wanted.get((lots >> 33) as usize % wanted.len().max(1)) else {
+                break;
+            };
+            if (lots >> 40) % 7 == 0 && progress.failing().is_none() {
+                records.push(failing(turn, "broken"));
+                frontier = Frontier::new(&plan, &Progress::of(&records));
+            } else if (lots >> 40) % 5 == 0 {
+                records.push(stuck(turn, id, "broken"));
+                frontier.stuck(id);
+            } else {
+                records.push(done(turn, id));
+                frontier.done(id);
+            }
+        }
+    }
+}
+
 const NOBODY: Workers<'static> = Workers { drivers: &[] };
 
 fn seen(plan: &RunPlan, answer: &Answer) -> Seen {
@@ -238,7 +279,14 @@ fn seen(plan: &RunPlan, answer: &Answer) -> Seen {
     seen
 }
 
-fn decision(records: &[Record], answer: &Answer, now: i64) -> Decision {
+fn moment(waited: u64) -> Moment {
+    Moment {
+        now: at(5000),
+        waited: Duration::from_secs(waited),
+    }
+}
+
+fn decision(records: &[Record], answer: &Answer, waited: u64) -> Decision {
     let plan = plan();
     let progress = Progress::of(records);
     let seen = seen(&plan, answer);
@@ -249,7 +297,7 @@ fn decision(records: &[Record], answer: &Answer, now: i64) -> Decision {
         NOBODY,
         &seen,
         None,
-        at(now),
+        moment(waited),
     )
 }
 
@@ -268,13 +316,6 @@ fn a_wait_beyond_its_limit_is_overdue_and_says_for_what() {
         problem.message,
         "do a: waited 101 s (limit 100 s): namespace refloat-system is being deleted"
     );
-    let resumed = [began(0, "a"), resumed(90)];
-    let waits = decision(&resumed, &going, 190);
-    assert!(matches!(waits, Decision::Verdict(Verdict::Wait(_))));
-    assert!(matches!(
-        decision(&resumed, &going, 191),
-        Decision::Overdue(_)
-    ));
 }
 
 #[test]
@@ -284,9 +325,9 @@ fn acting_in_vain_is_overdue_too_but_what_is_done_is_done() {
         intent(1, "a", "create Namespace refloat-system"),
     ];
     let absent = Answer::Object(None);
-    let acts = decision(&records, &absent, 101);
+    let acts = decision(&records, &absent, 100);
     assert!(matches!(acts, Decision::Verdict(Verdict::Act(_))));
-    let Decision::Overdue(problem) = decision(&records, &absent, 102) else {
+    let Decision::Overdue(problem) = decision(&records, &absent, 101) else {
         panic!("it acts for ever");
     };
     assert_eq!(problem.code, "acting-timeout");
@@ -336,7 +377,15 @@ fn a_driver_that_this_refloat_lacks_is_named() {
     let none: Vec<Query> = first_queries(&plan, &plan.steps[0], &progress, NOBODY);
     assert_eq!(none, []);
     let seen = Seen::default();
-    let said = advance(&plan, &plan.steps[0], &progress, NOBODY, &seen, None, at(0));
+    let said = advance(
+        &plan,
+        &plan.steps[0],
+        &progress,
+        NOBODY,
+        &seen,
+        None,
+        moment(0),
+    );
     let Decision::Verdict(Verdict::Stuck(problem)) = said else {
         panic!("it went on: {said:?}");
     };

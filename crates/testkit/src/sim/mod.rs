@@ -24,7 +24,7 @@ use refloat_core::driver::{
     Query, Seen,
 };
 use refloat_core::inventory::Inventory;
-use refloat_core::world::World;
+use refloat_core::world::{Changed, World};
 use serde_json::{Value, json};
 
 pub use exec::Database;
@@ -55,6 +55,7 @@ pub enum Fault {
 pub struct SimWorld {
     store: RefCell<Store>,
     now: Cell<Timestamp>,
+    elapsed: Cell<Duration>,
     fault: Cell<Option<Fault>>,
     effects: Cell<usize>,
     entries: Cell<usize>,
@@ -80,6 +81,7 @@ impl SimWorld {
         Self {
             store: RefCell::new(store),
             now: Cell::new(start),
+            elapsed: Cell::new(Duration::ZERO),
             fault: Cell::new(None),
             effects: Cell::new(0),
             entries: Cell::new(0),
@@ -136,6 +138,7 @@ impl SimWorld {
             .checked_add(by)
             .expect("simulated time stays in range");
         self.now.set(now);
+        self.elapsed.set(self.elapsed.get() + by);
         let mut store = self.store.borrow_mut();
         controllers::reconcile(&mut store, now);
         self.history.borrow_mut().append(&mut store.news);
@@ -324,8 +327,13 @@ impl World for SimWorld {
         self.now.get()
     }
 
-    async fn pause(&self, at_most: Duration) {
+    fn elapsed(&self) -> Duration {
+        self.elapsed.get()
+    }
+
+    async fn pause(&self, at_most: Duration, on: &[Query]) -> Changed {
         self.tick(at_most);
+        Changed::all_of(on)
     }
 }
 

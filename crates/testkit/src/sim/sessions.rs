@@ -250,6 +250,8 @@ impl Sessions for SimWorld {
             // Nobody acts any more; its limits pass quickly.
             let later = self.now.get().checked_add(Duration::from_secs(5));
             self.now.set(later.expect("simulated time stays in range"));
+            self.elapsed
+                .set(self.elapsed.get() + Duration::from_secs(5));
         } else {
             self.tick(at_most);
         }

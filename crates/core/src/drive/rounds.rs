@@ -1,0 +1,187 @@
+//! When a step is looked at: at once when it is new or was acted on, soon when something that it asked for changed, and after a
+//! while in any case, because a watch may miss what it should have seen.
+//!
+//! Measured by the world's `elapsed`, so that a clock that jumps neither hurries nor delays anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::driver::{Query, Seen};
+use crate::run::Step;
+use crate::world::Changed;
+
+/// Steps that one turn looks at: as many as make a batch that is worth its journal entry.
+const STEPS_PER_TURN_MAX: usize = 512;
+/// What no watch tells of (commands, logs) is asked again after this time.
+const POLL: Duration = Duration::from_millis(300);
+/// What is watched is asked again all the same, ever more rarely the longer it has waited: a decision may depend on the time, and a
+/// watch may miss something.
+const FALLBACK_MIN: Duration = Duration::from_millis(250);
+const FALLBACK_MAX: Duration = Duration::from_secs(5);
+/// What was tried in vain is tried again after this time, and then after ever longer ones.
+const RETRY: Duration = Duration::from_millis(200);
+const RETRY_MAX: Duration = Duration::from_secs(3);
+/// Longest pause: a user who interrupts is heard after it.
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+
+/// What is known of a step that was looked at.
+#[derive(Debug, Clone, Default)]
+struct Round {
+    /// What it asked for.
+    asked: Vec<Query>,
+    /// It is looked at again at this time at the latest.
+    again: Duration,
+    /// Tries in vain, one after the other.
+    vain: u32,
+    /// What its own effects answered: as new as a read.
+    fresh: Seen,
+    /// Since when its limit runs.
+    since: Duration,
+}
+
+/// When each step of a run is looked at again.
+pub(super) struct Rounds {
+    /// When this process began to drive.
+    began: Duration,
+    steps: BTreeMap<String, Round>,
+    /// Steps that are looked at before their time.
+    woken: BTreeSet<String>,
+}
+
+impl Rounds {
+    pub(super) fn new(now: Duration) -> Self {
+        Self {
+            began: now,
+            steps: BTreeMap::new(),
+            woken: BTreeSet::new(),
+        }
+    }
+
+    /// Steps to look at now; those that have waited longest first.
+    pub(super) fn due<'a>(
+        &mut self,
+        open: impl Iterator<Item = &'a Step>,
+        now: Duration,
+    ) -> Vec<&'a Step> {
+        let mut due: Vec<(Duration, &Step)> = Vec::new();
+        for step in open {
+            let Some(round) = self.steps.get(&step.id) else {
+                // One that this process sees for the first time, also if it ran before.
+                let round = Round {
+                    again: now,
+                    since: self.began,
+                    ..Round::default()
+                };
+                self.steps.insert(step.id.clone(), round);
+                due.push((now, step));
+                continue;
+            };
+            if round.again <= now || self.woken.contains(&step.id) {
+                due.push((round.again.min(now), step));
+            }
+        }
+        if due.len() > STEPS_PER_TURN_MAX {
+            due.sort_by_key(|(since, _)| *since);
+            due.truncate(STEPS_PER_TURN_MAX);
+        }
+        for (_, step) in &due {
+            self.woken.remove(&step.id);
+        }
+        due.into_iter().map(|(_, step)| step).collect()
+    }
+
+    /// How long nothing is due.
+    pub(super) fn pause(&self, now: Duration) -> Duration {
+        let next = self.steps.values().map(|round| round.again).min();
+        let next = next.map_or(PAUSE_MAX, |next| next.saturating_sub(now));
+        next.clamp(Duration::from_millis(1), PAUSE_MAX)
+    }
+
+    /// What waiting steps wait for and a watch can tell of.
+    pub(super) fn interest(&self) -> Vec<Query> {
+        let all: BTreeSet<&Query> = self
+            .steps
+            .values()
+            .flat_map(|round| &round.asked)
+            .filter(|query| is_watchable(query))
+            .collect();
+        all.into_iter().cloned().collect()
+    }
+
+    /// Something changed: the steps that asked for it are due.
+    pub(super) fn heard(&mut self, changed: &Changed) {
+        if changed.is_empty() {
+            return;
+        }
+        for (id, round) in &self.steps {
+            if round.asked.iter().any(|query| changed.concerns(query)) {
+                self.woken.insert(id.clone());
+            }
+        }
+    }
+
+    /// How long the step's limit has run.
+    pub(super) fn waited(&self, step: &str, now: Duration) -> Duration {
+        let since = self.steps.get(step).map_or(now, |round| round.since);
+        now.saturating_sub(since)
+    }
+
+    /// The step's limit begins anew: it began, or something new was done.
+    pub(super) fn anew(&mut self, step: &str, now: Duration) {
+        self.steps.entry(step.to_owned()).or_default().since = now;
+    }
+
+    /// It waits; this is what it asked for.
+    pub(super) fn waits(&mut self, step: &str, asked: Vec<Query>, now: Duration) {
+        let after = if asked.iter().all(is_watchable) {
+            (self.waited(step, now) / 4).clamp(FALLBACK_MIN, FALLBACK_MAX)
+        } else {
+            POLL
+        };
+        let round = self.steps.entry(step.to_owned()).or_default();
+        round.again = now + after;
+        round.asked = asked;
+        round.vain = 0;
+    }
+
+    /// It was acted on, and its effects answered this: it is looked at at once.
+    pub(super) fn acted(&mut self, step: &str, fresh: Seen, now: Duration) {
+        let round = self.steps.entry(step.to_owned()).or_default();
+        round.again = now;
+        round.vain = 0;
+        round.fresh = fresh;
+    }
+
+    /// It was acted on in vain, or did again what it had done before.
+    pub(super) fn in_vain(&mut self, step: &str, now: Duration) {
+        let round = self.steps.entry(step.to_owned()).or_default();
+        let after = RETRY.saturating_mul(2_u32.saturating_pow(round.vain.min(8)));
+        round.again = now + after.min(RETRY_MAX);
+        round.vain += 1;
+        round.fresh = Seen::default();
+    }
+
+    /// Takes what a step's own effects answered.
+    pub(super) fn fresh(&mut self, step: &str) -> Seen {
+        self.steps
+            .get_mut(step)
+            .map(|round| std::mem::take(&mut round.fresh))
+            .unwrap_or_default()
+    }
+
+    /// It is over.
+    pub(super) fn over(&mut self, step: &str) {
+        self.steps.remove(step);
+        self.woken.remove(step);
+    }
+}
+
+#[cfg(test)]
+mod tests;
+
+fn is_watchable(query: &Query) -> bool {
+    match query {
+        Query::Object(_) | Query::List(_) => true,
+        Query::Exec(_) | Query::Log(_) => false,
+    }
+}

@@ -1,0 +1,155 @@
+//! Who is looked at, and when.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::driver::{ExecRequest, ListRequest, ObjectRef};
+use crate::inventory::Resource;
+use crate::run::{Phase, Work};
+
+fn step(id: &str) -> Step {
+    Step {
+        id: id.to_owned(),
+        phase: Phase::Guard,
+        title: id.to_owned(),
+        needs: BTreeSet::new(),
+        work: Work::SystemNamespace,
+        limit_seconds: 1,
+        cleanup: false,
+    }
+}
+
+fn pods() -> Resource {
+    Resource::namespaced("v1", "Pod", "pods")
+}
+
+fn pod(name: &str) -> ObjectRef {
+    ObjectRef::namespaced(pods(), "shop", name)
+}
+
+fn list() -> Query {
+    Query::List(ListRequest {
+        resource: pods(),
+        namespace: Some("shop".to_owned()),
+        labels: BTreeMap::new(),
+    })
+}
+
+fn command() -> Query {
+    Query::Exec(ExecRequest {
+        namespace: "shop".to_owned(),
+        pod: "db-0".to_owned(),
+        container: None,
+        command: Vec::new(),
+        input: String::new(),
+        limit_seconds: 1,
+    })
+}
+
+fn at(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+fn due(rounds: &mut Rounds, steps: &[Step], now: u64) -> Vec<String> {
+    let due = rounds.due(steps.iter(), at(now));
+    due.iter().map(|step| step.id.clone()).collect()
+}
+
+#[test]
+fn a_step_is_looked_at_when_what_it_asked_for_changes_and_no_other_is() {
+    let steps = [step("a"), step("b"), step("c")];
+    let mut rounds = Rounds::new(at(0));
+    assert_eq!(due(&mut rounds, &steps, 0), ["a", "b", "c"], "new");
+    for one in &steps {
+        rounds.anew(&one.id, at(0));
+    }
+    rounds.waits("a", vec![Query::Object(pod("db-0"))], at(0));
+    rounds.waits("b", vec![Query::Object(pod("web-0"))], at(0));
+    rounds.waits("c", vec![list()], at(0));
+    assert_eq!(due(&mut rounds, &steps, 10), Vec::<String>::new());
+    rounds.heard(&Changed {
+        objects: BTreeSet::from([pod("db-0")]),
+        kinds: BTreeSet::new(),
+    });
+    assert_eq!(due(&mut rounds, &steps, 10), ["a", "c"]);
+    for one in ["a", "c"] {
+        rounds.waits(one, vec![list()], at(10));
+    }
+    assert_eq!(due(&mut rounds, &steps, 20), Vec::<String>::new(), "once");
+    rounds.heard(&Changed {
+        objects: BTreeSet::new(),
+        kinds: BTreeSet::from([(pods(), None)]),
+    });
+    assert_eq!(due(&mut rounds, &steps, 20), ["a", "b", "c"], "a gap");
+}
+
+#[test]
+fn without_any_news_it_is_looked_at_ever_more_rarely_but_always_again() {
+    let steps = [step("a")];
+    let mut rounds = Rounds::new(at(0));
+    rounds.anew("a", at(0));
+    let (mut now, mut looks) = (0, Vec::new());
+    while now < 60_000 {
+        rounds.waits("a", vec![list()], at(now));
+        let before = now;
+        while due(&mut rounds, &steps, now).is_empty() {
+            let pause = rounds.pause(at(now));
+            assert!(pause <= PAUSE_MAX && pause > Duration::ZERO);
+            now += u64::try_from(pause.as_millis()).unwrap();
+        }
+        looks.push(now - before);
+    }
+    assert_eq!(looks.first(), Some(&250));
+    assert!(looks.iter().all(|gap| *gap <= 5_000), "{looks:?}");
+    assert!(looks.len() < 40, "{} looks in a minute", looks.len());
+}
+
+#[test]
+fn what_no_watch_tells_of_is_asked_again_soon() {
+    let steps = [step("a")];
+    let mut rounds = Rounds::new(at(0));
+    rounds.anew("a", at(0));
+    rounds.waits("a", vec![list(), command()], at(60_000));
+    assert_eq!(rounds.interest(), [list()], "no watch on a command");
+    assert_eq!(due(&mut rounds, &steps, 60_299), Vec::<String>::new());
+    assert_eq!(due(&mut rounds, &steps, 60_300), ["a"]);
+}
+
+#[test]
+fn what_was_in_vain_is_tried_again_after_ever_longer_times() {
+    let steps = [step("a")];
+    let mut rounds = Rounds::new(at(0));
+    let mut now = 0;
+    let mut gaps = Vec::new();
+    for _ in 0..7 {
+        rounds.in_vain("a", at(now));
+        let begun = now;
+        while due(&mut rounds, &steps, now).is_empty() {
+            now += 50;
+        }
+        gaps.push(now - begun);
+    }
+    assert_eq!(gaps, [200, 400, 800, 1600, 3000, 3000, 3000]);
+    rounds.acted("a", Seen::default(), at(now));
+    assert_eq!(due(&mut rounds, &steps, now), ["a"], "at once");
+}
+
+#[test]
+fn a_turn_takes_those_that_have_waited_longest() {
+    let steps: Vec<Step> = (0..STEPS_PER_TURN_MAX + 10)
+        .map(|number| step(&format!("{number:04}")))
+        .collect();
+    let mut rounds = Rounds::new(at(0));
+    let first = due(&mut rounds, &steps, 0);
+    assert_eq!(first.len(), STEPS_PER_TURN_MAX);
+    for id in &first {
+        rounds.waits(id, vec![command()], at(100));
+    }
+    let second = due(&mut rounds, &steps, 5_000);
+    let left = |id: &String| !first.contains(id);
+    assert_eq!(
+        second.iter().filter(|id| left(id)).count(),
+        10,
+        "nobody starves"
+    );
+}
