@@ -1,7 +1,7 @@
 //! The cluster as a World: performs queries and effects with a bound on how many at once.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use jiff::Timestamp;
@@ -11,10 +11,11 @@ use refloat_core::driver::{
     Answer, Class, Effect, Effected, ExecAnswer, ExecRequest, ListRequest, ObjectRef, Problem,
     Query, Seen,
 };
-use refloat_core::world::World;
+use refloat_core::world::{Changed, World};
 use serde_json::Value;
 
 use crate::session::HeldSessions;
+use crate::watch::Watches;
 use crate::{exec, read, write};
 
 /// Calls at once.
@@ -25,6 +26,8 @@ pub(crate) const CALLS_MAX: usize = 16;
 pub struct Cluster {
     pub(crate) client: Client,
     pub(crate) sessions: Arc<HeldSessions>,
+    pub(crate) watches: Arc<Watches>,
+    pub(crate) connected: Instant,
     pub(crate) server: String,
     pub(crate) uid: String,
     pub(crate) version: String,
@@ -176,7 +179,11 @@ impl World for Cluster {
         Timestamp::now()
     }
 
-    async fn pause(&self, at_most: Duration) {
-        tokio::time::sleep(at_most).await;
+    fn elapsed(&self) -> Duration {
+        self.connected.elapsed()
+    }
+
+    async fn pause(&self, at_most: Duration, on: &[Query]) -> Changed {
+        self.watches.pause(&self.client, at_most, on).await
     }
 }

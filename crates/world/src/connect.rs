@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::connect_error::ConnectError;
 use crate::failure::{Failure, causes, chain};
 use crate::session::HeldSessions;
+use crate::watch::Watches;
 use crate::{Cluster, read};
 
 /// A connection that does not stand after this time is given up.
@@ -81,6 +82,8 @@ impl Cluster {
             })?;
         Ok(Self {
             sessions: Arc::new(HeldSessions::new(client.clone())),
+            watches: Arc::new(Watches::new()),
+            connected: std::time::Instant::now(),
             client,
             server: server.to_owned(),
             uid: uid.to_owned(),

@@ -17,6 +17,7 @@ mod problem;
 mod read;
 mod session;
 mod transport;
+mod watch;
 mod write;
 
 pub use cluster::Cluster;

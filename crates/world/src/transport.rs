@@ -83,7 +83,13 @@ pub(crate) struct Call {
     pub(crate) subresource: Option<String>,
     parameters: Vec<(&'static str, String)>,
     body: Option<Value>,
+    accept: &'static str,
 }
+
+/// The objects whole.
+const WHOLE: &str = "application/json";
+/// Their metadata alone, from servers that know how.
+const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
 impl Call {
     /// A call about all objects of a kind.
@@ -96,6 +102,7 @@ impl Call {
             subresource: None,
             parameters: Vec::new(),
             body: None,
+            accept: WHOLE,
         }
     }
 
@@ -114,6 +121,12 @@ impl Call {
 
     pub(crate) fn parameter(mut self, key: &'static str, value: impl Into<String>) -> Self {
         self.parameters.push((key, value.into()));
+        self
+    }
+
+    /// The answer may leave out everything but metadata.
+    pub(crate) fn names_only(mut self) -> Self {
+        self.accept = METADATA;
         self
     }
 
@@ -202,7 +215,7 @@ impl Call {
             .method(self.verb.method())
             .uri(self.path()?)
             .header(http::header::CONTENT_TYPE, self.verb.content_type())
-            .header(http::header::ACCEPT, "application/json")
+            .header(http::header::ACCEPT, self.accept)
             .body(Body::from(body))
             .map_err(|error| Failure::Unsendable(error.to_string()))
     }
@@ -240,6 +253,27 @@ pub(crate) async fn send(client: &Client, call: &Call) -> Result<Reply, Failure>
         tokio::time::sleep(back_off(tries, failure.retry_after())).await;
         tries += 1;
     }
+}
+
+/// Sends a call whose answer comes bit by bit for as long as it lasts; only its beginning has a time limit.
+pub(crate) async fn open(client: &Client, call: &Call) -> Result<Body, Failure> {
+    let request = call.request()?;
+    let limit = Duration::from_secs(CALL_SECONDS_MAX);
+    let response = tokio::time::timeout(limit, client.send(request))
+        .await
+        .map_err(|_| Failure::Late(limit))?
+        .map_err(|error| Failure::of_client(&error))?;
+    let code = response.status().as_u16();
+    if (200..300).contains(&code) {
+        return Ok(response.into_body());
+    }
+    let refusal = response.into_body().collect();
+    let bytes = tokio::time::timeout(limit, refusal)
+        .await
+        .map_err(|_| Failure::Late(limit))?
+        .map_err(|error| Failure::Lost(crate::failure::causes(&error)))?
+        .to_bytes();
+    Err(Failure::refused(code, &bytes, None))
 }
 
 async fn send_once(client: &Client, call: &Call) -> Result<Reply, Failure> {

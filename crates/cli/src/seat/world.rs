@@ -9,7 +9,7 @@ use refloat_core::capture::{SessionEvent, SessionOrder, Sessions, Until};
 use refloat_core::driver::{Effect, Effected, Outcome, Problem, Query, Seen};
 use refloat_core::inventory::ThingId;
 use refloat_core::run::RunPlan;
-use refloat_core::world::World;
+use refloat_core::world::{Changed, World};
 use refloat_world::Cluster;
 
 use super::access::Access;
@@ -179,7 +179,11 @@ impl World for Seat<'_> {
         Timestamp::now()
     }
 
-    async fn pause(&self, at_most: Duration) {
-        tokio::time::sleep(at_most).await;
+    fn elapsed(&self) -> Duration {
+        self.cluster.elapsed()
+    }
+
+    async fn pause(&self, at_most: Duration, on: &[Query]) -> Changed {
+        self.cluster.pause(at_most, on).await
     }
 }

@@ -49,11 +49,20 @@ pub(crate) enum End {
     Never,
 }
 
+/// How a body that comes line by line goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rest {
+    Ends,
+    StaysOpen,
+}
+
 pub(crate) enum Say {
     Json(u16, Value),
     /// A body with a `Retry-After` in seconds.
     Later(u16, u32),
     Text(u16, &'static str),
+    /// A body that comes line by line, each after so many milliseconds; then it ends, or stays open.
+    Lines(Vec<(u64, Value)>, Rest),
     /// Closes the connection without an answer.
     Nothing,
     Run(Command),
@@ -161,6 +170,7 @@ async fn serve(mut stream: TcpStream, handler: Arc<Handler>, log: Arc<Mutex<Vec<
             status(code, "TooManyRequests", "slow down", &json!({})).to_string(),
         ),
         Say::Text(code, body) => (code, String::new(), body.to_owned()),
+        Say::Lines(lines, rest) => return lines_of(stream, lines, rest).await,
         Say::Nothing | Say::Run(_) => return,
     };
     let answer = format!(
@@ -172,6 +182,19 @@ async fn serve(mut stream: TcpStream, handler: Arc<Handler>, log: Arc<Mutex<Vec<
         .await
         .unwrap_or_default();
     stream.shutdown().await.unwrap_or_default();
+}
+
+async fn lines_of(mut stream: TcpStream, lines: Vec<(u64, Value)>, rest: Rest) {
+    let head = "HTTP/1.1 200 X\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n";
+    let mut sent = stream.write_all(head.as_bytes()).await;
+    for (milliseconds, line) in lines {
+        tokio::time::sleep(std::time::Duration::from_millis(milliseconds)).await;
+        sent = sent.and(stream.write_all(format!("{line}\n").as_bytes()).await);
+    }
+    if sent.is_ok() && rest == Rest::StaysOpen {
+        let mut nothing = [0; 1];
+        stream.read(&mut nothing).await.unwrap_or_default();
+    }
 }
 
 fn read_head(head: &str) -> Asked {

@@ -12,4 +12,5 @@ mod inventories;
 mod permitting;
 mod reading;
 mod refusals;
+mod watching;
 mod writing;

@@ -1,0 +1,159 @@
+//! A pause ends when what is waited for changes; what cannot be watched is polled.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use refloat_core::driver::{ObjectRef, Query};
+use refloat_core::inventory::Resource;
+use refloat_core::world::{Changed, World};
+use refloat_world::Cluster;
+use serde_json::{Value, json};
+
+use crate::fake::{Asked, Rest, Say, Server, status};
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn deployment(name: &str) -> ObjectRef {
+    let resource = Resource::namespaced("apps/v1", "Deployment", "deployments");
+    ObjectRef::namespaced(resource, "shop", name)
+}
+
+fn on() -> Vec<Query> {
+    vec![Query::Object(deployment("web"))]
+}
+
+const PATH: &str = "/apis/apps/v1/namespaces/shop/deployments";
+
+fn is_watch(asked: &Asked) -> bool {
+    asked.is("GET", PATH) && asked.query.contains("watch=true")
+}
+
+fn is_list(asked: &Asked) -> bool {
+    asked.is("GET", PATH) && !asked.query.contains("watch=true")
+}
+
+fn list(version: &str) -> Say {
+    Say::Json(
+        200,
+        json!({ "items": [], "metadata": { "resourceVersion": version } }),
+    )
+}
+
+fn event(kind: &str, name: &str) -> Value {
+    json!({ "type": kind, "object": { "metadata": { "name": name, "namespace": "shop", "resourceVersion": "8" } } })
+}
+
+/// Pauses until something is told, as the engine does.
+async fn told(cluster: &Cluster, what: impl Fn(&Changed) -> bool) -> Duration {
+    let begun = Instant::now();
+    while begun.elapsed() < LONG {
+        let changed = cluster.pause(Duration::from_millis(500), &on()).await;
+        if what(&changed) {
+            return begun.elapsed();
+        }
+    }
+    panic!("nothing was told");
+}
+
+fn names(changed: &Changed, name: &str) -> bool {
+    changed.objects.contains(&deployment(name))
+}
+
+fn names_kind(changed: &Changed) -> bool {
+    changed.concerns(&Query::Object(deployment("any")))
+}
+
+#[tokio::test]
+async fn a_change_ends_the_pause() {
+    let server = Server::start(|asked| {
+        if is_watch(asked) {
+            assert!(asked.query.contains("resourceVersion=7"), "{}", asked.query);
+            let lines = vec![
+                (0, event("BOOKMARK", "")),
+                (900, event("MODIFIED", "web")),
+                (0, event("DELETED", "old")),
+            ];
+            return Some(Say::Lines(lines, Rest::StaysOpen));
+        }
+        is_list(asked).then(|| list("7"))
+    })
+    .await;
+    let cluster = server.cluster().await;
+    told(&cluster, names_kind).await;
+    let begun = Instant::now();
+    let mut pauses = 0;
+    let changed = loop {
+        let changed = cluster.pause(Duration::from_secs(5), &on()).await;
+        pauses += 1;
+        if !changed.objects.is_empty() {
+            break changed;
+        }
+    };
+    assert!(
+        names(&changed, "web") && names(&changed, "old"),
+        "{changed:?}"
+    );
+    assert!(changed.kinds.is_empty(), "what is watched is not polled");
+    assert!(begun.elapsed() < Duration::from_secs(4), "it woke nobody");
+    assert!(pauses <= 2, "{pauses} pauses");
+    assert_eq!(server.calls().iter().filter(|one| is_watch(one)).count(), 1);
+}
+
+#[tokio::test]
+async fn what_may_not_be_watched_is_polled() {
+    let server = Server::start(|asked| {
+        let refusal = status(403, "Forbidden", "no watch for you", &json!({}));
+        is_watch(asked)
+            .then_some(Say::Json(403, refusal))
+            .or_else(|| is_list(asked).then(|| list("7")))
+    })
+    .await;
+    let cluster = server.cluster().await;
+    for _ in 0..3 {
+        let begun = Instant::now();
+        let changed = cluster.pause(Duration::from_secs(10), &on()).await;
+        assert!(names_kind(&changed), "{changed:?}");
+        assert!(begun.elapsed() < Duration::from_secs(1));
+    }
+}
+
+#[tokio::test]
+async fn after_a_gap_everything_of_the_kind_may_have_changed() {
+    for end in ["410", "broken line", "end"] {
+        let watches = AtomicUsize::new(0);
+        let server = Server::start(move |asked| {
+            if !is_watch(asked) {
+                return is_list(asked).then(|| list("7"));
+            }
+            if watches.fetch_add(1, Ordering::SeqCst) > 0 {
+                return Some(Say::Lines(Vec::new(), Rest::StaysOpen));
+            }
+            let expired = status(410, "Expired", "too old resource version", &json!({}));
+            let line = match end {
+                "410" => json!({ "type": "ERROR", "object": expired }),
+                "broken line" => json!("nothing that is an event"),
+                _ => event("BOOKMARK", ""),
+            };
+            Some(Say::Lines(vec![(300, line)], Rest::Ends))
+        })
+        .await;
+        let cluster = server.cluster().await;
+        told(&cluster, names_kind).await;
+        told(&cluster, names_kind).await;
+        let lists = server.calls().iter().filter(|one| is_list(one)).count();
+        assert!(lists >= 2, "{end}: it went on from where it was");
+        // Open again: nothing is polled any more.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        cluster.pause(Duration::from_millis(1), &on()).await;
+        let quiet = cluster.pause(Duration::from_millis(600), &on()).await;
+        assert!(quiet.is_empty(), "{end}: {quiet:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_polled_for() {
+    let server = Server::start(|asked| is_list(asked).then_some(Say::Nothing)).await;
+    let cluster = server.cluster().await;
+    let changed = cluster.pause(Duration::from_secs(5), &on()).await;
+    assert!(names_kind(&changed));
+}
