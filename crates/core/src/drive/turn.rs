@@ -25,16 +25,7 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
         steps: &[&Step],
         progress: &mut Progress,
     ) -> Result<(), DriveError> {
-        let at = self.world.now();
-        let mut records = Vec::new();
-        for step in steps {
-            if progress.state(&step.id).is_none() {
-                self.observer.event(&Event::Began(step));
-                let step = step.id.clone();
-                going.rounds.anew(&step, self.world.elapsed());
-                records.push(Record::Began { at, step });
-            }
-        }
+        let mut records = self.begin(going, steps, progress);
         let decisions = self.decide(going, steps, progress).await;
         let at = self.world.now();
         let mut batch: Vec<Batch<'_>> = Vec::new();
@@ -96,6 +87,21 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
             self.give_up(going, progress, problem).await?;
         }
         Ok(())
+    }
+
+    /// Steps of which this is the first turn; the records of it.
+    fn begin(&self, going: &mut Going<'_>, steps: &[&Step], progress: &Progress) -> Vec<Record> {
+        let at = self.world.now();
+        let mut records = Vec::new();
+        for step in steps {
+            if progress.state(&step.id).is_none() {
+                self.observer.event(&Event::Began(step));
+                going.rounds.anew(&step.id, self.world.elapsed());
+                let step = step.id.clone();
+                records.push(Record::Began { at, step });
+            }
+        }
+        records
     }
 
     /// Says that a step needs a person; the record of it.

@@ -46,13 +46,13 @@ fn event(kind: &str, name: &str) -> Value {
 /// Pauses until something is told, as the engine does.
 async fn told(cluster: &Cluster, what: impl Fn(&Changed) -> bool) -> Duration {
     let begun = Instant::now();
-    while begun.elapsed() < LONG {
+    loop {
+        assert!(begun.elapsed() < LONG, "nothing was told");
         let changed = cluster.pause(Duration::from_millis(500), &on()).await;
         if what(&changed) {
             return begun.elapsed();
         }
     }
-    panic!("nothing was told");
 }
 
 fn names(changed: &Changed, name: &str) -> bool {

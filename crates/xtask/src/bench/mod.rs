@@ -1,6 +1,7 @@
 //! `cargo xtask bench …`: measurements side by side in one run, never timed tests.
 
 mod freeze;
+mod gates;
 mod velero;
 mod windows;
 
@@ -14,10 +15,13 @@ use clap::Subcommand;
 pub(crate) enum Bench {
     /// What writers notice of a hold: PostgreSQL and MariaDB, inside holds and outside, and Velero beside it
     Freeze(freeze::Arguments),
+    /// How soon a recovery notices that what it waits for is ready, with an observer beside it
+    Gates(gates::Arguments),
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
     match bench {
         Bench::Freeze(arguments) => freeze::run(arguments),
+        Bench::Gates(arguments) => gates::run(arguments),
     }
 }
