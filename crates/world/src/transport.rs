@@ -15,6 +15,10 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 
+mod path;
+
+use path::{encode, segment};
+
 /// A call is given up after this time.
 const CALL_SECONDS_MAX: u64 = 30;
 /// A page of a list is given up after this time.
@@ -316,28 +320,6 @@ async fn exchange(client: &Client, request: Request<Body>) -> Result<Reply, Fail
 fn back_off(tries: u32, asked: Option<Duration>) -> Duration {
     let own = Duration::from_millis(200 * 2_u64.pow(tries));
     asked.unwrap_or(own).min(BACK_OFF_MAX)
-}
-
-/// One part of a path. Names of objects may hold `:`, as in `system:basic-user`.
-fn segment(text: &str) -> Result<String, Failure> {
-    if matches!(text, "" | "." | "..") {
-        return Err(Failure::Unsendable(format!("`{text}` is no name")));
-    }
-    Ok(encode(text, "-._~:"))
-}
-
-fn encode(text: &str, plain: &str) -> String {
-    use std::fmt::Write as _;
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || plain.as_bytes().contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            write!(encoded, "%{byte:02X}").unwrap_or_default();
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]
