@@ -15,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use super::{Length, Stage, duel, state};
+use super::{Length, Stage, bulk, duel, state};
 use crate::ground::Ground;
 use crate::printer::say;
 use crate::refloat::{Refloat, build};
@@ -23,8 +23,6 @@ use crate::shop::Shop;
 use crate::testbed::{Etcd, From, Site, Testbed};
 
 const TESTBED: &str = "disasters";
-/// Objects beside the shop's own.
-const BULK: usize = 320;
 /// How long a link is cut: longer than a call may take to notice it.
 const CUT: Duration = Duration::from_secs(9);
 /// A recovery that takes longer than this hangs.
@@ -127,10 +125,14 @@ fn on_stage(moments: &[Moment], binary: PathBuf) -> Result<(usize, Vec<String>)>
         ground: &ground,
     };
     stage.shop.open(24).context("the shop does not open")?;
-    let bulk = json!({ "apiVersion": "v1", "kind": "List", "items": bulk() });
+    let bulk = json!({ "apiVersion": "v1", "kind": "List", "items": bulk::objects() });
     stage
         .shop
         .kubectl(&["create", "-f", "-"], &bulk.to_string())?;
+    // One of them has two owners.
+    let hotfix = ["-n", "shop", "patch", bulk::OWNED, "--field-manager=hotfix"];
+    let patch = ["--type=merge", "--patch", r#"{"data":{"hot":"fix"}}"#];
+    stage.shop.kubectl(&[&hotfix[..], &patch].concat(), "")?;
     stage.refloat.make_vault()?;
     stage.ensure_points(1)?;
 
@@ -138,6 +140,7 @@ fn on_stage(moments: &[Moment], binary: PathBuf) -> Result<(usize, Vec<String>)>
     let undisturbed = Recovery::start(&stage)?.finish()?;
     ensure!(undisturbed.success, "undisturbed: {}", undisturbed.said);
     let expected = state::of(&ground, Site::Recovery)?;
+    bulk::owners(&stage)?;
     ensure!(expected.len() > 300, "only {} objects", expected.len());
     say(format_args!(
         "  undisturbed: {} objects in {:.1} s",
@@ -181,48 +184,6 @@ fn on_stage(moments: &[Moment], binary: PathBuf) -> Result<(usize, Vec<String>)>
         }
     }
     Ok((plays.len(), failed))
-}
-
-/// What an application of that size has: configuration, accounts, rights, Services, workloads that wait for their scale.
-fn bulk() -> Vec<Value> {
-    (0..BULK)
-        .map(|number| {
-            let name = format!("bulk-{number:03}");
-            let (version, kind, body) = match number % 8 {
-                0..=2 => ("v1", "ConfigMap", json!({ "data": { "number": number.to_string() } })),
-                3 | 4 => ("v1", "Secret", json!({ "stringData": { "number": number.to_string() } })),
-                5 => ("v1", "ServiceAccount", json!({})),
-                6 => (
-                    "v1",
-                    "Service",
-                    json!({ "spec": { "selector": { "app": name }, "ports": [{ "port": 80 }] } }),
-                ),
-                _ => (
-                    "apps/v1",
-                    "Deployment",
-                    json!({ "spec": {
-                        "replicas": 0,
-                        "selector": { "matchLabels": { "app": name } },
-                        "template": {
-                            "metadata": { "labels": { "app": name } },
-                            "spec": {
-                                "serviceAccountName": format!("bulk-{:03}", number - 2),
-                                "containers": [{ "name": "one", "image": "refloat.local/client:1" }],
-                            },
-                        },
-                    } }),
-                ),
-            };
-            let mut object = json!({
-                "apiVersion": version, "kind": kind,
-                "metadata": { "name": name, "namespace": "shop" },
-            });
-            for (key, value) in body.as_object().into_iter().flatten() {
-                object[key] = value.clone();
-            }
-            object
-        })
-        .collect()
 }
 
 /// A recovery that runs.
@@ -360,6 +321,7 @@ pub(super) fn same_end(stage: &Stage<'_>, expected: &BTreeMap<String, Value>) ->
         differences.is_empty(),
         "the end states differ: {differences:?}"
     );
+    bulk::owners(stage)?;
     stage.nothing_left(Site::Recovery)?;
     stage.ground.clear(Site::Recovery)
 }

@@ -3,6 +3,7 @@
 //! Holds the list and the stage that scenarios share. Called by `cargo xtask test`.
 
 mod bad_input;
+mod bulk;
 mod cuts;
 mod disasters;
 mod duel;
