@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Store;
 use super::controllers::{DATA, volume_of};
-use super::kinds::resource;
+use super::server::resource;
 
 const DATA_DIRECTORY: &str = "/var/lib/postgresql/data/pgdata";
 

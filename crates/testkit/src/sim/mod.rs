@@ -4,10 +4,13 @@
 //! resourceVersions, preconditions, finalizer-like waits and reclaim policies, and is wrong on purpose when told to
 //! ([`Fault`]). The testbed is where the real thing runs.
 
+mod cache;
 mod controllers;
 mod exec;
 mod journal;
-mod kinds;
+mod port;
+mod problem;
+pub mod server;
 mod sessions;
 mod store;
 
@@ -20,8 +23,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use refloat_core::driver::{
-    Answer, Class, Effect, Effected, ExecAnswer, ExecRequest, FieldOwner, Outcome, Patch, Problem,
-    Query, Seen,
+    Answer, Class, Effect, Effected, ExecAnswer, ExecRequest, FieldOwner, Outcome, Problem, Query,
+    Seen,
 };
 use refloat_core::inventory::Inventory;
 use refloat_core::world::{Changed, World};
@@ -29,7 +32,7 @@ use serde_json::{Value, json};
 
 pub use exec::Database;
 pub use journal::{Quiet, SimJournal};
-pub use kinds::resource;
+pub use server::resource;
 use sessions::Held;
 pub use sessions::{SessionFault, Trouble};
 pub use store::Store;
@@ -180,46 +183,37 @@ impl SimWorld {
     }
 
     fn answer(&self, query: &Query) -> Answer {
-        let store = self.store.borrow();
-        match query {
-            Query::Object(object) => Answer::Object(store.get(object).cloned()),
-            Query::List(request) if !store.serves(&request.resource) => {
-                Answer::Refused(Problem::stuck(
-                    "kind-not-served",
-                    format!("the cluster does not serve {}", request.resource.plural),
-                    "simulated",
-                ))
-            }
-            Query::List(request) => Answer::List(store.list(request)),
-            Query::Exec(request) => self
-                .ask(&store, request)
-                .map_or_else(Answer::Refused, Answer::Exec),
-            Query::Log(_) => Answer::Log(String::new()),
-        }
+        let mut store = self.store.borrow_mut();
+        store.set_time(self.now.get());
+        let answer = match query {
+            Query::Object(object) => port::object(&mut store.server, object).map(Answer::Object),
+            Query::List(request) => port::list(&mut store.server, request).map(Answer::List),
+            Query::Exec(request) => self.ask(&store, request).map(Answer::Exec),
+            Query::Log(_) => Ok(Answer::Log(String::new())),
+        };
+        answer.unwrap_or_else(Answer::Refused)
     }
 
     fn perform(&self, effect: &Effect) -> Result<Effected, Problem> {
         let now = self.now.get();
         let mut store = self.store.borrow_mut();
+        store.set_time(now);
         match effect {
             Effect::Create {
                 resource,
                 object,
                 owner,
-            } => store.create(resource, object, owner, now),
+            } => store.create(resource, object, owner),
             Effect::Patch {
                 object,
-                patch: Patch::Merge(body),
+                patch,
                 precondition,
-                ..
-            } => store.patch(object, body, precondition),
-            Effect::Patch { object, .. } => {
-                Err(unsupported(&format!("JSON patch of {}", object.id())))
-            }
+                subresource,
+            } => store.patch(object, patch, precondition, subresource.as_deref()),
             Effect::Delete {
                 object,
                 precondition,
-            } => store.delete(object, precondition, now),
+            } => store.delete(object, precondition),
             Effect::Exec { request, .. } => self.ask(&store, request).map(Effected::Ran),
             Effect::GrantVault {
                 namespace,
@@ -230,7 +224,7 @@ impl SimWorld {
                     "apiVersion": "v1", "kind": "Secret",
                     "metadata": { "name": name, "namespace": namespace, "labels": labels },
                 });
-                store.create(&resource("Secret"), &object, &FieldOwner::refloat(), now)
+                store.create(&resource("Secret"), &object, &FieldOwner::refloat())
             }
             Effect::Capture(_) => Err(unsupported("a capture as one effect")),
             Effect::StoreObjects => Ok(Effected::Stored(

@@ -42,6 +42,13 @@ fn plain(value: &mut Value) {
                 map.remove(key);
             }
             map.values_mut().for_each(plain);
+            // A server sorts them by their times, which differ.
+            if let Some(Value::Array(entries)) = map.get_mut("managedFields") {
+                entries.sort_by_key(|entry| {
+                    let entry = ["manager", "operation", "subresource"].map(|key| entry.get(key));
+                    format!("{entry:?}")
+                });
+            }
         }
         Value::Array(list) => list.iter_mut().for_each(plain),
         Value::String(text) => {

@@ -143,7 +143,13 @@ fn operator(store: &mut Store) {
             "spec": {
                 "group": "shop.example.com", "scope": "Namespaced",
                 "names": { "kind": "Cache", "plural": "caches" },
-                "versions": [{ "name": "v1", "served": true, "storage": true }],
+                // A definition without schema is refused by a real server, as its resources' status without subresource.
+                "versions": [{
+                    "name": "v1", "served": true, "storage": true, "subresources": { "status": {} },
+                    "schema": { "openAPIV3Schema": {
+                        "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+                    } },
+                }],
             },
         }),
     );

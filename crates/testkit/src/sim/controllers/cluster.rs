@@ -1,88 +1,135 @@
 //! Namespaces, definitions, and operators of custom resources.
 
-use jiff::Timestamp;
 use refloat_core::driver::ObjectRef;
-use refloat_core::inventory::Resource;
 use serde_json::{Value, json};
 
-use super::{Store, list, owner, text};
-use crate::sim::kinds::resource;
+use super::{Store, has_finalizer, is_going, list, owner, release};
+use crate::sim::server::{Request, Verb, resource, served_by};
 
 /// Annotation of a simulated definition: which Deployment (`namespace/name`) reconciles its objects.
 const OPERATOR: &str = "sim.refloat.io/operator";
+const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 
-pub(super) fn namespace(store: &mut Store, reference: &ObjectRef, object: &Value, now: Timestamp) {
-    if object.pointer("/status/phase").is_none() {
-        store.change(reference, &json!({ "status": { "phase": "Active" } }));
-        return;
+pub(super) fn namespace(store: &mut Store, reference: &ObjectRef, object: &Value) {
+    if is_going(object) {
+        return empty(store, reference, object);
     }
-    for (kind, name) in [
-        ("ServiceAccount", "default"),
-        ("ConfigMap", "kube-root-ca.crt"),
-    ] {
-        let object = json!({
-            "apiVersion": "v1", "kind": kind,
-            "metadata": { "name": name, "namespace": reference.name },
-        });
-        store.make(&resource(kind), object, now);
+    if object.pointer("/status/phase").is_none() {
+        store.write(
+            reference,
+            object,
+            json!({ "status": { "phase": "Active" } }),
+        );
+    }
+    let made = json!({
+        "apiVersion": "v1", "kind": "ServiceAccount",
+        "metadata": { "name": "default", "namespace": reference.name },
+    });
+    make_once(store, reference, "ServiceAccount", "default", made);
+    let made = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "name": "kube-root-ca.crt", "namespace": reference.name },
+        "data": { "ca.crt": "simulated" },
+    });
+    make_once(store, reference, "ConfigMap", "kube-root-ca.crt", made);
+}
+
+fn make_once(store: &mut Store, namespace: &ObjectRef, kind: &str, name: &str, object: Value) {
+    let place = ObjectRef::namespaced(resource(kind), &namespace.name, name);
+    if store.seen(&place).is_none() {
+        store.make(&place.resource, object);
+    }
+}
+
+/// Deletes what is in a namespace that goes, then lets it go.
+fn empty(store: &mut Store, reference: &ObjectRef, object: &Value) {
+    let inside: Vec<(ObjectRef, Value)> = store
+        .iter()
+        .filter(|(one, _)| one.namespace.as_deref() == Some(&reference.name))
+        .map(|(one, live)| (one.clone(), live.clone()))
+        .collect();
+    for (one, live) in &inside {
+        if !is_going(live) {
+            store.discard(one, live);
+        }
+    }
+    if inside.is_empty() {
+        let mut finalized = object.clone();
+        finalized["spec"]["finalizers"] = json!([]);
+        let request = Request::on_object(Verb::Update, reference)
+            .to("finalize")
+            .with("fieldManager", "kube-controller-manager")
+            .sending(finalized);
+        store.call(&request);
     }
 }
 
 /// First its names, then established, then served.
-pub(super) fn definition(store: &mut Store, reference: &ObjectRef, object: &Value, now: Timestamp) {
-    let conditions = list(object, "/status/conditions").count();
+pub(super) fn definition(store: &mut Store, reference: &ObjectRef, object: &Value) {
+    if is_going(object) {
+        return undefine(store, reference, object);
+    }
     let told = |kinds: &[&str]| {
         let all: Vec<Value> = kinds
             .iter()
             .map(|kind| json!({ "type": kind, "status": "True" }))
             .collect();
-        json!({ "status": { "conditions": all } })
+        let names = object.pointer("/spec/names");
+        json!({ "status": { "conditions": all, "acceptedNames": names } })
     };
     let Some(served) = served_by(object) else {
         return;
     };
-    match conditions {
-        0 => store.change(reference, &told(&["NamesAccepted"])),
-        1 => {
-            store.change(reference, &told(&["NamesAccepted", "Established"]));
-            store.serve(served);
-            let news = format!("established {}", reference.id());
-            store.news.push(news);
+    match list(object, "/status/conditions").count() {
+        0 => {
+            store.write(reference, object, told(&["NamesAccepted"]));
         }
-        _ => operate(store, object, &served, now),
+        1 => {
+            let patch = told(&["NamesAccepted", "Established"]);
+            if store.write(reference, object, patch).is_success() {
+                store.server.establish(object);
+                let news = format!("established {}", reference.id());
+                store.news.push(news);
+            }
+        }
+        _ => operate(store, object, &served.resource),
     }
 }
 
-fn served_by(definition: &Value) -> Option<Resource> {
-    let group = text(definition, "/spec/group")?;
-    let version = list(definition, "/spec/versions").next()?;
-    Some(Resource::namespaced(
-        &format!("{group}/{}", text(version, "/name")?),
-        text(definition, "/spec/names/kind")?,
-        text(definition, "/spec/names/plural")?,
-    ))
+/// The objects of a definition that goes are deleted; then its kind is no longer served.
+fn undefine(store: &mut Store, reference: &ObjectRef, object: &Value) {
+    let Some(served) = served_by(object).filter(|_| has_finalizer(object, CLEANUP)) else {
+        return;
+    };
+    let objects = store.seen_of(&served.resource);
+    for (one, live) in &objects {
+        if !is_going(live) {
+            store.discard(one, live);
+        }
+    }
+    if objects.is_empty() {
+        store.serve_no_more(&served.resource);
+        release(store, reference, object, &[CLEANUP]);
+    }
 }
 
 /// The operator, once it is available, makes a ConfigMap for each of its resources and says that it is ready.
-fn operate(store: &mut Store, definition: &Value, served: &Resource, now: Timestamp) {
+fn operate(store: &mut Store, definition: &Value, served: &refloat_core::inventory::Resource) {
     let operator = definition
         .pointer("/metadata/annotations")
         .and_then(|all| all.get(OPERATOR)?.as_str()?.split_once('/'));
     let available = operator.is_some_and(|(namespace, name)| {
         let deployment = ObjectRef::namespaced(resource("Deployment"), namespace, name);
         store
-            .get(&deployment)
+            .seen(&deployment)
             .and_then(|live| live.pointer("/status/availableReplicas")?.as_u64())
             .is_some_and(|available| available > 0)
     });
     if !available {
         return;
     }
-    for reference in store.of_kind(&served.kind) {
-        let Some(live) = store.get(&reference).cloned() else {
-            continue;
-        };
-        if live.pointer("/status").is_some() {
+    for (reference, live) in store.seen_of(served) {
+        if live.pointer("/status").is_some() || is_going(&live) {
             continue;
         }
         let rendered = json!({
@@ -93,13 +140,14 @@ fn operate(store: &mut Store, definition: &Value, served: &Resource, now: Timest
             },
             "data": { "size": live.pointer("/spec/size") },
         });
-        store.make(&resource("ConfigMap"), rendered, now);
+        store.make(&resource("ConfigMap"), rendered);
         let status = json!({ "status": {
             "observedGeneration": live.pointer("/metadata/generation"),
             "conditions": [{ "type": "Ready", "status": "True" }],
         } });
-        store.change(&reference, &status);
-        let news = format!("ready {}", reference.id());
-        store.news.push(news);
+        if store.write(&reference, &live, status).is_success() {
+            let news = format!("ready {}", reference.id());
+            store.news.push(news);
+        }
     }
 }

@@ -1,14 +1,22 @@
 //! Scripted controllers: one small step of each per tick, as a real cluster would do in its own time.
+//!
+//! Each is a client of the server: it decides by what its cache shows, and a write whose object has changed in between is
+//! refused and tried again at the next step.
 
 mod cluster;
+mod collector;
+mod endpoints;
 mod movers;
+mod pods;
 mod snapshots;
 mod storage;
 mod workloads;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use refloat_core::driver::ObjectRef;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Store;
 
@@ -28,69 +36,73 @@ fn list<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value>
 
 /// An object's owner, as the garbage collector sees it.
 fn owner(object: &Value) -> Value {
-    serde_json::json!([{
+    json!([{
         "apiVersion": object.get("apiVersion"), "kind": object.get("kind"),
         "name": object.pointer("/metadata/name"), "uid": object.pointer("/metadata/uid"),
-        "controller": true,
+        "controller": true, "blockOwnerDeletion": true,
     }])
+}
+
+fn is_going(object: &Value) -> bool {
+    object.pointer("/metadata/deletionTimestamp").is_some()
+}
+
+fn has_finalizer(object: &Value, name: &str) -> bool {
+    list(object, "/metadata/finalizers").any(|one| one.as_str() == Some(name))
+}
+
+/// Adds a finalizer of a controller's own.
+fn hold(store: &mut Store, reference: &ObjectRef, object: &Value, name: &str) {
+    let mut all: Vec<Value> = list(object, "/metadata/finalizers").cloned().collect();
+    all.push(json!(name));
+    store.write(
+        reference,
+        object,
+        json!({ "metadata": { "finalizers": all } }),
+    );
+}
+
+/// Takes finalizers off an object; the last one ends it.
+fn release(store: &mut Store, reference: &ObjectRef, object: &Value, names: &[&str]) {
+    let all: Vec<&Value> = list(object, "/metadata/finalizers").collect();
+    let left: Vec<&Value> = all
+        .iter()
+        .copied()
+        .filter(|one| !names.iter().any(|name| one.as_str() == Some(name)))
+        .collect();
+    if left.len() < all.len() {
+        let patch = json!({ "metadata": { "finalizers": left } });
+        store.write(reference, object, patch);
+    }
 }
 
 /// Lets every controller make one step.
 pub(super) fn reconcile(store: &mut Store, now: Timestamp) {
-    let all: Vec<ObjectRef> = store
-        .iter()
-        .map(|(reference, _)| reference.clone())
-        .collect();
-    for reference in all {
-        let Some(object) = store.get(&reference).cloned() else {
-            continue;
-        };
-        if object.pointer("/metadata/deletionTimestamp").is_some() {
-            let_go(store, &reference, &object);
+    store.set_time(now);
+    store.step();
+    for (reference, object) in store.seen_all() {
+        if collector::collect(store, &reference, &object) {
             continue;
         }
-        if is_orphan(store, &object) {
-            store.remove(&reference);
-            continue;
-        }
-        match reference.resource.kind.as_str() {
-            "PersistentVolumeClaim" => storage::bind(store, &reference, &object, now),
-            "VolumeSnapshot" => snapshots::snapshot(store, &reference, &object, now),
-            "VolumeSnapshotContent" => snapshots::content(store, &reference, &object, now),
-            "Job" => movers::job(store, &reference, &object, now),
-            "Namespace" => cluster::namespace(store, &reference, &object, now),
-            "Pod" => workloads::pod(store, &reference, &object, now),
-            "ReplicaSet" => workloads::replica_set(store, &reference, &object, now),
-            "StatefulSet" => workloads::stateful_set(store, &reference, &object, now),
-            "Deployment" => workloads::deployment(store, &reference, &object, now),
-            "CustomResourceDefinition" => cluster::definition(store, &reference, &object, now),
-            _ => {}
-        }
+        step(store, &reference, &object, now);
     }
 }
 
-/// True when the owner is gone: the garbage collector takes such objects.
-fn is_orphan(store: &Store, object: &Value) -> bool {
-    list(object, "/metadata/ownerReferences")
-        .filter_map(|owner| text(owner, "/uid"))
-        .any(|uid| !store.has_uid(uid))
-}
-
-/// Deletion: protected claims wait for their pods, released volumes follow their policy, contents theirs.
-fn let_go(store: &mut Store, reference: &ObjectRef, object: &Value) {
-    let held = match reference.resource.kind.as_str() {
-        "PersistentVolumeClaim" => storage::is_mounted(store, reference),
-        "PersistentVolume" => storage::is_claimed(store, object),
-        "VolumeSnapshotContent" => snapshots::is_held(object),
-        _ => false,
-    };
-    if held {
-        return;
-    }
+fn step(store: &mut Store, reference: &ObjectRef, object: &Arc<Value>, now: Timestamp) {
     match reference.resource.kind.as_str() {
-        "PersistentVolumeClaim" => storage::release(store, object),
-        "VolumeSnapshot" => snapshots::let_go(store, object),
+        "PersistentVolumeClaim" => storage::claim(store, reference, object, now),
+        "PersistentVolume" => storage::volume(store, reference, object),
+        "VolumeSnapshot" => snapshots::snapshot(store, reference, object),
+        "VolumeSnapshotContent" => snapshots::content(store, reference, object, now),
+        "Namespace" => cluster::namespace(store, reference, object),
+        "Pod" => pods::pod(store, reference, object, now),
+        "Service" => endpoints::service(store, reference, object),
+        "CustomResourceDefinition" => cluster::definition(store, reference, object),
+        _ if is_going(object) => {}
+        "Job" => movers::job(store, reference, object, now),
+        "ReplicaSet" => workloads::replica_set(store, reference, object),
+        "StatefulSet" => workloads::stateful_set(store, reference, object),
+        "Deployment" => workloads::deployment(store, reference, object),
         _ => {}
     }
-    store.remove(reference);
 }

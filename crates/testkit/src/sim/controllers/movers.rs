@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::storage::{DATA, volume_of};
 use super::{Store, list, owner, text};
-use crate::sim::kinds::resource;
+use crate::sim::server::resource;
 
 pub(super) fn job(store: &mut Store, reference: &ObjectRef, object: &Value, now: Timestamp) {
     let over = ["/status/succeeded", "/status/conditions"]
@@ -18,7 +18,7 @@ pub(super) fn job(store: &mut Store, reference: &ObjectRef, object: &Value, now:
     }
     let namespace = reference.namespace.as_deref().unwrap_or_default();
     let pod = ObjectRef::namespaced(resource("Pod"), namespace, &format!("{}-x", reference.name));
-    let Some(live) = store.get(&pod).cloned() else {
+    let Some(live) = store.seen(&pod).cloned() else {
         let body = json!({
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {
@@ -27,9 +27,8 @@ pub(super) fn job(store: &mut Store, reference: &ObjectRef, object: &Value, now:
                 "ownerReferences": owner(object),
             },
             "spec": object.pointer("/spec/template/spec"),
-            "status": { "phase": "Pending" },
         });
-        store.make(&resource("Pod"), body, now);
+        store.make(&resource("Pod"), body);
         return;
     };
     if text(&live, "/status/phase") != Some("Running") {
@@ -47,7 +46,9 @@ pub(super) fn job(store: &mut Store, reference: &ObjectRef, object: &Value, now:
             "name": "mover", "state": { "terminated": { "exitCode": code, "message": message } },
         }],
     } });
-    store.change(&pod, &ended);
+    if !store.write(&pod, &live, ended).is_success() {
+        return;
+    }
     let status = if code == 0 {
         json!({ "status": { "succeeded": 1, "completionTime": now.to_string() } })
     } else {
@@ -55,7 +56,7 @@ pub(super) fn job(store: &mut Store, reference: &ObjectRef, object: &Value, now:
             { "type": "Failed", "status": "True", "lastTransitionTime": now.to_string() },
         ] } })
     };
-    store.change(reference, &status);
+    store.write(reference, object, status);
 }
 
 /// The mover's work: what lies on the volume goes into the snapshot's name, or comes out of it.
@@ -84,6 +85,7 @@ fn work(store: &mut Store, pod: &Value, namespace: &str) -> Option<MoverReport> 
             let snapshot = order.snapshot?;
             let (_, data) = snapshot.rsplit_once(": ")?;
             let written = json!({ "metadata": { "annotations": { DATA: data } } });
+            // Bytes on a volume are no matter of the API.
             store.change(&volume, &written);
             (snapshot, order.tree?)
         }

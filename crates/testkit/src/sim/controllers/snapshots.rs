@@ -5,26 +5,44 @@ use refloat_core::driver::ObjectRef;
 use serde_json::{Value, json};
 
 use super::storage::{DATA, volume_of};
-use super::{Store, text};
-use crate::sim::kinds::resource;
+use super::{Store, has_finalizer, hold, is_going, release, text};
+use crate::sim::server::resource;
 
 fn content_of(name: &str) -> ObjectRef {
     ObjectRef::cluster(resource("VolumeSnapshotContent"), name)
 }
 
-/// A snapshot is gone: its content goes when its policy says so.
-pub(super) fn let_go(store: &mut Store, snapshot: &Value) {
-    let Some(name) = text(snapshot, "/status/boundVolumeSnapshotContentName") else {
-        return;
-    };
-    let content = content_of(name);
-    let deletes = store
-        .get(&content)
-        .and_then(|live| text(live, "/spec/deletionPolicy"))
-        == Some("Delete");
-    if deletes {
-        store.remove(&content);
+/// What holds a snapshot while its content is bound to it.
+const BOUND: &str = "snapshot.storage.kubernetes.io/volumesnapshot-bound-protection";
+/// What holds a content while its snapshot is there.
+const CONTENT_BOUND: &str = "snapshot.storage.kubernetes.io/volumesnapshotcontent-bound-protection";
+/// What tells the snapshotter that the snapshot of a content goes.
+const GOING: &str = "snapshot.storage.kubernetes.io/volumesnapshot-being-deleted";
+
+/// A snapshot goes: its content is told, and goes first when its policy says so.
+fn let_go(store: &mut Store, reference: &ObjectRef, snapshot: &Value) {
+    let uid = text(snapshot, "/metadata/uid").unwrap_or_default();
+    let name = text(snapshot, "/status/boundVolumeSnapshotContentName")
+        .map_or_else(|| format!("snapcontent-{uid}"), str::to_owned);
+    let content = content_of(&name);
+    let live = store
+        .seen(&content)
+        .filter(|live| text(live, "/spec/volumeSnapshotRef/uid").is_none_or(|theirs| theirs == uid))
+        .cloned();
+    if let Some(live) = live {
+        if !is_told(&live) {
+            let patch = json!({ "metadata": { "annotations": { GOING: "yes" } } });
+            store.write(&content, &live, patch);
+            return;
+        }
+        if text(&live, "/spec/deletionPolicy") == Some("Delete") {
+            if !is_going(&live) {
+                store.discard(&content, &live);
+            }
+            return;
+        }
     }
+    release(store, reference, snapshot, &[BOUND]);
 }
 
 /// What a snapshot in the claim's namespace holds.
@@ -39,7 +57,13 @@ pub(super) fn data(store: &Store, claim: &ObjectRef, snapshot: &str) -> Option<S
     Some(handle.split_once('@')?.0.to_owned())
 }
 
-pub(super) fn snapshot(store: &mut Store, reference: &ObjectRef, object: &Value, now: Timestamp) {
+pub(super) fn snapshot(store: &mut Store, reference: &ObjectRef, object: &Value) {
+    if is_going(object) {
+        return let_go(store, reference, object);
+    }
+    if !has_finalizer(object, BOUND) {
+        return hold(store, reference, object, BOUND);
+    }
     let ready = |name: &str| json!({ "status": { "readyToUse": true, "boundVolumeSnapshotContentName": name } });
     let is_cut = |store: &Store, name: &str| {
         store
@@ -51,14 +75,14 @@ pub(super) fn snapshot(store: &mut Store, reference: &ObjectRef, object: &Value,
     }
     if let Some(content) = text(object, "/spec/source/volumeSnapshotContentName") {
         if is_cut(store, content) {
-            store.change(reference, &ready(content));
+            store.write(reference, object, ready(content));
         }
         return;
     }
     let uid = text(object, "/metadata/uid").unwrap_or_default();
     let name = format!("snapcontent-{uid}");
     if is_cut(store, &name) {
-        store.change(reference, &ready(&name));
+        store.write(reference, object, ready(&name));
         return;
     }
     let claim = ObjectRef::namespaced(
@@ -80,16 +104,28 @@ pub(super) fn snapshot(store: &mut Store, reference: &ObjectRef, object: &Value,
             },
         },
     });
-    store.make(&resource("VolumeSnapshotContent"), content, now);
+    store.make(&resource("VolumeSnapshotContent"), content);
 }
 
 pub(super) fn content(store: &mut Store, reference: &ObjectRef, object: &Value, now: Timestamp) {
+    if is_going(object) {
+        // The snapshotter lets go of a bound content only when it was told that its snapshot goes: the snapshot controller
+        // may miss to tell it (external-snapshotter 8.4, `shouldDelete`; seen on the testbed); here it always does.
+        if is_told(object) {
+            release(store, reference, object, &[CONTENT_BOUND]);
+        }
+        return;
+    }
+    if !has_finalizer(object, CONTENT_BOUND) {
+        return hold(store, reference, object, CONTENT_BOUND);
+    }
     if text(object, "/status/snapshotHandle").is_some() {
         return;
     }
     if let Some(message) = store.cut_failure.clone() {
         let refused = json!({ "status": { "error": { "message": message } } });
-        return store.change(reference, &refused);
+        store.write(reference, object, refused);
+        return;
     }
     let handle = if let Some(handle) = text(object, "/spec/source/snapshotHandle") {
         handle.to_owned()
@@ -106,14 +142,10 @@ pub(super) fn content(store: &mut Store, reference: &ObjectRef, object: &Value, 
     let cut = json!({ "status": {
         "snapshotHandle": handle, "creationTime": nanoseconds, "readyToUse": true,
     } });
-    store.change(reference, &cut);
+    store.write(reference, object, cut);
 }
 
-/// Whether the snapshotter holds on to a content: until it was told that its snapshot goes. The snapshot controller may miss to
-/// tell it (external-snapshotter 8.4, `shouldDelete`; seen on the testbed); here it always does.
-pub(super) fn is_held(object: &Value) -> bool {
+fn is_told(object: &Value) -> bool {
     let annotations = object.pointer("/metadata/annotations");
-    annotations
-        .and_then(|all| all.get("snapshot.storage.kubernetes.io/volumesnapshot-being-deleted"))
-        .is_none()
+    annotations.and_then(|all| all.get(GOING)).is_some()
 }

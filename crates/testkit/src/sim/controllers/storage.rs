@@ -1,30 +1,39 @@
-//! Claims and volumes: provisioning, binding, release, and what lies on a volume.
+//! Claims and volumes: provisioning, binding, protection, release, and what lies on a volume.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use refloat_core::driver::ObjectRef;
 use serde_json::{Value, json};
 
-use super::{Store, list, snapshots, text};
-use crate::sim::kinds::resource;
+use super::{Store, has_finalizer, is_going, list, release, snapshots, text};
+use crate::sim::server::resource;
 
 /// Annotation of a simulated volume: what lies on it.
 pub(in crate::sim) const DATA: &str = "sim.refloat.io/data";
+/// Annotation of a simulated claim: the binder has lost a race for it and sleeps since then.
+const LOST: &str = "sim.refloat.io/binder-sleeps-since";
+/// How long the binder sleeps on a lost race, unless the claim is touched.
+const RESYNC: SignedDuration = SignedDuration::from_secs(15);
+const CLAIM_PROTECTION: &str = "kubernetes.io/pvc-protection";
+const VOLUME_PROTECTION: &str = "kubernetes.io/pv-protection";
 
 pub(in crate::sim) fn volume_of(store: &Store, claim: &ObjectRef) -> Option<ObjectRef> {
     let name = text(store.get(claim)?, "/spec/volumeName")?;
     Some(ObjectRef::cluster(resource("PersistentVolume"), name))
 }
 
-/// Whether a pod mounts the claim; one that has ended protects it, too.
-pub(super) fn is_mounted(store: &Store, claim: &ObjectRef) -> bool {
-    store.of_kind("Pod").iter().any(|pod| {
-        pod.namespace == claim.namespace
-            && store.get(pod).is_some_and(|live| {
-                list(live, "/spec/volumes").any(|volume| {
+/// Pods that mount a claim; one that has ended protects it, too.
+fn mounting(store: &Store, claim: &ObjectRef) -> Vec<std::sync::Arc<Value>> {
+    store
+        .seen_of(&resource("Pod"))
+        .into_iter()
+        .filter(|(pod, live)| {
+            pod.namespace == claim.namespace
+                && list(live, "/spec/volumes").any(|volume| {
                     text(volume, "/persistentVolumeClaim/claimName") == Some(&claim.name)
                 })
-            })
-    })
+        })
+        .map(|(_, live)| live)
+        .collect()
 }
 
 fn claim_of(volume: &Value) -> Option<ObjectRef> {
@@ -35,79 +44,117 @@ fn claim_of(volume: &Value) -> Option<ObjectRef> {
     ))
 }
 
-/// Whether the claim that a volume names is there: such a volume is protected.
-pub(super) fn is_claimed(store: &Store, volume: &Value) -> bool {
+/// Whether the claim that a volume is bound to is there.
+fn is_claimed(store: &Store, volume: &Value) -> bool {
     claim_of(volume)
-        .and_then(|claim| store.get(&claim))
+        .and_then(|claim| store.seen(&claim))
         .is_some_and(|live| text(live, "/metadata/uid") == text(volume, "/spec/claimRef/uid"))
 }
 
-/// A claim is gone: its volume goes, or stays and is released, as its policy says.
-pub(super) fn release(store: &mut Store, claim: &Value) {
-    let Some(name) = text(claim, "/spec/volumeName") else {
+/// A volume: available, bound, released, and gone as its policy says.
+pub(super) fn volume(store: &mut Store, reference: &ObjectRef, object: &Value) {
+    let bound_to = text(object, "/spec/claimRef/uid");
+    if is_going(object) {
+        if !is_claimed(store, object) {
+            release(store, reference, object, &[VOLUME_PROTECTION]);
+        }
         return;
+    }
+    let phase = text(object, "/status/phase").unwrap_or("Pending");
+    let tell = |store: &mut Store, new: &str| {
+        if phase != new {
+            store.write(reference, object, json!({ "status": { "phase": new } }));
+        }
     };
-    let volume = ObjectRef::cluster(resource("PersistentVolume"), name);
-    let policy = store
-        .get(&volume)
-        .and_then(|live| text(live, "/spec/persistentVolumeReclaimPolicy"))
-        .unwrap_or("Delete");
-    if policy == "Delete" {
-        store.remove(&volume);
-    } else {
-        store.change(&volume, &json!({ "status": { "phase": "Released" } }));
+    match bound_to {
+        Some(_) if is_claimed(store, object) => {}
+        Some(_) if text(object, "/spec/persistentVolumeReclaimPolicy") == Some("Delete") => {
+            store.discard(reference, object);
+        }
+        Some(_) => tell(store, "Released"),
+        None => tell(store, "Available"),
     }
 }
 
-/// Binds a claim to the volume that it names, or to a fresh one.
-pub(super) fn bind(store: &mut Store, reference: &ObjectRef, object: &Value, now: Timestamp) {
-    if text(object, "/status/phase") == Some("Bound") {
+/// Binds a claim to the volume that it names, or to a fresh one; lets one go that no pod mounts.
+pub(super) fn claim(store: &mut Store, reference: &ObjectRef, object: &Value, now: Timestamp) {
+    if is_going(object) {
+        if has_finalizer(object, CLAIM_PROTECTION) && mounting(store, reference).is_empty() {
+            release(store, reference, object, &[CLAIM_PROTECTION]);
+        }
+        return;
+    }
+    if text(object, "/status/phase") == Some("Bound") || sleeps(object, now) {
         return;
     }
     let uid = text(object, "/metadata/uid").unwrap_or_default();
     let name = match text(object, "/spec/volumeName") {
         Some(name) => name.to_owned(),
-        None => match provision(store, reference, object, now) {
+        None => match provision(store, reference, object) {
             Some(name) => name,
             None => return,
         },
     };
     let volume = ObjectRef::cluster(resource("PersistentVolume"), &name);
-    let for_us = store.get(&volume).is_some_and(|live| {
-        let theirs = text(live, "/spec/claimRef/uid");
-        claim_of(live).as_ref() == Some(reference) && theirs.is_none_or(|theirs| theirs == uid)
-    });
-    if !for_us {
+    let Some(live) = store.get(&volume).cloned() else {
+        return;
+    };
+    let theirs = text(&live, "/spec/claimRef/uid");
+    if claim_of(&live).as_ref() != Some(reference) || theirs.is_some_and(|theirs| theirs != uid) {
         return;
     }
-    let bound = json!({
-        "spec": { "claimRef": { "uid": uid } }, "status": { "phase": "Bound" },
-    });
-    store.change(&volume, &bound);
+    let patch = json!({ "spec": { "claimRef": { "uid": uid } }, "status": { "phase": "Bound" } });
+    if !store.write(&volume, &live, patch).is_success() {
+        return;
+    }
     let capacity = object.pointer("/spec/resources/requests/storage").cloned();
     let bound = json!({
+        "metadata": { "annotations": { "pv.kubernetes.io/bind-completed": "yes" } },
         "spec": { "volumeName": name },
-        "status": { "phase": "Bound", "capacity": { "storage": capacity } },
+        "status": {
+            "phase": "Bound", "capacity": { "storage": capacity },
+            "accessModes": object.pointer("/spec/accessModes"),
+        },
     });
-    store.change(reference, &bound);
-    let news = format!("bound {} to {name}", reference.id());
-    store.news.push(news);
+    if store.write(reference, object, bound).is_success() {
+        let news = format!("bound {} to {name}", reference.id());
+        store.news.push(news);
+    }
+}
+
+/// Whether the binder has lost a race for a claim and was not woken since: it looks again after its resync, or when the
+/// claim is touched.
+fn sleeps(object: &Value, now: Timestamp) -> bool {
+    let annotation = |key: &str| {
+        let all = object.pointer("/metadata/annotations")?;
+        all.get(key)?.as_str()?.parse::<Timestamp>().ok()
+    };
+    let Some(since) = annotation(LOST) else {
+        return false;
+    };
+    let woken = annotation("refloat.io/nudged").is_some_and(|at| at >= since);
+    !woken && now.duration_since(since) < RESYNC
 }
 
 /// A fresh volume of the claim's class, empty or with what a snapshot holds.
-fn provision(
-    store: &mut Store,
-    reference: &ObjectRef,
-    object: &Value,
-    now: Timestamp,
-) -> Option<String> {
+fn provision(store: &mut Store, reference: &ObjectRef, object: &Value) -> Option<String> {
     let class = ObjectRef::cluster(
         resource("StorageClass"),
         text(object, "/spec/storageClassName")?,
     );
-    let driver = text(store.get(&class)?, "/provisioner")?.to_owned();
+    let live = store.seen(&class)?;
+    let driver = text(live, "/provisioner")?.to_owned();
+    let policy = text(live, "/reclaimPolicy").unwrap_or("Delete").to_owned();
+    let waits = text(live, "/volumeBindingMode") == Some("WaitForFirstConsumer");
+    if waits && !is_selected(store, reference, object) {
+        return None;
+    }
     let name = format!("pvc-{}", text(object, "/metadata/uid")?);
-    let mut annotations = json!({});
+    let place = ObjectRef::cluster(resource("PersistentVolume"), &name);
+    if store.get(&place).is_some() {
+        return Some(name);
+    }
+    let mut annotations = json!({ "pv.kubernetes.io/provisioned-by": driver });
     if let Some(snapshot) = text(object, "/spec/dataSource/name") {
         annotations[DATA] = json!(snapshots::data(store, reference, snapshot)?);
     }
@@ -115,11 +162,11 @@ fn provision(
         "apiVersion": "v1", "kind": "PersistentVolume",
         "metadata": { "name": name, "annotations": annotations },
         "spec": {
-            "persistentVolumeReclaimPolicy": "Delete",
+            "persistentVolumeReclaimPolicy": policy,
             "capacity": { "storage": object.pointer("/spec/resources/requests/storage") },
             "accessModes": object.pointer("/spec/accessModes"),
             "storageClassName": class.name,
-            "csi": { "driver": driver },
+            "csi": { "driver": driver, "volumeHandle": name },
             "claimRef": {
                 "apiVersion": "v1", "kind": "PersistentVolumeClaim",
                 "namespace": reference.namespace, "name": reference.name,
@@ -127,6 +174,21 @@ fn provision(
             },
         },
     });
-    store.make(&resource("PersistentVolume"), volume, now);
-    Some(name)
+    store
+        .make(&place.resource, volume)
+        .is_success()
+        .then_some(name)
+}
+
+/// Whether a node was chosen for a claim that waits for its first pod; the scheduler chooses one once a pod wants it.
+fn is_selected(store: &mut Store, reference: &ObjectRef, object: &Value) -> bool {
+    const SELECTED: &str = "volume.kubernetes.io/selected-node";
+    let chosen = object
+        .pointer("/metadata/annotations")
+        .is_some_and(|all| all.get(SELECTED).is_some());
+    if !chosen && !mounting(store, reference).is_empty() {
+        let patch = json!({ "metadata": { "annotations": { SELECTED: "node-1" } } });
+        store.write(reference, object, patch);
+    }
+    chosen
 }

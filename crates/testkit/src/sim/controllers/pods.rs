@@ -1,0 +1,128 @@
+//! Pods: a pod needs its claims, Secrets and ConfigMaps to run; a server on an empty volume makes a new database.
+
+use jiff::Timestamp;
+use refloat_core::driver::ObjectRef;
+use serde_json::{Value, json};
+
+use super::storage::{DATA, volume_of};
+use super::workloads::in_namespace;
+use super::{Store, is_going, list, text};
+
+/// Annotation of a simulated pod: seconds that it takes to start.
+const SLOW: &str = "sim.refloat.io/starts";
+
+/// Secrets and ConfigMaps that a pod cannot start without.
+fn references(spec: &Value, found: &mut Vec<(&'static str, String)>) {
+    let Some(map) = spec.as_object() else {
+        for inner in spec.as_array().into_iter().flatten() {
+            references(inner, found);
+        }
+        return;
+    };
+    for (key, inner) in map {
+        let kind = match key.as_str() {
+            "secretKeyRef" | "secretRef" | "secret" => "Secret",
+            "configMapKeyRef" | "configMapRef" | "configMap" => "ConfigMap",
+            _ => "",
+        };
+        let name = text(inner, "/name").or(text(inner, "/secretName"));
+        if let (false, Some(name)) = (kind.is_empty(), name) {
+            found.push((kind, name.to_owned()));
+        }
+        references(inner, found);
+    }
+}
+
+/// A pod starts when all that it names is there; a server on an empty volume makes a new database.
+pub(super) fn pod(store: &mut Store, reference: &ObjectRef, object: &Value, now: Timestamp) {
+    if is_going(object) {
+        // Its kubelet ends it at once: nothing simulated needs its time of grace.
+        return store.server.end(reference);
+    }
+    if text(object, "/status/phase") != Some("Pending") || is_slow(object, now) {
+        return;
+    }
+    let claims: Vec<ObjectRef> = list(object, "/spec/volumes")
+        .filter_map(|volume| text(volume, "/persistentVolumeClaim/claimName"))
+        .map(|claim| in_namespace(reference, "PersistentVolumeClaim", claim))
+        .collect();
+    let bound = |claim: &ObjectRef| {
+        store
+            .seen(claim)
+            .is_some_and(|live| text(live, "/status/phase") == Some("Bound"))
+    };
+    if !claims.iter().all(bound) {
+        return;
+    }
+    if let Some(waiting) = held_back(store, reference, object) {
+        store.write(reference, object, waiting);
+        return;
+    }
+    let statuses: Vec<Value> = list(object, "/spec/containers")
+        .map(|one| json!({ "name": one["name"], "ready": true, "state": { "running": {} } }))
+        .collect();
+    let running = json!({
+        "spec": { "nodeName": "node-1" },
+        "status": {
+            "phase": "Running", "podIP": format!("ip-of-{}", reference.name), "containerStatuses": statuses,
+            "conditions": [{ "type": "Ready", "status": "True" }],
+        },
+    });
+    let is_mover = text(object, "/spec/restartPolicy") == Some("Never");
+    for claim in claims.iter().filter(|_| !is_mover) {
+        first_start(store, claim);
+    }
+    store.write(reference, object, running);
+}
+
+/// What keeps its containers from starting: an image that cannot be had, something that they name and is not there.
+fn held_back(store: &mut Store, reference: &ObjectRef, object: &Value) -> Option<Value> {
+    let wanted = list(object, "/spec/containers").find_map(|one| text(one, "/image"));
+    if wanted.is_some() && wanted == store.missing_image.as_deref() {
+        let waiting = json!({ "reason": "ImagePullBackOff", "message": wanted });
+        let statuses = json!([{ "name": "any", "state": { "waiting": waiting } }]);
+        return Some(json!({ "status": { "containerStatuses": statuses } }));
+    }
+    let mut named = Vec::new();
+    references(&object["spec"], &mut named);
+    let missing = named
+        .iter()
+        .map(|(kind, name)| in_namespace(reference, kind, name))
+        .find(|one| store.seen(one).is_none())?;
+    let waiting =
+        json!({ "reason": "CreateContainerConfigError", "message": missing.id().to_string() });
+    let statuses: Vec<Value> = list(object, "/spec/containers")
+        .map(|one| json!({ "name": one["name"], "ready": false, "state": { "waiting": waiting } }))
+        .collect();
+    let news = format!("held back {}: no {}", reference.id(), missing.id());
+    store.news.push(news);
+    Some(json!({ "status": { "containerStatuses": statuses } }))
+}
+
+/// True while a pod that takes its time is not old enough.
+fn is_slow(object: &Value, now: Timestamp) -> bool {
+    let seconds: Option<i64> = object
+        .pointer("/metadata/annotations")
+        .and_then(|all| all.get(SLOW)?.as_str()?.parse().ok());
+    let created: Option<Timestamp> =
+        text(object, "/metadata/creationTimestamp").and_then(|at| at.parse().ok());
+    seconds
+        .zip(created)
+        .is_some_and(|(seconds, created)| now.duration_since(created).as_secs() < seconds)
+}
+
+fn first_start(store: &mut Store, claim: &ObjectRef) {
+    let Some(volume) = volume_of(store, claim) else {
+        return;
+    };
+    let empty = store.get(&volume).is_some_and(|live| {
+        live.pointer("/metadata/annotations")
+            .and_then(|all| all.get(DATA))
+            .is_none()
+    });
+    if empty {
+        let data = json!({ "metadata": { "annotations": { DATA: store.new_database } } });
+        // Bytes on a volume are no matter of the API.
+        store.change(&volume, &data);
+    }
+}
