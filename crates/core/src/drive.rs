@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::driver::{
     Effect, Effected, ExecAnswer, LOOK_ROUNDS_MAX, Outcome, Problem, Query, Seen, Verdict, Why,
 };
+use crate::planted::{self, Bug};
 use crate::run::{
     Decision, End, Progress, Record, RunPlan, Step, Workers, advance, eligible, first_queries,
 };
@@ -162,7 +163,10 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
         if records.is_empty() {
             return Ok(());
         }
-        self.journal.append(&records).await?;
+        match self.journal.append(&records).await {
+            Err(JournalError::TakenOver(_)) if planted::is(Bug::GoesOnAfterTakenOver) => {}
+            written => written?,
+        }
         for record in &records {
             progress.apply(record);
         }
@@ -260,8 +264,12 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
             }
         }
         let news = records.iter().any(|record| progress.is_news(record));
-        self.write(progress, records).await?;
+        if !planted::is(Bug::JournalAfterActing) {
+            let first = std::mem::take(&mut records);
+            self.write(progress, first).await?;
+        }
         self.perform(plan, batch, progress, brought).await?;
+        self.write(progress, records).await?;
         let stuck = progress.stuck().next().map(|(_, problem)| problem.clone());
         if let Some(problem) = stuck
             && progress.failing().is_none()
