@@ -2,7 +2,7 @@
 //! was not as promised.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use refloat_core::backup::PointContent;
@@ -42,6 +42,8 @@ struct Profile {
     announced: BTreeMap<Deed, usize>,
     words: usize,
     said: BTreeMap<String, usize>,
+    /// Members whose quiesce may outlive its session.
+    sticky: BTreeSet<String>,
 }
 
 impl Profile {
@@ -52,6 +54,7 @@ impl Profile {
             announced: script.announced.clone(),
             words: script.words,
             said: script.said.clone(),
+            sticky: scene.judge.borrow().sticky.clone(),
         }
     }
 
@@ -73,12 +76,15 @@ impl Profile {
                 count = self.words;
             }
             if mishap.is_of_session() {
-                let members: Vec<(&String, &usize)> = self.said.iter().collect();
+                let stays = mishap == Mishap::SessionStaysHeld;
+                let fits = |one: &(&String, &usize)| !stays || self.sticky.contains(one.0);
+                let members: Vec<(&String, &usize)> = self.said.iter().filter(fits).collect();
                 count = 0;
                 if !members.is_empty() {
                     let (name, said) = *lots.pick(&members);
                     member.clone_from(name);
-                    count = *said;
+                    // What has let go in order stays held no more.
+                    count = if stays { 1 } else { *said };
                 }
             }
             if count == 0 {

@@ -1,6 +1,7 @@
 //! What the simulated API server serves before any definition is written: built-in kinds, and the snapshot kinds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use refloat_core::inventory::Resource;
 
@@ -77,8 +78,11 @@ pub(super) fn built_in() -> BTreeSet<Resource> {
 
 /// The resource of this kind, as the simulated server serves it.
 pub fn resource(kind: &str) -> Resource {
-    built_in()
-        .into_iter()
-        .find(|one| one.kind == kind)
-        .expect("the kind is in the lists above")
+    // Controllers ask for it at every step.
+    static BY_KIND: LazyLock<BTreeMap<String, Resource>> = LazyLock::new(|| {
+        let all = built_in().into_iter();
+        all.map(|one| (one.kind.clone(), one)).collect()
+    });
+    let found = BY_KIND.get(kind).cloned();
+    found.expect("the kind is in the lists above")
 }

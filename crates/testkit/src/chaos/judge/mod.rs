@@ -34,6 +34,8 @@ pub(super) struct Judge {
     ran: BTreeMap<String, usize>,
     /// Holds of the capture: whether writers wait, and when the session ends at the latest.
     holds: BTreeMap<String, (bool, u32)>,
+    /// Members whose quiesce may outlive its session.
+    pub(super) sticky: BTreeSet<String>,
     held_since: BTreeMap<String, (Timestamp, SignedDuration)>,
 }
 
@@ -188,7 +190,10 @@ pub(super) fn capturing(scene: &Scene<'_>, capture: &Capture) {
         let limits = (hold.freezes, hold.session.seconds_max);
         (hold.member.clone(), limits)
     });
-    scene.judge.borrow_mut().holds = holds.collect();
+    let sticky = capture.holds.iter().filter(|hold| hold.sticky.is_some());
+    let mut judge = scene.judge.borrow_mut();
+    judge.sticky = sticky.map(|hold| hold.member.clone()).collect();
+    judge.holds = holds.collect();
 }
 
 /// Whether something is held for longer than its limit.
