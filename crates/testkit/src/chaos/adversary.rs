@@ -190,6 +190,9 @@ impl Scene<'_> {
             Mishap::ClockForward => script.skew += SignedDuration::from_mins(minutes),
             Mishap::ClockBackward => script.skew -= SignedDuration::from_mins(minutes),
             Mishap::Interrupted => script.life.interrupted = true,
+            Mishap::CutFails => self.world.with_store(|store| {
+                store.cut_failure = Some("the pool is full".to_owned());
+            }),
             _ => {}
         }
     }

@@ -32,7 +32,7 @@ impl Coverage {
         Self::pairs().count()
     }
 
-    fn pairs() -> impl Iterator<Item = (Deed, Mishap)> {
+    pub(super) fn pairs() -> impl Iterator<Item = (Deed, Mishap)> {
         Deed::ALL.into_iter().flat_map(|deed| {
             let mishaps = Mishap::ALL.into_iter();
             mishaps.filter_map(move |one| one.is_possible(deed).then_some((deed, one)))

@@ -73,13 +73,15 @@ pub enum Mishap {
     SessionStaysHeld,
     /// A session never opens.
     SessionUnopened,
+    /// The storage does not cut for a while.
+    CutFails,
     /// A database does not answer until the engine has stopped.
     DatabaseDown,
 }
 
 impl Mishap {
     /// All, in the order of the table.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::DiesBefore,
         Self::DiesAfter,
         Self::ReplyLost,
@@ -112,6 +114,7 @@ impl Mishap {
         Self::SessionBreaksAfter,
         Self::SessionStaysHeld,
         Self::SessionUnopened,
+        Self::CutFails,
         Self::DatabaseDown,
     ];
 
@@ -163,7 +166,7 @@ impl Mishap {
                 matches!(deed, Deed::CreateWorkload | Deed::CreateOther)
             }
             Self::ForeignDeletes | Self::ForeignChanges => deed == Deed::CreateOther,
-            Self::DiesAtWord => deed == Deed::Capture,
+            Self::DiesAtWord | Self::CutFails => deed == Deed::Capture,
             Self::DatabaseDown => deed == Deed::CreateWorkload,
             Self::SessionExits
             | Self::SessionSilent
@@ -250,6 +253,7 @@ impl fmt::Display for Mishap {
             Self::SessionBreaksAfter => "breaks after",
             Self::SessionStaysHeld => "stays held",
             Self::SessionUnopened => "not opened",
+            Self::CutFails => "no cut",
             Self::DatabaseDown => "database down",
         })
     }

@@ -8,8 +8,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use refloat_core::backup::PointContent;
 use refloat_core::drive::{Drive, DriveError};
 use refloat_core::driver::Problem;
-use refloat_core::run::{End, Progress, Record, RunPlan};
+use refloat_core::recovery::Existing;
+use refloat_core::run::{End, Progress, Record, RunPlan, Step, Work};
 
+use super::coverage::Coverage;
 use super::deed::Deed;
 use super::ground::Ground;
 use super::judge;
@@ -58,44 +60,46 @@ impl Profile {
         }
     }
 
-    /// Draws one mishap that can happen in such a run.
-    fn draw(&self, lots: &mut Lots) -> Option<Planned> {
-        for _ in 0..40 {
-            let deed = *lots.pick(&Deed::ALL);
-            let possible = Mishap::ALL.iter().filter(|one| one.is_possible(deed));
-            let possible: Vec<Mishap> = possible.copied().collect();
-            let mishap = *lots.pick(&possible);
-            let counts = if mishap.is_at_entry() {
-                &self.announced
-            } else {
-                &self.done
-            };
-            let mut count = counts.get(&deed).copied().unwrap_or(0);
-            let mut member = String::new();
-            if mishap == Mishap::DiesAtWord {
-                count = self.words;
-            }
-            if mishap.is_of_session() {
-                let stays = mishap == Mishap::SessionStaysHeld;
-                let fits = |one: &(&String, &usize)| !stays || self.sticky.contains(one.0);
-                let members: Vec<(&String, &usize)> = self.said.iter().filter(fits).collect();
-                count = 0;
-                if !members.is_empty() {
-                    let (name, said) = *lots.pick(&members);
-                    member.clone_from(name);
-                    // What has let go in order stays held no more.
-                    count = if stays { 1 } else { *said };
-                }
-            }
-            if count == 0 {
-                continue;
-            }
-            let nth = 1 + lots.below(count);
-            let mut planned = Planned::new(deed, nth, mishap);
-            planned.member = member;
-            return Some(planned);
+    /// How often this deed is done where the mishap can come.
+    fn places(&self, deed: Deed, mishap: Mishap) -> usize {
+        let counts = if mishap.is_at_entry() {
+            &self.announced
+        } else {
+            &self.done
+        };
+        match mishap {
+            Mishap::DiesAtWord => self.words,
+            Mishap::SessionStaysHeld => self.sticky.len(),
+            _ if mishap.is_of_session() => self.said.len(),
+            _ => counts.get(&deed).copied().unwrap_or(0),
         }
-        None
+    }
+
+    /// Draws one mishap that can happen in such a run; every pair is as likely as any other.
+    fn draw(&self, lots: &mut Lots) -> Option<Planned> {
+        let pairs: Vec<(Deed, Mishap)> = Coverage::pairs()
+            .filter(|(deed, mishap)| self.places(*deed, *mishap) > 0)
+            .collect();
+        if pairs.is_empty() {
+            return None;
+        }
+        let (deed, mishap) = *lots.pick(&pairs);
+        let place = lots.below(self.places(deed, mishap));
+        if !mishap.is_of_session() {
+            return Some(Planned::new(deed, 1 + place, mishap));
+        }
+        // What has let go in order stays held no more: only the statement that begins it counts.
+        let stays = mishap == Mishap::SessionStaysHeld;
+        let member = if stays {
+            self.sticky.iter().nth(place)
+        } else {
+            self.said.keys().nth(place)
+        }?;
+        let said = self.said.get(member).copied().unwrap_or(1);
+        let nth = if stays { 1 } else { 1 + lots.below(said) };
+        let mut planned = Planned::new(deed, nth, mishap);
+        planned.member.clone_from(member);
+        Some(planned)
     }
 }
 
@@ -305,9 +309,13 @@ fn hand_on(scene: &Scene<'_>, records: impl Fn() -> Vec<Record>) {
     let mut databases = scene.world.databases.borrow_mut();
     databases.extend(std::mem::take(&mut script.down));
     drop(databases);
-    for foreign in std::mem::take(&mut script.foreign) {
-        scene.world.with_store(|store| store.remove(&foreign));
+    let kept = |step: &Step| matches!(&step.work, Work::Write(one) if one.existing == Existing::Skip);
+    if !scene.plan.steps.iter().any(kept) {
+        for foreign in std::mem::take(&mut script.foreign) {
+            scene.world.with_store(|store| store.remove(&foreign));
+        }
     }
+    scene.world.with_store(|store| store.cut_failure = None);
     script.journal_down = 0;
     drop(script);
     scene.world.settle(2);

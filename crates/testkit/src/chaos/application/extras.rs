@@ -19,7 +19,7 @@ impl Drawing<'_> {
             let namespace = self.namespace();
             self.owned_role(&namespace);
         }
-        if self.lots.chance(30) {
+        if self.lots.chance(45) {
             let namespace = self.namespace();
             self.jobs(&namespace);
         }

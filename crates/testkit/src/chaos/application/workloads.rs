@@ -19,7 +19,7 @@ impl Drawing<'_> {
             let namespace = self.namespace();
             self.uploads(&namespace);
         }
-        if self.lots.chance(20) {
+        if self.lots.chance(35) {
             let namespace = self.namespace();
             self.once(&namespace);
         }
