@@ -18,6 +18,11 @@ use crate::commands::Command;
 use crate::config::Config;
 use crate::printer::Printer;
 
+const _: () = assert!(
+    !refloat_core::planted::PLANTED_BUGS,
+    "the product is never built with bugs that can be planted: leave out the feature `planted-bugs`"
+);
+
 /// Disaster recovery for stateful Kubernetes workloads.
 ///
 /// Refloat takes copies of databases and volumes that the application can be recovered from, gets them to another site,

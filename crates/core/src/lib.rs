@@ -11,6 +11,7 @@ pub mod driver;
 pub mod inventory;
 pub mod names;
 pub mod plan;
+pub mod planted;
 pub mod readiness;
 pub mod recovery;
 pub mod run;

@@ -14,6 +14,7 @@ use crate::driver::{
 };
 use crate::inventory::Resource;
 use crate::names::{LABEL_RUN, SYSTEM_NAMESPACE};
+use crate::planted::{self, Bug};
 use crate::recovery::vault_secret_name;
 use crate::run::{Progress, RunPlan};
 
@@ -151,6 +152,9 @@ fn assemble(draft: &Value, progress: &Progress) -> Result<PointContent, Problem>
             point.findings.push(finding);
         }
         let move_step = format!("move {}", part.id);
+        if planted::is(Bug::SealsBeforeParts) && !progress.is_done(&move_step) {
+            continue;
+        }
         let moved = outcome(progress, &move_step)?;
         part.snapshot = text(moved, &move_step, "snapshot")?;
         part.tree = text(moved, &move_step, "tree")?;

@@ -9,6 +9,7 @@ use super::members::{Members, part_id};
 use super::point::PointContent;
 use crate::capture::{Capturing, Cut, Limits};
 use crate::driver::{Claim, Op};
+use crate::planted::{self, Bug};
 use crate::recovery::{Direction, Filling};
 use crate::run::{Edge, Phase, RunKind, RunPlan, Step, Work};
 
@@ -39,11 +40,15 @@ impl Members {
                 .build(),
         );
         let draft = serde_json::to_value(draft).expect("a point is plain data with text keys");
+        let mut parts = self.ids("move");
+        if planted::is(Bug::SealsBeforeParts) {
+            parts.clear();
+        }
         steps.push(
             Builder::new("seal", Phase::Seal, Work::Seal { draft })
                 .titled("sign the point")
                 .after("store-objects", "SEAL_LAST")
-                .after_all(&self.ids("move"), "SEAL_LAST")
+                .after_all(&parts, "SEAL_LAST")
                 .build(),
         );
         steps.extend(self.clean_steps(goal));

@@ -17,6 +17,7 @@ use super::outcome::{Captured, CutMade};
 use super::sessions::SessionEvent;
 use super::spec::{Capture, Hold, Statement};
 use crate::driver::{Outcome, Problem};
+use crate::planted::{self, Bug};
 
 /// What happens to a capture.
 #[derive(Debug, Clone, PartialEq)]
@@ -213,7 +214,7 @@ impl Machine {
             .iter()
             .filter(|hold| hold.sticky.is_some());
         let sticky: Vec<String> = sticky.map(|hold| hold.member.clone()).collect();
-        if sticky.is_empty() {
+        if sticky.is_empty() || planted::is(Bug::ReleaseNotJournaled) {
             self.open(false, now);
         } else {
             self.enter(Stage::Recording, now);
@@ -330,6 +331,9 @@ impl Machine {
         self.failure = Some(problem);
         if matches!(self.stage, Stage::Cutting(_)) {
             self.actions.push(Action::StopCutting);
+            if planted::is(Bug::HoldOutlivesFailedCut) {
+                return self.finish();
+            }
         }
         self.close_all(now);
     }

@@ -8,6 +8,7 @@ use crate::driver::{
     Answer, Effect, Effected, ExecAnswer, LOOK_ROUNDS_MAX, ObjectRef, Outcome, Problem, Query,
     Seen, Verdict,
 };
+use crate::planted::{self, Bug};
 use crate::run::{Decision, Moment, Progress, Record, Step, Work, advance, first_queries};
 use crate::world::World;
 
@@ -73,12 +74,16 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
         for step in &news {
             going.rounds.anew(step, now);
         }
-        self.write(progress, records).await?;
+        if !planted::is(Bug::JournalAfterActing) {
+            let first = std::mem::take(&mut records);
+            self.write(progress, first).await?;
+        }
         for step in over {
             going.rounds.over(&step.id);
             going.frontier.done(&step.id);
         }
         self.perform(going, batch, &news, progress).await?;
+        self.write(progress, records).await?;
         let stuck = progress.stuck().next().map(|(_, problem)| problem.clone());
         if let Some(problem) = stuck
             && progress.failing().is_none()

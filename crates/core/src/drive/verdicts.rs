@@ -1,6 +1,7 @@
 //! What the loop makes of effects that failed and of drivers that never stop looking.
 
 use crate::driver::{Class, Effect, LOOK_ROUNDS_MAX, Problem, Repeat};
+use crate::planted::{self, Bug};
 use crate::run::Step;
 
 /// Codes of failures after which nothing can have happened at the other end.
@@ -19,7 +20,7 @@ pub(super) fn fatal(effect: &Effect, problem: Problem) -> Option<Problem> {
             repeat: Repeat::Never,
             ..
         }
-    );
+    ) && !planted::is(Bug::NeverIsRepeated);
     match problem.class {
         Class::Stuck | Class::Bug => Some(problem),
         Class::Wait | Class::Retry if NEVER_STARTED.contains(&problem.code.as_str()) => None,

@@ -11,6 +11,7 @@ use crate::driver::{
 };
 use crate::inventory::{Resource, Thing};
 use crate::names::{ANNOTATION_DIGEST, ANNOTATION_RECOVERY, FIELD_MANAGER, RunId};
+use crate::planted::{self, Bug};
 use crate::readiness::{self, Gate};
 
 /// What to do with an object that is there already and is not this recovery's.
@@ -100,6 +101,7 @@ impl Writing {
                 Verdict::Act(vec![self.give_back_owners(live)])
             }
             (true, false) => Verdict::Act(vec![self.update(run, live)]),
+            (false, _) if planted::is(Bug::ForeignTakenForOurs) => self.wait_ready(live, seen),
             (false, _) => match self.existing {
                 Existing::Skip => Verdict::Done(Outcome::default().with("skipped", true)),
                 Existing::Fail => Verdict::Stuck(self.in_use(live)),

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{End, MustRelease, Record};
 use crate::driver::{Outcome, Problem};
+use crate::planted::{self, Bug};
 
 /// State of one step.
 #[derive(Debug, Clone, PartialEq)]
@@ -140,6 +141,7 @@ impl Progress {
         self.last = Some(at);
         for state in self.steps.values_mut() {
             match state {
+                StepState::Stuck { .. } if planted::is(Bug::ResumeForgetsStuck) => {}
                 StepState::Running { began, .. } | StepState::Stuck { began, .. } => {
                     *state = StepState::Running {
                         began: *began,

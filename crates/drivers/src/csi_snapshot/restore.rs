@@ -11,6 +11,7 @@ use refloat_core::driver::{
     Verdict, Why,
 };
 use refloat_core::names::{ANNOTATION_RECOVERY, SYSTEM_NAMESPACE};
+use refloat_core::planted::{self, Bug};
 use serde_json::{Value, json};
 
 use super::types::{self, text};
@@ -61,7 +62,8 @@ pub(super) fn decide(task: &Task<'_>, seen: &Seen, now: Timestamp) -> Result<Ver
             return Ok(finish(task, &object, volume));
         }
     }
-    if text(volume, "/spec/persistentVolumeReclaimPolicy") != Some("Retain") {
+    let stays = text(volume, "/spec/persistentVolumeReclaimPolicy") == Some("Retain");
+    if !stays && !planted::is(Bug::ClaimBeforeRetain) {
         return Ok(retain(object, volume));
     }
     if let Some(job) = seen.object(&types::mover_job(task))? {

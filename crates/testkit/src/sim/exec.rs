@@ -134,7 +134,7 @@ fn facts(database: &Database, identity: &str) -> Value {
         "timeline": 1,
         "checkpoint_lsn": "0/3000060",
         "redo_lsn": "0/3000028",
-        "lsn": "0/3000148",
+        "lsn": "0/5000148",
         "data_checksums": "on",
     })
 }

@@ -41,6 +41,15 @@ fn plain(value: &mut Value) {
             ] {
                 map.remove(key);
             }
+            // A list whose items are told apart by uid names it in its owners' fields, too.
+            if let Some(key) = map
+                .keys()
+                .find(|key| key.starts_with("k:{\"uid\":"))
+                .cloned()
+                && let Some(fields) = map.remove(&key)
+            {
+                map.insert("k:{\"uid\"}".to_owned(), fields);
+            }
             map.values_mut().for_each(plain);
             // A server sorts them by their times, which differ.
             if let Some(Value::Array(entries)) = map.get_mut("managedFields") {

@@ -7,6 +7,7 @@
 )]
 
 mod backup;
+mod chaos;
 mod deaths;
 mod driving;
 mod holder;

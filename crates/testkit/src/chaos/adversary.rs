@@ -1,0 +1,357 @@
+//! The adversary: a World in front of a World, in which what is planned goes wrong. Everything that passes is shown to the
+//! judge.
+
+use std::future::{pending, poll_fn};
+use std::task::Poll;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use refloat_core::capture::{SessionEvent, SessionOrder, Sessions, Until};
+use refloat_core::driver::{Answer, Class, Effect, Effected, Outcome, Problem, Query, Seen};
+use refloat_core::world::{Changed, World};
+
+use super::deed::Deed;
+use super::mishap::Mishap;
+use super::scene::Scene;
+use super::{foreign, judge};
+
+/// Pauses of one life; more is an endless run.
+const PAUSES_MAX: usize = 6000;
+/// Pauses after which time passes faster: whatever is waited for takes long.
+const PATIENCE: usize = 12;
+
+/// A World in front of a World.
+pub(super) struct Adversary<'a, W> {
+    pub(super) inner: &'a W,
+    pub(super) scene: &'a Scene<'a>,
+}
+
+type Performed = Result<Effected, Problem>;
+
+impl<W: World> Adversary<'_, W> {
+    /// A dead engine goes no further.
+    async fn live_on(&self) {
+        if self.scene.is_dead() {
+            pending::<()>().await;
+        }
+    }
+
+    /// One effect; `None` when the engine is dead.
+    async fn one(&self, effect: &Effect) -> Option<Performed> {
+        let scene = self.scene;
+        if scene.is_dead() {
+            return None;
+        }
+        let deed = Deed::of(effect);
+        let line = effect.describe();
+        if let Some(wrong) = judge::before(scene, effect) {
+            scene.is_wrong(wrong);
+            return None;
+        }
+        let mishap = {
+            let mut script = scene.script.borrow_mut();
+            script.life.idle = 0;
+            script.life.stale = 0;
+            script.life.cache.clear();
+            script.at_effect(deed, |mishap| foreign::fits(scene, mishap, effect))
+        };
+        match mishap {
+            Some(mishap) => scene.say(format!("{line}   <- {}", mishap.to_string().to_uppercase())),
+            None => scene.say(line.clone()),
+        }
+        match mishap {
+            Some(Mishap::DiesBefore) => {
+                scene.die("before it");
+                return None;
+            }
+            Some(
+                before @ (Mishap::ErrorBefore
+                | Mishap::Unreachable
+                | Mishap::Throttled
+                | Mishap::Conflict
+                | Mishap::Refused),
+            ) => return Some(Err(before.problem(deed, &line))),
+            Some(Mishap::ForeignExists | Mishap::ForeignOlder | Mishap::DatabaseDown) => {
+                foreign::meddle(scene, mishap, effect);
+            }
+            Some(_) | None => {}
+        }
+        let result = self.perform(effect).await;
+        if let Some(wrong) = judge::after(scene, effect, &result) {
+            scene.is_wrong(wrong);
+            return None;
+        }
+        match mishap {
+            Some(Mishap::DiesAfter) => {
+                scene.die("after it");
+                None
+            }
+            Some(after @ (Mishap::ReplyLost | Mishap::ErrorAfter)) => {
+                Some(Err(after.problem(deed, &line)))
+            }
+            Some(Mishap::ForeignDeletes | Mishap::ForeignChanges) => {
+                foreign::meddle(scene, mishap, effect);
+                Some(result)
+            }
+            Some(mishap) => {
+                scene.lasts(mishap);
+                Some(result)
+            }
+            None => Some(result),
+        }
+    }
+
+    /// The vault takes a run's point once, however often it is told to (`Vault::seal`).
+    async fn perform(&self, effect: &Effect) -> Performed {
+        let run = self.scene.plan.run.as_str();
+        let is_sealed = |point: &serde_json::Value| point["run"].as_str() == Some(run);
+        if matches!(effect, Effect::Seal(_))
+            && self.scene.world.sealed.borrow().iter().any(is_sealed)
+        {
+            let sealed = Outcome::default().with("point", "chaos/0000000001");
+            return Ok(Effected::Sealed(sealed));
+        }
+        let mut results = self.inner.act(&[vec![effect.clone()]]).await;
+        let first = results.pop().and_then(|mut batch| batch.pop());
+        first.expect("a world answers every effect that it tried")
+    }
+
+    /// What a read brings while reads go wrong.
+    fn astray(&self, query: &Query) -> Option<Answer> {
+        let script = self.scene.script.borrow();
+        let life = &script.life;
+        let refuse = |code: &str, message: &str| {
+            Some(Answer::Refused(Problem::of(
+                Class::Retry,
+                code,
+                message,
+                "simulated: it may pass",
+            )))
+        };
+        if life.deaf {
+            return refuse("unreachable", "the API server does not answer");
+        }
+        if life.refused > 0 {
+            return match (life.refusal, query) {
+                (Some(Mishap::ReadsExpired), Query::List(_)) => {
+                    refuse("expired", "the resourceVersion is too old")
+                }
+                (Some(Mishap::ReadsExpired), _) => None,
+                _ if life.refused % 2 == 0 => refuse("server-error", "etcd has no leader"),
+                _ => refuse("unreachable", "no answer within 30 s"),
+            };
+        }
+        match query {
+            Query::Object(_) | Query::List(_) if life.stale > 0 => life.cache.get(query).cloned(),
+            _ => None,
+        }
+    }
+
+    async fn hang(&self) {
+        poll_fn(|_| {
+            let mut script = self.scene.script.borrow_mut();
+            if script.life.hangs == 0 {
+                return Poll::Ready(());
+            }
+            script.life.hangs -= 1;
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Counts a word to a session; false when the engine is dead or dies of it.
+    fn may_speak(&self, what: &str) -> bool {
+        if self.scene.is_dead() {
+            return false;
+        }
+        let dies = self.scene.script.borrow_mut().at_word();
+        if dies {
+            self.scene.die(&format!("at a word: {what}"));
+        }
+        !dies
+    }
+}
+
+impl Scene<'_> {
+    /// What a mishap leaves behind for a while.
+    pub(super) fn lasts(&self, mishap: Mishap) {
+        let mut script = self.script.borrow_mut();
+        let few = 1 + script.lots.below(4);
+        let many = *script.lots.pick(&[30, 400]);
+        let minutes = i64::try_from(1 + script.lots.below(12)).unwrap_or(1);
+        let script = &mut *script;
+        match mishap {
+            Mishap::ReadsRefused | Mishap::ReadsExpired => {
+                script.life.refused = few;
+                script.life.refusal = Some(mishap);
+            }
+            Mishap::ReadsStale => script.life.stale = few + 1,
+            Mishap::Deaf => script.life.deaf = true,
+            Mishap::ReadsHang => script.life.hangs = many,
+            Mishap::ClockForward => script.skew += SignedDuration::from_mins(minutes),
+            Mishap::ClockBackward => script.skew -= SignedDuration::from_mins(minutes),
+            Mishap::Interrupted => script.life.interrupted = true,
+            Mishap::CutFails => self.world.with_store(|store| {
+                store.cut_failure = Some("the pool is full".to_owned());
+            }),
+            _ => {}
+        }
+    }
+}
+
+impl<W: World> World for Adversary<'_, W> {
+    async fn see(&self, queries: &[Query]) -> Seen {
+        self.live_on().await;
+        self.hang().await;
+        if let Some(wrong) = judge::look(self.scene) {
+            self.scene.is_wrong(wrong);
+            self.live_on().await;
+        }
+        let mut seen = Seen::default();
+        let mut rest = Vec::new();
+        for query in queries {
+            match self.astray(query) {
+                Some(answer) => seen.insert(query.clone(), answer),
+                None => rest.push(query.clone()),
+            }
+        }
+        let real = self.inner.see(&rest).await;
+        let mut script = self.scene.script.borrow_mut();
+        let life = &mut script.life;
+        if !queries.is_empty() {
+            life.refused = life.refused.saturating_sub(1);
+            if life.stale > 0 {
+                life.stale -= 1;
+                let answers = rest
+                    .iter()
+                    .filter_map(|query| Some((query.clone(), real.answer(query)?.clone())));
+                life.cache.extend(answers);
+            } else if !life.cache.is_empty() {
+                life.cache.clear();
+            }
+        }
+        seen.extend(real);
+        seen
+    }
+
+    async fn act(&self, batches: &[Vec<Effect>]) -> Vec<Vec<Performed>> {
+        self.live_on().await;
+        let mut order: Vec<usize> = (0..batches.len()).collect();
+        // Batches are performed side by side: any of them may be first.
+        self.scene.script.borrow_mut().lots.shuffle(&mut order);
+        let mut all = vec![Vec::new(); batches.len()];
+        for index in order {
+            for effect in &batches[index] {
+                let Some(result) = self.one(effect).await else {
+                    self.live_on().await;
+                    break;
+                };
+                let failed = result.is_err();
+                all[index].push(result);
+                if failed {
+                    break;
+                }
+            }
+        }
+        all
+    }
+
+    fn now(&self) -> Timestamp {
+        self.scene.now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.inner.elapsed()
+    }
+
+    async fn pause(&self, at_most: Duration, on: &[Query]) -> Changed {
+        self.live_on().await;
+        let idle = {
+            let mut script = self.scene.script.borrow_mut();
+            script.life.idle += 1;
+            script.life.pauses += 1;
+            script.life.idle
+        };
+        if self.scene.script.borrow().life.pauses > PAUSES_MAX {
+            self.scene
+                .is_wrong("an endless run: it neither ends nor gives up");
+            self.live_on().await;
+        }
+        let longer = match idle {
+            0..PATIENCE => at_most,
+            PATIENCE..60 => at_most * 5,
+            _ => at_most * 50,
+        };
+        self.inner.pause(longer, on).await
+    }
+}
+
+impl<W: World> Sessions for Adversary<'_, W> {
+    fn open(&self, name: &str, order: &SessionOrder) {
+        if !self.may_speak("open") {
+            return;
+        }
+        self.scene.say(format!("open the session of {name}"));
+        let since = self.inner.now();
+        let mut script = self.scene.script.borrow_mut();
+        script.at_statement(name, 0);
+        let session = (order.clone(), since, 0);
+        script.life.sessions.insert(name.to_owned(), session);
+        drop(script);
+        self.inner.open(name, order);
+    }
+
+    fn send(&self, name: &str, text: &str, until: &Until) {
+        if !self.may_speak("say") {
+            return;
+        }
+        let mut script = self.scene.script.borrow_mut();
+        let said = script.life.sessions.get_mut(name).map_or(0, |session| {
+            session.2 += 1;
+            session.2
+        });
+        script.at_statement(name, said);
+        drop(script);
+        let first = text
+            .lines()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or("(nothing)");
+        self.scene.say(format!("say to {name}: {first}"));
+        self.inner.send(name, text, until);
+    }
+
+    fn close(&self, name: &str) {
+        if !self.may_speak("close") {
+            return;
+        }
+        self.scene.say(format!("close the session of {name}"));
+        self.scene.script.borrow_mut().life.sessions.remove(name);
+        self.inner.close(name);
+    }
+
+    async fn next(&self, at_most: Duration) -> Option<(String, SessionEvent)> {
+        self.live_on().await;
+        if let Some(wrong) = judge::look(self.scene) {
+            self.scene.is_wrong(wrong);
+            self.live_on().await;
+        }
+        let idle = {
+            let mut script = self.scene.script.borrow_mut();
+            script.life.idle += 1;
+            script.life.idle
+        };
+        let longer = if idle > 40 { at_most * 10 } else { at_most };
+        let event = self.inner.next(longer).await;
+        if let Some((name, said)) = &event {
+            if !self.may_speak("hear") {
+                self.live_on().await;
+            }
+            let mut script = self.scene.script.borrow_mut();
+            script.life.idle = 0;
+            if matches!(said, SessionEvent::Ended(_)) {
+                script.life.sessions.remove(name);
+            }
+        }
+        event
+    }
+}

@@ -1,0 +1,28 @@
+//! The whole engine under random applications and random mishaps, judged from outside.
+//!
+//! `lots` draws, `application` and `ground` are what is drawn, `adversary`, `book` and `foreign` let things go wrong,
+//! `live` lets one engine live, `run` is one run of a seed, `judge` says what was not as promised, `coverage` counts.
+//! Called by `refloat-sim` and by the tests of this crate.
+
+mod adversary;
+mod application;
+mod book;
+mod coverage;
+mod deed;
+mod foreign;
+mod ground;
+mod judge;
+mod live;
+mod lots;
+mod mishap;
+mod once;
+mod run;
+mod scene;
+mod state;
+
+pub use application::Application;
+pub use coverage::Coverage;
+pub use deed::Deed;
+pub use lots::Lots;
+pub use mishap::Mishap;
+pub use run::{Outcome, RUNS_PER_APPLICATION, Runner};

@@ -1,0 +1,390 @@
+//! One run: a seed decides the application, whether it is backed up or recovered, and what goes wrong; the judge says what
+//! was not as promised.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use refloat_core::backup::PointContent;
+use refloat_core::drive::{Drive, DriveError};
+use refloat_core::driver::Problem;
+use refloat_core::recovery::Existing;
+use refloat_core::run::{End, Progress, Record, RunPlan, Step, Work};
+
+use super::coverage::Coverage;
+use super::deed::Deed;
+use super::ground::Ground;
+use super::judge;
+use super::live::{Lived, live};
+use super::lots::Lots;
+use super::mishap::Mishap;
+use super::scene::{Planned, Scene, Story};
+use super::state::{State, state};
+use crate::sim::SimWorld;
+
+/// Runs of one application: so many seeds in a row share it.
+pub const RUNS_PER_APPLICATION: u64 = 16;
+/// Engines that one run may take.
+const LIVES_MAX: u32 = 40;
+
+/// What came of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// What was not as promised.
+    pub wrong: Option<String>,
+    /// What happened, a line each, if it was asked for.
+    pub story: Vec<String>,
+    /// What went wrong at what.
+    pub hits: Vec<(Deed, Mishap)>,
+}
+
+/// How often each deed is done in an undisturbed run.
+struct Profile {
+    done: BTreeMap<Deed, usize>,
+    announced: BTreeMap<Deed, usize>,
+    words: usize,
+    said: BTreeMap<String, usize>,
+    /// Members whose quiesce may outlive its session.
+    sticky: BTreeSet<String>,
+}
+
+impl Profile {
+    fn of(scene: &Scene<'_>) -> Self {
+        let script = scene.script.borrow();
+        Self {
+            done: script.done.clone(),
+            announced: script.announced.clone(),
+            words: script.words,
+            said: script.said.clone(),
+            sticky: scene.judge.borrow().sticky.clone(),
+        }
+    }
+
+    /// How often this deed is done where the mishap can come.
+    fn places(&self, deed: Deed, mishap: Mishap) -> usize {
+        let counts = if mishap.is_at_entry() {
+            &self.announced
+        } else {
+            &self.done
+        };
+        match mishap {
+            Mishap::DiesAtWord => self.words,
+            Mishap::SessionStaysHeld => self.sticky.len(),
+            _ if mishap.is_of_session() => self.said.len(),
+            _ => counts.get(&deed).copied().unwrap_or(0),
+        }
+    }
+
+    /// Draws one mishap that can happen in such a run; every pair is as likely as any other.
+    fn draw(&self, lots: &mut Lots) -> Option<Planned> {
+        let pairs: Vec<(Deed, Mishap)> = Coverage::pairs()
+            .filter(|(deed, mishap)| self.places(*deed, *mishap) > 0)
+            .collect();
+        if pairs.is_empty() {
+            return None;
+        }
+        let (deed, mishap) = *lots.pick(&pairs);
+        let place = lots.below(self.places(deed, mishap));
+        if !mishap.is_of_session() {
+            return Some(Planned::new(deed, 1 + place, mishap));
+        }
+        // What has let go in order stays held no more: only the statement that begins it counts.
+        let stays = mishap == Mishap::SessionStaysHeld;
+        let member = if stays {
+            self.sticky.iter().nth(place)
+        } else {
+            self.said.keys().nth(place)
+        }?;
+        let said = self.said.get(member).copied().unwrap_or(1);
+        let nth = if stays { 1 } else { 1 + lots.below(said) };
+        let mut planned = Planned::new(deed, nth, mishap);
+        planned.member.clone_from(member);
+        Some(planned)
+    }
+}
+
+/// An application, its undisturbed backup and its undisturbed recovery.
+struct Prepared {
+    ground: Ground,
+    before: State,
+    point: PointContent,
+    restore: RunPlan,
+    wanted: State,
+    of_backup: Profile,
+    of_restore: Profile,
+}
+
+impl Prepared {
+    fn of(seed: u64, story: &Story) -> Result<Self, String> {
+        let ground = Ground::of(seed)?;
+        let mut lines = story.lines.borrow_mut();
+        lines.extend(ground.application.lines.iter().cloned());
+        drop(lines);
+        let before = ground.source_state();
+        let scene = undisturbed(ground.source(), &ground.backup, story);
+        backup(&scene, &before, None)?;
+        if Progress::of(scene.records.borrow().iter()).ended() != Some(End::Completed) {
+            return Err(format!(
+                "the undisturbed backup failed: {}",
+                failing(&scene)
+            ));
+        }
+        let of_backup = Profile::of(&scene);
+        let sealed = ground.sealed(&scene.world)?;
+        drop(scene);
+        let scene = undisturbed(ground.target(), &sealed.restore, story);
+        restore(&scene, None)?;
+        let of_restore = Profile::of(&scene);
+        let wanted = state(&scene.world);
+        drop(scene);
+        Ok(Self {
+            before,
+            point: sealed.point,
+            restore: sealed.restore,
+            wanted,
+            of_backup,
+            of_restore,
+            ground,
+        })
+    }
+}
+
+fn undisturbed<'s>(world: SimWorld, plan: &'s RunPlan, story: &'s Story) -> Scene<'s> {
+    Scene::new(world, plan, Vec::new(), Lots::new(0), story)
+}
+
+fn failing(scene: &Scene<'_>) -> String {
+    let progress = Progress::of(scene.records.borrow().iter());
+    progress.failing().map_or_else(
+        || "it does not say why".to_owned(),
+        |problem| format!("{}: {}", problem.code, problem.message),
+    )
+}
+
+/// Runs seeds one after the other; the application of the last one is kept.
+#[derive(Default)]
+pub struct Runner {
+    last: Option<(u64, Result<Prepared, String>)>,
+}
+
+impl Runner {
+    /// Runs one seed.
+    pub fn run(&mut self, seed: u64) -> Outcome {
+        self.tell(seed, false)
+    }
+
+    /// Runs one seed and tells what happened.
+    pub fn story(&mut self, seed: u64) -> Outcome {
+        self.last = None;
+        self.tell(seed, true)
+    }
+
+    fn tell(&mut self, seed: u64, is_told: bool) -> Outcome {
+        let story = Story {
+            is_told,
+            lines: RefCell::default(),
+        };
+        let hits = RefCell::default();
+        // A panic of the simulator or of an assertion is a finding like any other.
+        let ran = catch_unwind(AssertUnwindSafe(|| self.disturbed(seed, &story, &hits)));
+        let wrong = match ran {
+            Ok(Ok(())) => None,
+            Ok(Err(wrong)) => Some(wrong),
+            Err(panic) => {
+                self.last = None;
+                let text = panic.downcast_ref::<String>().map(String::as_str);
+                let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+                Some(format!("panic: {}", text.unwrap_or("without words")))
+            }
+        };
+        Outcome {
+            wrong,
+            story: story.lines.into_inner(),
+            hits: hits.into_inner(),
+        }
+    }
+
+    fn disturbed(
+        &mut self,
+        seed: u64,
+        story: &Story,
+        hits: &RefCell<Vec<(Deed, Mishap)>>,
+    ) -> Result<(), String> {
+        let of = seed / RUNS_PER_APPLICATION;
+        if self.last.as_ref().is_none_or(|(last, _)| *last != of) {
+            self.last = None;
+            self.last = Some((of, Prepared::of(of, story)));
+        }
+        let Some((_, prepared)) = &self.last else {
+            return Ok(());
+        };
+        let prepared = prepared.as_ref().map_err(Clone::clone)?;
+        let mut lots = Lots::new(seed ^ 0x5eed_0000_0000_0000);
+        let is_backup = lots.chance(50);
+        let profile = if is_backup {
+            &prepared.of_backup
+        } else {
+            &prepared.of_restore
+        };
+        let count = *lots.pick(&[0, 1, 1, 1, 1, 2, 2, 2, 3, 4]);
+        let planned: Vec<Planned> = (0..count).filter_map(|_| profile.draw(&mut lots)).collect();
+        let (world, plan) = if is_backup {
+            (prepared.ground.source(), &prepared.ground.backup)
+        } else {
+            (prepared.ground.target(), &prepared.restore)
+        };
+        let next_too = lots.chance(20);
+        let scene = Scene::new(world, plan, planned, lots, story);
+        for one in &scene.script.borrow().planned {
+            scene.say(format!(
+                "planned: {} at {} {}",
+                one.mishap, one.deed, one.nth
+            ));
+        }
+        let ended = if is_backup {
+            backup(&scene, &prepared.before, Some(&prepared.point))
+        } else {
+            restore(&scene, Some(&prepared.wanted))
+        };
+        hits.borrow_mut().clone_from(&scene.script.borrow().hits);
+        ended?;
+        if is_backup && next_too {
+            scene.say("the next backup");
+            let plan = prepared.ground.next_backup(&scene.world)?;
+            scene.world.sealed.borrow_mut().clear();
+            for member in prepared.of_backup.said.keys() {
+                let trouble = crate::sim::Trouble::Breaks;
+                let never = crate::sim::SessionFault { at: 0, trouble };
+                scene.world.plan_session_fault(member, never);
+            }
+            let next = undisturbed(scene.world, &plan, story);
+            backup(&next, &prepared.before, Some(&prepared.point))?;
+            if Progress::of(next.records.borrow().iter()).ended() != Some(End::Completed) {
+                return Err(format!("the next backup failed: {}", failing(&next)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How a life left the run.
+enum Left {
+    Over(End),
+    Open(String),
+}
+
+/// One life, and what may be said of it at once.
+fn lived(scene: &Scene<'_>) -> Result<Left, String> {
+    let lived = live(scene);
+    if let Some(wrong) = scene.wrong() {
+        return Err(wrong);
+    }
+    if let Some(wrong) = judge::of_problems(&scene.records.borrow()) {
+        return Err(wrong);
+    }
+    match lived {
+        Lived::Died => Ok(Left::Open("its engine died".to_owned())),
+        Lived::Out(Ok(Drive::Ended(end))) => Ok(Left::Over(end)),
+        Lived::Out(Ok(Drive::Stuck(problem))) => {
+            scene.say(format!("STUCK: {}: {problem}", problem.code));
+            Ok(Left::Open(format!("stuck: {}: {problem}", problem.code)))
+        }
+        Lived::Out(Err(DriveError::Journal(error))) => {
+            scene.say(format!("STOPS: {error}"));
+            Ok(Left::Open(error.to_string()))
+        }
+        Lived::Out(Err(error @ DriveError::Deadlock { .. })) => Err(error.to_string()),
+    }
+}
+
+/// A life in which nothing goes wrong any more must bring the run to its end.
+fn must_go_on(scene: &Scene<'_>, why: &str) -> Result<(), String> {
+    let script = scene.script.borrow();
+    if script.life.mishaps == 0 {
+        return Err(format!(
+            "nothing goes wrong any more, and it does not end: {why}"
+        ));
+    }
+    if script.life.number > LIVES_MAX {
+        return Err(format!("no end after {LIVES_MAX} engines: {why}"));
+    }
+    Ok(())
+}
+
+/// A person mends what a person must: databases, foreign objects. Then another engine writes that it goes on.
+fn hand_on(scene: &Scene<'_>, records: impl Fn() -> Vec<Record>) {
+    let mut script = scene.script.borrow_mut();
+    let mut databases = scene.world.databases.borrow_mut();
+    databases.extend(std::mem::take(&mut script.down));
+    drop(databases);
+    let kept =
+        |step: &Step| matches!(&step.work, Work::Write(one) if one.existing == Existing::Skip);
+    if !scene.plan.steps.iter().any(kept) {
+        for foreign in std::mem::take(&mut script.foreign) {
+            scene.world.with_store(|store| store.remove(&foreign));
+        }
+    }
+    scene.world.with_store(|store| store.cut_failure = None);
+    script.journal_down = 0;
+    drop(script);
+    scene.world.settle(2);
+    let records = records();
+    scene.records.borrow_mut().extend(records);
+}
+
+/// Drives a recovery to its end, one engine after the other, as `refloat recover` does when it is given again.
+fn restore(scene: &Scene<'_>, wanted: Option<&State>) -> Result<(), String> {
+    loop {
+        match lived(scene)? {
+            Left::Over(End::Completed) => {
+                let skipped = std::mem::take(&mut scene.script.borrow_mut().foreign);
+                let skipped = skipped.iter().map(|one| one.id().to_string());
+                scene.script.borrow_mut().touched.extend(skipped);
+                return judge::of_restore(scene, wanted).map_or(Ok(()), Err);
+            }
+            Left::Over(End::Failed) => return Err("a recovery was given up".to_owned()),
+            Left::Open(why) => must_go_on(scene, &why)?,
+        }
+        scene.say("--- another engine goes on");
+        hand_on(scene, || {
+            vec![Record::Resumed {
+                at: scene.now(),
+                why: "resume".to_owned(),
+            }]
+        });
+    }
+}
+
+/// Drives a backup to its end; one whose engine died is cleaned up by another, as `clean_up_dead_run` of the CLI does.
+fn backup(scene: &Scene<'_>, before: &State, wanted: Option<&PointContent>) -> Result<(), String> {
+    loop {
+        match lived(scene)? {
+            Left::Over(end) => {
+                let completed = end == End::Completed;
+                return judge::of_backup(scene, before, wanted, completed).map_or(Ok(()), Err);
+            }
+            Left::Open(why) => must_go_on(scene, &why)?,
+        }
+        let ended = Progress::of(scene.records.borrow().iter()).ended();
+        if let Some(end) = ended {
+            let completed = end == End::Completed;
+            return judge::of_backup(scene, before, wanted, completed).map_or(Ok(()), Err);
+        }
+        scene.say("--- another engine cleans up");
+        hand_on(scene, || {
+            let at = scene.now();
+            let mut records = vec![Record::Resumed {
+                at,
+                why: "clean-up".to_owned(),
+            }];
+            if Progress::of(scene.records.borrow().iter())
+                .failing()
+                .is_none()
+            {
+                let problem = Problem::stuck("abandoned", "its engine died", "run it again");
+                records.push(Record::Failing { at, problem });
+            }
+            records
+        });
+    }
+}

@@ -1,0 +1,12 @@
+//! Random runs of the whole engine, a few of each kind; `cargo xtask sim` makes the many.
+
+use refloat_testkit::chaos::Runner;
+
+#[test]
+fn runs_of_a_few_applications_are_as_promised() {
+    let mut runner = Runner::default();
+    for seed in 0..48 {
+        let outcome = runner.run(seed);
+        assert_eq!(outcome.wrong, None, "seed {seed}");
+    }
+}
