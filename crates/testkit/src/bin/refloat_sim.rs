@@ -18,6 +18,10 @@ use refloat_core::planted::{Bug, plant};
 use refloat_testkit::chaos::{Coverage, RUNS_PER_APPLICATION, Runner};
 
 /// The whole engine under random applications and random mishaps.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 #[derive(Debug, Parser)]
 struct Arguments {
     /// One run, told line by line
@@ -60,7 +64,9 @@ fn time(text: &str) -> Result<Duration, String> {
         "h" => 3600,
         _ => return Err("a number and s, m or h".to_owned()),
     };
-    let number: u64 = number.parse().map_err(|_| "a number and s, m or h".to_owned())?;
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "a number and s, m or h".to_owned())?;
     Ok(Duration::from_secs(number * seconds))
 }
 
@@ -107,13 +113,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         (None, None) => 1_000,
         (runs, _) => runs.unwrap_or(u64::MAX),
     };
-    let from = match arguments.from {
-        Some(from) => from,
-        None => {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock")?;
-            now.as_secs() * 1_000_000
-        }
-    };
+    let from = arguments.from.map_or_else(by_the_clock, Ok)?;
     let many = many(from, runs, arguments);
     println!("{}", many.coverage.table());
     println!(
@@ -132,6 +132,14 @@ fn run(arguments: &Arguments) -> Result<bool> {
     }
     good &= many.failed.is_empty();
     Ok(good)
+}
+
+/// A first seed that nobody has run yet.
+fn by_the_clock() -> Result<u64> {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .context("the clock stands before 1970")?;
+    Ok(now.as_secs() * 1_000_000)
 }
 
 fn named(name: &str) -> Result<Bug> {
@@ -206,7 +214,9 @@ fn many(from: u64, runs: u64, arguments: &Arguments) -> Many {
             });
         }
     });
-    let mut total = total.into_inner().expect("no thread panics while it counts");
+    let mut total = total
+        .into_inner()
+        .expect("no thread panics while it counts");
     total.took = begun.elapsed();
     total.failed.sort();
     total
@@ -229,7 +239,10 @@ fn replay() -> Result<Vec<String>> {
     let mut seeds = BTreeSet::new();
     for entry in fs::read_dir(kept()).into_iter().flatten() {
         let path = entry?.path();
-        let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = path
+            .file_stem()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         if path.extension().is_some_and(|one| one == "txt") {
             let Ok(seed) = name.parse::<u64>() else {
                 bail!("{}: its name is no seed", path.display());
@@ -239,7 +252,11 @@ fn replay() -> Result<Vec<String>> {
     }
     for seed in &seeds {
         let outcome = Runner::default().run(*seed);
-        report(&format!("kept seed {seed}"), outcome.wrong.as_deref(), &mut failed);
+        report(
+            &format!("kept seed {seed}"),
+            outcome.wrong.as_deref(),
+            &mut failed,
+        );
     }
     Ok(failed)
 }
@@ -273,14 +290,21 @@ fn hunts(threads: usize) -> Vec<(Bug, Option<(u64, String)>)> {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let index = usize::try_from(index).unwrap_or(usize::MAX);
-                    let Some(bug) = Bug::ALL.get(index) else { break };
+                    let Some(bug) = Bug::ALL.get(index) else {
+                        break;
+                    };
                     let hunted = (*bug, hunt(*bug));
-                    found.lock().expect("no thread panics while it counts").push(hunted);
+                    found
+                        .lock()
+                        .expect("no thread panics while it counts")
+                        .push(hunted);
                 }
             });
         }
     });
-    let mut found = found.into_inner().expect("no thread panics while it counts");
+    let mut found = found
+        .into_inner()
+        .expect("no thread panics while it counts");
     found.sort();
     found
 }
@@ -290,7 +314,10 @@ fn bugs(threads: usize) -> bool {
     for (bug, found) in &found {
         match found {
             Some((runs, wrong)) => println!("{:24} {runs:>6} runs   {wrong}", format!("{bug:?}")),
-            None => println!("{:24}  NOT FOUND in {BUG_RUNS_MAX} runs", format!("{bug:?}")),
+            None => println!(
+                "{:24}  NOT FOUND in {BUG_RUNS_MAX} runs",
+                format!("{bug:?}")
+            ),
         }
     }
     found.iter().all(|(_, found)| found.is_some())
@@ -299,19 +326,26 @@ fn bugs(threads: usize) -> bool {
 /// What `cargo xtask test` runs, a line for each test.
 fn stage(arguments: &Arguments) -> Result<bool> {
     let mut failed = replay()?;
-    let kept = failed.len();
-    let all = many(0, STAGE_RUNS, &Arguments {
-        keep_going: true,
-        time: None,
-        ..Arguments::parse_from(["refloat-sim"])
-    });
+    let all = many(
+        0,
+        STAGE_RUNS,
+        &Arguments {
+            keep_going: true,
+            time: None,
+            ..Arguments::parse_from(["refloat-sim"])
+        },
+    );
     for (seed, wrong) in &all.failed {
         report(&format!("seed {seed}"), Some(wrong), &mut failed);
     }
     println!("{}", all.coverage.table());
     println!("{} runs in {:.0} s", all.runs, all.took.as_secs_f64());
     for (deed, mishap) in all.coverage.missing() {
-        report(&format!("pair {deed} × {mishap}"), Some("was never hit"), &mut failed);
+        report(
+            &format!("pair {deed} × {mishap}"),
+            Some("was never hit"),
+            &mut failed,
+        );
     }
     let pairs = Coverage::possible() - all.coverage.missing().len();
     let mut passed = usize::try_from(all.runs).unwrap_or(0) - all.failed.len() + pairs;
@@ -321,10 +355,13 @@ fn stage(arguments: &Arguments) -> Result<bool> {
                 println!("{:24} {runs:>6} runs   {wrong}", format!("{bug:?}"));
                 passed += 1;
             }
-            None => report(&format!("planted bug {bug:?}"), Some("was not found"), &mut failed),
+            None => report(
+                &format!("planted bug {bug:?}"),
+                Some("was not found"),
+                &mut failed,
+            ),
         }
     }
-    let _ = kept;
     println!("test result: ok. {passed} passed; {} failed", failed.len());
     Ok(failed.is_empty())
 }

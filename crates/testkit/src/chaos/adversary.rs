@@ -105,7 +105,8 @@ impl<W: World> Adversary<'_, W> {
     async fn perform(&self, effect: &Effect) -> Performed {
         let run = self.scene.plan.run.as_str();
         let is_sealed = |point: &serde_json::Value| point["run"].as_str() == Some(run);
-        if matches!(effect, Effect::Seal(_)) && self.scene.world.sealed.borrow().iter().any(is_sealed)
+        if matches!(effect, Effect::Seal(_))
+            && self.scene.world.sealed.borrow().iter().any(is_sealed)
         {
             let sealed = Outcome::default().with("point", "chaos/0000000001");
             return Ok(Effected::Sealed(sealed));
@@ -136,7 +137,7 @@ impl<W: World> Adversary<'_, W> {
                     refuse("expired", "the resourceVersion is too old")
                 }
                 (Some(Mishap::ReadsExpired), _) => None,
-                _ if life.refused % 2 == 0 => refuse("server-error", "etcd has no leader"),
+                _ if life.refused.is_multiple_of(2) => refuse("server-error", "etcd has no leader"),
                 _ => refuse("unreachable", "no answer within 30 s"),
             };
         }
@@ -221,9 +222,9 @@ impl<W: World> World for Adversary<'_, W> {
             life.refused = life.refused.saturating_sub(1);
             if life.stale > 0 {
                 life.stale -= 1;
-                let answers = rest.iter().filter_map(|query| {
-                    Some((query.clone(), real.answer(query)?.clone()))
-                });
+                let answers = rest
+                    .iter()
+                    .filter_map(|query| Some((query.clone(), real.answer(query)?.clone())));
                 life.cache.extend(answers);
             } else if !life.cache.is_empty() {
                 life.cache.clear();
@@ -268,7 +269,8 @@ impl<W: World> World for Adversary<'_, W> {
             script.life.idle
         };
         if self.scene.script.borrow().life.pauses > PAUSES_MAX {
-            self.scene.is_wrong("an endless run: it neither ends nor gives up");
+            self.scene
+                .is_wrong("an endless run: it neither ends nor gives up");
             self.live_on().await;
         }
         let longer = match idle {
@@ -306,7 +308,10 @@ impl<W: World> Sessions for Adversary<'_, W> {
         });
         script.at_statement(name, said);
         drop(script);
-        let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("(nothing)");
+        let first = text
+            .lines()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or("(nothing)");
         self.scene.say(format!("say to {name}: {first}"));
         self.inner.send(name, text, until);
     }

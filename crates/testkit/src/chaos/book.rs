@@ -83,7 +83,10 @@ impl Journal for Book<'_> {
         }
         let mishap = self.mishap(records);
         if let Some(mishap) = mishap {
-            scene.say(format!("an entry   <- {}", mishap.to_string().to_uppercase()));
+            scene.say(format!(
+                "an entry   <- {}",
+                mishap.to_string().to_uppercase()
+            ));
         }
         match mishap {
             Some(Mishap::EntryLost) => {

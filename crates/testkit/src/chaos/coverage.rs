@@ -41,7 +41,9 @@ impl Coverage {
 
     /// Pairs that are possible and have never happened.
     pub fn missing(&self) -> Vec<(Deed, Mishap)> {
-        Self::pairs().filter(|pair| !self.hits.contains_key(pair)).collect()
+        Self::pairs()
+            .filter(|pair| !self.hits.contains_key(pair))
+            .collect()
     }
 
     /// The table: a line for each mishap, a column for each deed; `.` is impossible.
@@ -65,7 +67,9 @@ impl Coverage {
             text.push('\n');
         }
         let deeds = Deed::ALL.iter().enumerate();
-        let deeds: Vec<String> = deeds.map(|(index, deed)| format!("[{}] {deed}", index + 1)).collect();
+        let deeds: Vec<String> = deeds
+            .map(|(index, deed)| format!("[{}] {deed}", index + 1))
+            .collect();
         text.push_str(&deeds.join("  "));
         text.push('\n');
         text

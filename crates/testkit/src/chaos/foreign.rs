@@ -52,14 +52,17 @@ fn older(object: &Value) -> Option<Value> {
 /// Whether this can happen to this very effect.
 pub(super) fn fits(scene: &Scene<'_>, mishap: Mishap, effect: &Effect) -> bool {
     match mishap {
-        Mishap::ForeignExists | Mishap::ForeignDeletes | Mishap::ForeignChanges => {
-            created(effect).is_some_and(|(resource, object, reference)| {
-                let fresh = scene.world.with_store(|store| store.get(&reference).is_none());
+        Mishap::ForeignExists | Mishap::ForeignDeletes | Mishap::ForeignChanges => created(effect)
+            .is_some_and(|(resource, object, reference)| {
+                let fresh = scene
+                    .world
+                    .with_store(|store| store.get(&reference).is_none());
                 fresh && !resource.group.contains("chaos") && is_marked(object)
-            })
-        }
+            }),
         Mishap::ForeignOlder => created(effect).is_some_and(|(_, object, reference)| {
-            let fresh = scene.world.with_store(|store| store.get(&reference).is_none());
+            let fresh = scene
+                .world
+                .with_store(|store| store.get(&reference).is_none());
             fresh && older(object).is_some()
         }),
         Mishap::DatabaseDown => server(scene, effect).is_some(),
@@ -68,13 +71,17 @@ pub(super) fn fits(scene: &Scene<'_>, mishap: Mishap, effect: &Effect) -> bool {
 }
 
 fn is_marked(object: &Value) -> bool {
-    object["metadata"]["annotations"].get(ANNOTATION_DIGEST).is_some()
+    object["metadata"]["annotations"]
+        .get(ANNOTATION_DIGEST)
+        .is_some()
 }
 
 /// Does it.
 pub(super) fn meddle(scene: &Scene<'_>, mishap: Option<Mishap>, effect: &Effect) {
     if mishap == Some(Mishap::DatabaseDown) {
-        let Some(pod) = server(scene, effect) else { return };
+        let Some(pod) = server(scene, effect) else {
+            return;
+        };
         let mut databases = scene.world.databases.borrow_mut();
         if let Some(database) = databases.get_mut(&pod) {
             let before = (pod, database.clone());
@@ -86,7 +93,11 @@ pub(super) fn meddle(scene: &Scene<'_>, mishap: Option<Mishap>, effect: &Effect)
     let Some((resource, object, reference)) = created(effect) else {
         return;
     };
-    scene.say(format!("a foreign hand: {} {}", mishap.map_or(String::new(), |one| one.to_string()), reference.id()));
+    scene.say(format!(
+        "a foreign hand: {} {}",
+        mishap.map_or(String::new(), |one| one.to_string()),
+        reference.id()
+    ));
     let mut script = scene.script.borrow_mut();
     script.meddled = true;
     scene.world.with_store(|store| match mishap {
@@ -108,7 +119,10 @@ pub(super) fn meddle(scene: &Scene<'_>, mishap: Option<Mishap>, effect: &Effect)
         }
         Some(Mishap::ForeignDeletes) => store.remove(&reference),
         Some(Mishap::ForeignChanges) => {
-            store.change(&reference, &json!({ "metadata": { "labels": { FOREIGN: "yes" } } }));
+            store.change(
+                &reference,
+                &json!({ "metadata": { "labels": { FOREIGN: "yes" } } }),
+            );
         }
         _ => {}
     });

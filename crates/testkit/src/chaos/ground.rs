@@ -66,7 +66,10 @@ fn source(application: &Application) -> SimWorld {
         store.seed(resource, object.clone());
     }
     let world = SimWorld::new(store);
-    world.databases.borrow_mut().extend(application.databases.clone());
+    world
+        .databases
+        .borrow_mut()
+        .extend(application.databases.clone());
     world.settle(100);
     world.with_store(|store| {
         for (namespace, owner, name) in &application.children {
@@ -107,7 +110,10 @@ fn fill(store: &mut Store) {
 
 /// Everything is old: what a run makes is told from it by its time.
 fn age(store: &mut Store) {
-    let all: Vec<ObjectRef> = store.iter().map(|(reference, _)| reference.clone()).collect();
+    let all: Vec<ObjectRef> = store
+        .iter()
+        .map(|(reference, _)| reference.clone())
+        .collect();
     let old = json!({ "metadata": { "creationTimestamp": "2025-12-01T00:00:00Z" } });
     for reference in all {
         store.change(&reference, &old);
@@ -242,15 +248,30 @@ impl Ground {
         let existing = if self.application.existing.is_empty() {
             Existing::Fail
         } else {
-            let refused = plan::plan("chaos/1", &point, &objects, &target, &restore_goal(Existing::Fail));
+            let refused = plan::plan(
+                "chaos/1",
+                &point,
+                &objects,
+                &target,
+                &restore_goal(Existing::Fail),
+            );
             let said = refused.err().unwrap_or_default();
-            if !said.iter().any(|problem| problem.code == "namespace-in-use") {
+            if !said
+                .iter()
+                .any(|problem| problem.code == "namespace-in-use")
+            {
                 return Err(format!("a namespace in use was not refused: {said:?}"));
             }
             Existing::Skip
         };
-        let planned = plan::plan("chaos/1", &point, &objects, &target, &restore_goal(existing))
-            .map_err(|problems| format!("the recovery cannot be planned: {problems:?}"))?;
+        let planned = plan::plan(
+            "chaos/1",
+            &point,
+            &objects,
+            &target,
+            &restore_goal(existing),
+        )
+        .map_err(|problems| format!("the recovery cannot be planned: {problems:?}"))?;
         Ok(Sealed {
             point,
             restore: planned.plan,

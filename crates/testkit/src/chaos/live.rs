@@ -27,7 +27,9 @@ const POLLS_MAX: usize = 20_000;
 pub(super) fn drivers() -> &'static [&'static dyn Driver] {
     static ALL: LazyLock<Vec<&'static dyn Driver>> = LazyLock::new(|| {
         let once: &'static dyn Driver = &Once;
-        std::iter::once(once).chain(CATALOGUE.iter().copied()).collect()
+        std::iter::once(once)
+            .chain(CATALOGUE.iter().copied())
+            .collect()
     });
     &ALL
 }
@@ -60,7 +62,9 @@ impl Observer for Watcher<'_> {
                         script.at_effect(Deed::Capture, |_| true)
                     };
                     scene.say(match mishap {
-                        Some(mishap) => format!("{line}   <- {}", mishap.to_string().to_uppercase()),
+                        Some(mishap) => {
+                            format!("{line}   <- {}", mishap.to_string().to_uppercase())
+                        }
                         None => line,
                     });
                     match mishap {
@@ -76,7 +80,10 @@ impl Observer for Watcher<'_> {
             Event::Began(_) | Event::Waiting(..) => {}
             Event::Done(step, _) => scene.say(format!("done: {}", step.title)),
             Event::Stuck(step, problem) => {
-                scene.say(format!("stuck: {}: {}: {problem}", step.title, problem.code));
+                scene.say(format!(
+                    "stuck: {}: {}: {problem}",
+                    step.title, problem.code
+                ));
             }
             Event::GivingUp(problem) => scene.say(format!("giving up: {}", problem.code)),
         }

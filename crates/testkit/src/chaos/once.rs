@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use refloat_core::driver::{
-    Claim, Driver, Effect, ExecRequest, Facts, Op, Outcome, Query, Repeat, Role, Seen, Task, Verdict,
+    Claim, Driver, Effect, ExecRequest, Facts, Op, Outcome, Query, Repeat, Role, Seen, Task,
+    Verdict,
 };
 use refloat_core::inventory::{Inventory, Thing};
 

@@ -124,7 +124,10 @@ impl Prepared {
         let scene = undisturbed(ground.source(), &ground.backup, story);
         backup(&scene, &before, None)?;
         if Progress::of(scene.records.borrow().iter()).ended() != Some(End::Completed) {
-            return Err(format!("the undisturbed backup failed: {}", failing(&scene)));
+            return Err(format!(
+                "the undisturbed backup failed: {}",
+                failing(&scene)
+            ));
         }
         let of_backup = Profile::of(&scene);
         let sealed = ground.sealed(&scene.world)?;
@@ -233,7 +236,10 @@ impl Runner {
         let next_too = lots.chance(20);
         let scene = Scene::new(world, plan, planned, lots, story);
         for one in &scene.script.borrow().planned {
-            scene.say(format!("planned: {} at {} {}", one.mishap, one.deed, one.nth));
+            scene.say(format!(
+                "planned: {} at {} {}",
+                one.mishap, one.deed, one.nth
+            ));
         }
         let ended = if is_backup {
             backup(&scene, &prepared.before, Some(&prepared.point))
@@ -295,7 +301,9 @@ fn lived(scene: &Scene<'_>) -> Result<Left, String> {
 fn must_go_on(scene: &Scene<'_>, why: &str) -> Result<(), String> {
     let script = scene.script.borrow();
     if script.life.mishaps == 0 {
-        return Err(format!("nothing goes wrong any more, and it does not end: {why}"));
+        return Err(format!(
+            "nothing goes wrong any more, and it does not end: {why}"
+        ));
     }
     if script.life.number > LIVES_MAX {
         return Err(format!("no end after {LIVES_MAX} engines: {why}"));
@@ -309,7 +317,8 @@ fn hand_on(scene: &Scene<'_>, records: impl Fn() -> Vec<Record>) {
     let mut databases = scene.world.databases.borrow_mut();
     databases.extend(std::mem::take(&mut script.down));
     drop(databases);
-    let kept = |step: &Step| matches!(&step.work, Work::Write(one) if one.existing == Existing::Skip);
+    let kept =
+        |step: &Step| matches!(&step.work, Work::Write(one) if one.existing == Existing::Skip);
     if !scene.plan.steps.iter().any(kept) {
         for foreign in std::mem::take(&mut script.foreign) {
             scene.world.with_store(|store| store.remove(&foreign));
@@ -347,11 +356,7 @@ fn restore(scene: &Scene<'_>, wanted: Option<&State>) -> Result<(), String> {
 }
 
 /// Drives a backup to its end; one whose engine died is cleaned up by another, as `clean_up_dead_run` of the CLI does.
-fn backup(
-    scene: &Scene<'_>,
-    before: &State,
-    wanted: Option<&PointContent>,
-) -> Result<(), String> {
+fn backup(scene: &Scene<'_>, before: &State, wanted: Option<&PointContent>) -> Result<(), String> {
     loop {
         match lived(scene)? {
             Left::Over(end) => {
@@ -372,7 +377,10 @@ fn backup(
                 at,
                 why: "clean-up".to_owned(),
             }];
-            if Progress::of(scene.records.borrow().iter()).failing().is_none() {
+            if Progress::of(scene.records.borrow().iter())
+                .failing()
+                .is_none()
+            {
                 let problem = Problem::stuck("abandoned", "its engine died", "run it again");
                 records.push(Record::Failing { at, problem });
             }

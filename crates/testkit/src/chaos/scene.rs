@@ -44,6 +44,10 @@ impl Planned {
 }
 
 /// What is so for one life of an engine.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and all of them may be so at once"
+)]
 #[derive(Debug, Default)]
 pub(super) struct Life {
     pub(super) number: u32,
@@ -115,7 +119,11 @@ impl Script {
 
     /// Counts an effect; what happens to it. `fits` says whether a mishap can happen to this very one; else it waits for
     /// the next.
-    pub(super) fn at_effect(&mut self, deed: Deed, fits: impl Fn(Mishap) -> bool) -> Option<Mishap> {
+    pub(super) fn at_effect(
+        &mut self,
+        deed: Deed,
+        fits: impl Fn(Mishap) -> bool,
+    ) -> Option<Mishap> {
         let count = self.done.entry(deed).or_default();
         *count += 1;
         let count = *count;
@@ -164,9 +172,10 @@ impl Script {
     pub(super) fn at_word(&mut self) -> bool {
         self.words += 1;
         let words = self.words;
-        let found = self.planned.iter_mut().find(|one| {
-            !one.spent && one.mishap == Mishap::DiesAtWord && one.nth == words
-        });
+        let found = self
+            .planned
+            .iter_mut()
+            .find(|one| !one.spent && one.mishap == Mishap::DiesAtWord && one.nth == words);
         let Some(found) = found else { return false };
         found.spent = true;
         self.happened(Deed::Capture, Mishap::DiesAtWord);

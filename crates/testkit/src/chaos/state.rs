@@ -32,7 +32,11 @@ pub(super) fn state(world: &SimWorld) -> State {
     let inventory = world.inventory();
     let mut names = BTreeMap::new();
     for volume in inventory.of_kind("", "PersistentVolume") {
-        let text = |key: &str| volume.object["spec"]["claimRef"][key].as_str().unwrap_or("nobody");
+        let text = |key: &str| {
+            volume.object["spec"]["claimRef"][key]
+                .as_str()
+                .unwrap_or("nobody")
+        };
         let name = format!("volume-of-{}-{}", text("namespace"), text("name"));
         names.insert(volume.name().to_owned(), name);
     }
@@ -84,7 +88,10 @@ pub(super) fn difference(wanted: &State, now: &State, except: &[String]) -> Opti
             Some(_) => {}
         }
     }
-    let more = now.keys().filter(compared).find(|id| !wanted.contains_key(*id));
+    let more = now
+        .keys()
+        .filter(compared)
+        .find(|id| !wanted.contains_key(*id));
     more.map(|id| format!("{id} is there and should not be"))
 }
 
@@ -112,7 +119,9 @@ mod tests {
 
     fn of(objects: &[(&str, Value)]) -> State {
         let owned = objects.iter();
-        owned.map(|(id, object)| ((*id).to_owned(), object.clone())).collect()
+        owned
+            .map(|(id, object)| ((*id).to_owned(), object.clone()))
+            .collect()
     }
 
     #[test]
@@ -120,9 +129,15 @@ mod tests {
         let wanted = of(&[("a", json!({ "x": { "y": 1 } })), ("b", json!({}))]);
         let tell = |now: &State| difference(&wanted, now, &[]);
         assert_eq!(tell(&wanted), None);
-        assert_eq!(tell(&of(&[("a", wanted["a"].clone())])).unwrap(), "b is lost");
+        assert_eq!(
+            tell(&of(&[("a", wanted["a"].clone())])).unwrap(),
+            "b is lost"
+        );
         let changed = of(&[("a", json!({ "x": { "y": 2 } })), ("b", json!({}))]);
-        assert_eq!(tell(&changed).unwrap(), "a differs: /x/y should be 1 and is 2");
+        assert_eq!(
+            tell(&changed).unwrap(),
+            "a differs: /x/y should be 1 and is 2"
+        );
         let mut more = wanted.clone();
         more.insert("c".to_owned(), json!({}));
         assert_eq!(tell(&more).unwrap(), "c is there and should not be");

@@ -32,7 +32,12 @@ impl Drawing<'_> {
         if self.lots.chance(20) {
             let namespace = self.namespace();
             let spec = json!({ "podSelector": {}, "policyTypes": ["Ingress"] });
-            self.put("NetworkPolicy", Some(&namespace), "closed", json!({ "spec": spec }));
+            self.put(
+                "NetworkPolicy",
+                Some(&namespace),
+                "closed",
+                json!({ "spec": spec }),
+            );
         }
     }
 
@@ -68,7 +73,7 @@ impl Drawing<'_> {
         let name = "caches.chaos.example.com";
         self.put("CustomResourceDefinition", None, name, definition);
         let caches = Resource::namespaced("chaos.example.com/v1", "Cache", "caches");
-        for index in 0..1 + self.lots.below(2) {
+        for index in 0..=self.lots.below(2) {
             let of = self.namespace();
             let body = json!({ "spec": { "size": "1Gi" } });
             self.put_as(&caches, Some(&of), &format!("cache{index}"), body);
@@ -81,7 +86,12 @@ impl Drawing<'_> {
         self.put("ServiceAccount", Some(namespace), "reader", json!({}));
         let rules =
             json!([{ "apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list"] }]);
-        self.put("ClusterRole", None, "chaos-reader", json!({ "rules": rules }));
+        self.put(
+            "ClusterRole",
+            None,
+            "chaos-reader",
+            json!({ "rules": rules }),
+        );
         let binding = json!({
             "roleRef": { "apiGroup": RBAC, "kind": "ClusterRole", "name": "chaos-reader" },
             "subjects": [{ "kind": "ServiceAccount", "name": "reader", "namespace": namespace }],
@@ -92,12 +102,16 @@ impl Drawing<'_> {
 
     /// A CronJob, and a Job that is finished.
     fn jobs(&mut self, namespace: &str) {
-        let pod =
-            json!({ "restartPolicy": "Never", "containers": [{ "name": "job", "image": "job:1" }] });
+        let pod = json!({ "restartPolicy": "Never", "containers": [{ "name": "job", "image": "job:1" }] });
         let spec = json!({
             "schedule": "@daily", "jobTemplate": { "spec": { "template": { "spec": pod } } },
         });
-        self.put("CronJob", Some(namespace), "nightly", json!({ "spec": spec }));
+        self.put(
+            "CronJob",
+            Some(namespace),
+            "nightly",
+            json!({ "spec": spec }),
+        );
         let status = json!({ "succeeded": 1, "completionTime": "2025-12-01T00:00:00Z" });
         let body = json!({ "spec": { "template": { "spec": pod } }, "status": status });
         self.put("Job", Some(namespace), "migration", body);
@@ -130,6 +144,8 @@ impl Drawing<'_> {
                 "metadata": { "name": name, "namespace": namespace }, "data": { "url": "mine" },
             }),
         ));
-        self.say(format!("at the second site already: ConfigMap {namespace}/{name}"));
+        self.say(format!(
+            "at the second site already: ConfigMap {namespace}/{name}"
+        ));
     }
 }

@@ -7,7 +7,7 @@ use super::{Drawing, ONCE, deployment, stateful_set};
 
 impl Drawing<'_> {
     pub(super) fn workloads(&mut self) {
-        for index in 0..1 + self.lots.below(3) {
+        for index in 0..=self.lots.below(3) {
             let namespace = self.namespace();
             self.client(&namespace, &format!("web{index}"));
         }
@@ -45,7 +45,7 @@ impl Drawing<'_> {
         let mut container = json!({ "name": "web", "image": "refloat.local/web:1" });
         let mut said = "which database is not said".to_owned();
         if let Some(address) = self.address(namespace) {
-            said = address.clone();
+            said.clone_from(&address);
             if self.lots.chance(50) {
                 let map = format!("{name}-settings");
                 let body = json!({ "data": { "url": address } });
@@ -57,7 +57,12 @@ impl Drawing<'_> {
         }
         let starts = self.lots.below(7);
         let replicas = u32::try_from(1 + self.lots.below(2)).unwrap_or(1);
-        let body = deployment(name, replicas, starts, &json!({ "containers": [container] }));
+        let body = deployment(
+            name,
+            replicas,
+            starts,
+            &json!({ "containers": [container] }),
+        );
         self.put("Deployment", Some(namespace), name, body);
         self.say(format!("client {namespace}/{name}: {said}"));
         if self.lots.chance(70) {
@@ -67,7 +72,11 @@ impl Drawing<'_> {
             }
         }
         if self.lots.chance(20) {
-            let child = (namespace.to_owned(), name.to_owned(), format!("{name}-child"));
+            let child = (
+                namespace.to_owned(),
+                name.to_owned(),
+                format!("{name}-child"),
+            );
             self.made.children.push(child);
         }
     }
@@ -130,6 +139,8 @@ impl Drawing<'_> {
         let mut body = stateful_set("tally", 1, &pod, &[]);
         body["annotations"] = json!({ ONCE: "tally" });
         self.put("StatefulSet", Some(namespace), "tally", body);
-        self.say(format!("tally {namespace}/tally: a command that may be given once"));
+        self.say(format!(
+            "tally {namespace}/tally: a command that may be given once"
+        ));
     }
 }

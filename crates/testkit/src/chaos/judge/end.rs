@@ -45,7 +45,8 @@ fn leftovers(scene: &Scene<'_>) -> Vec<String> {
         let left = store.iter().filter(|(reference, object)| {
             of_run(object) || reference.resource.kind == "VolumeSnapshotContent"
         });
-        left.map(|(reference, _)| reference.id().to_string()).collect()
+        left.map(|(reference, _)| reference.id().to_string())
+            .collect()
     })
 }
 
@@ -77,7 +78,15 @@ pub(in crate::chaos) fn of_backup(
     if let Some(wrong) = of_any(scene) {
         return Some(wrong);
     }
-    if let Some(differs) = difference(before, &state(&scene.world), &["Namespace refloat-system".to_owned(), "ServiceAccount refloat-system/default".to_owned(), "ConfigMap refloat-system/kube-root-ca.crt".to_owned()]) {
+    if let Some(differs) = difference(
+        before,
+        &state(&scene.world),
+        &[
+            "Namespace refloat-system".to_owned(),
+            "ServiceAccount refloat-system/default".to_owned(),
+            "ConfigMap refloat-system/kube-root-ca.crt".to_owned(),
+        ],
+    ) {
         return Some(format!("the backup has changed the site: {differs}"));
     }
     let sealed = scene.world.sealed.borrow();
@@ -100,10 +109,13 @@ pub(in crate::chaos) fn of_backup(
     }
     let modes = |point: &PointContent| -> Vec<_> {
         let members = point.members.iter();
-        members.map(|one| (one.name.clone(), one.mode, one.held.is_some())).collect()
+        members
+            .map(|one| (one.name.clone(), one.mode, one.held.is_some()))
+            .collect()
     };
-    (modes(wanted) != modes(&point))
-        .then(|| "the sealed point's members were taken otherwise than the undisturbed one's".to_owned())
+    (modes(wanted) != modes(&point)).then(|| {
+        "the sealed point's members were taken otherwise than the undisturbed one's".to_owned()
+    })
 }
 
 /// What is wrong with a recovery that says that it is complete. `wanted` is `None` for the undisturbed one.
@@ -112,7 +124,12 @@ pub(in crate::chaos) fn of_restore(scene: &Scene<'_>, wanted: Option<&State>) ->
         return Some(wrong);
     }
     let progress = Progress::of(scene.records.borrow().iter());
-    if let Some(open) = scene.plan.steps.iter().find(|step| !progress.is_done(&step.id)) {
+    if let Some(open) = scene
+        .plan
+        .steps
+        .iter()
+        .find(|step| !progress.is_done(&step.id))
+    {
         return Some(format!("it is complete without `{}`", open.id));
     }
     let touched: Vec<String> = scene.script.borrow().touched.iter().cloned().collect();
@@ -139,10 +156,15 @@ fn provenance(scene: &Scene<'_>, touched: &[String]) -> Option<String> {
                 continue;
             }
             let annotation = |key: &str| {
-                live.pointer("/metadata/annotations").and_then(|all| all.get(key)?.as_str())
+                live.pointer("/metadata/annotations")
+                    .and_then(|all| all.get(key)?.as_str())
             };
-            let (recovery, said) = (annotation(ANNOTATION_RECOVERY), annotation(ANNOTATION_DIGEST));
-            let kept = writing.existing == refloat_core::recovery::Existing::Skip && recovery.is_none();
+            let (recovery, said) = (
+                annotation(ANNOTATION_RECOVERY),
+                annotation(ANNOTATION_DIGEST),
+            );
+            let kept =
+                writing.existing == refloat_core::recovery::Existing::Skip && recovery.is_none();
             if kept {
                 continue;
             }
@@ -152,12 +174,20 @@ fn provenance(scene: &Scene<'_>, touched: &[String]) -> Option<String> {
             if said != Some(digest(&writing.object).as_str()) {
                 return Some(format!("{id} carries another digest than its content has"));
             }
-            let foreign = live.pointer("/metadata/labels").is_some_and(|all| all.get(FOREIGN).is_some());
+            let foreign = live
+                .pointer("/metadata/labels")
+                .is_some_and(|all| all.get(FOREIGN).is_some());
             for (key, value) in writing.object.as_object().into_iter().flatten() {
-                let compared = matches!(key.as_str(), "data" | "rules" | "roleRef" | "subjects" | "type")
-                    || key == "spec" && target.resource.kind == "CronJob";
+                let compared = matches!(
+                    key.as_str(),
+                    "data" | "rules" | "roleRef" | "subjects" | "type"
+                ) || key == "spec" && target.resource.kind == "CronJob";
                 if compared && live.get(key) != Some(value) {
-                    let who = if touched.contains(&id) || foreign { " after a foreign hand" } else { "" };
+                    let who = if touched.contains(&id) || foreign {
+                        " after a foreign hand"
+                    } else {
+                        ""
+                    };
                     return Some(format!("{id}: `{key}` is not what the point holds{who}"));
                 }
             }

@@ -70,7 +70,9 @@ pub(super) fn before(scene: &Scene<'_>, effect: &Effect) -> Option<String> {
         return Some(format!("`{line}` although {why}"));
     }
     if !is_announced(&scene.records.borrow(), &line) {
-        return Some(format!("`{line}` was not in the journal before it was done"));
+        return Some(format!(
+            "`{line}` was not in the journal before it was done"
+        ));
     }
     match effect {
         Effect::Patch { precondition, .. } | Effect::Delete { precondition, .. } => {
@@ -110,7 +112,10 @@ fn keeps_data(scene: &Scene<'_>, effect: &Effect, _: &Precondition) -> Option<St
         return None;
     }
     if !ours {
-        return Some(format!("a recovery deletes a user's claim: {}", object.id()));
+        return Some(format!(
+            "a recovery deletes a user's claim: {}",
+            object.id()
+        ));
     }
     scene.world.with_store(|store| {
         let claim = store.get(object)?;
@@ -120,7 +125,10 @@ fn keeps_data(scene: &Scene<'_>, effect: &Effect, _: &Precondition) -> Option<St
         let policy = volume.pointer("/spec/persistentVolumeReclaimPolicy")?;
         let of_claim = volume.pointer("/spec/claimRef/uid") == claim.pointer("/metadata/uid");
         (of_claim && policy != "Retain").then(|| {
-            format!("{} is deleted while its filled volume is not Retain", object.id())
+            format!(
+                "{} is deleted while its filled volume is not Retain",
+                object.id()
+            )
         })
     })
 }
@@ -158,7 +166,12 @@ pub(super) fn after(
             },
             Ok(_),
         ) => {
-            let command = format!("{} in {}/{}", request.command.join(" "), request.namespace, request.pod);
+            let command = format!(
+                "{} in {}/{}",
+                request.command.join(" "),
+                request.namespace,
+                request.pod
+            );
             let count = judge.ran.entry(command.clone()).or_default();
             *count += 1;
             (*count > 1).then(|| format!("`{command}` may be given once and was given again"))
@@ -169,17 +182,24 @@ pub(super) fn after(
 
 /// Another object of ours for the same part and purpose.
 fn doubled(scene: &Scene<'_>, reference: &ObjectRef, object: &Value) -> Option<String> {
-    let part = object.pointer("/metadata/annotations")?.get("refloat.io/part")?;
+    let part = object
+        .pointer("/metadata/annotations")?
+        .get("refloat.io/part")?;
     let of = |object: &Value| object.pointer("/metadata/labels")?.get(LABEL_STEP).cloned();
     let step = of(object)?;
     scene.world.with_store(|store| {
         let mut others = store.iter().filter(|(other, live)| {
             other.resource == reference.resource
                 && *other != reference
-                && live.pointer("/metadata/annotations").and_then(|all| all.get("refloat.io/part")) == Some(part)
+                && live
+                    .pointer("/metadata/annotations")
+                    .and_then(|all| all.get("refloat.io/part"))
+                    == Some(part)
                 && of(live).as_ref() == Some(&step)
         });
-        others.next().map(|(other, _)| format!("{} for {part}", other.id()))
+        others
+            .next()
+            .map(|(other, _)| format!("{} for {part}", other.id()))
     })
 }
 
@@ -212,7 +232,10 @@ pub(super) fn look(scene: &Scene<'_>) -> Option<String> {
             continue;
         }
         let (freezes, seconds_max) = *judge.holds.get(&member)?;
-        let (since, skew) = *judge.held_since.entry(member.clone()).or_insert((now, script.skew));
+        let (since, skew) = *judge
+            .held_since
+            .entry(member.clone())
+            .or_insert((now, script.skew));
         // An engine whose clock was turned back is ended by its hands.
         let limit = if freezes && skew == script.skew {
             HOLD_SECONDS_MAX + 8
@@ -221,7 +244,9 @@ pub(super) fn look(scene: &Scene<'_>) -> Option<String> {
         };
         let held_for = now.duration_since(since).as_secs();
         if held_for > i64::from(limit) {
-            return Some(format!("{member} is held for {held_for} s, more than {limit} s"));
+            return Some(format!(
+                "{member} is held for {held_for} s, more than {limit} s"
+            ));
         }
     }
     None

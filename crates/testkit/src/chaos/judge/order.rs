@@ -18,7 +18,11 @@ pub(super) fn too_early(scene: &Scene<'_>, effect: &Effect) -> Option<String> {
         return incomplete(scene, point);
     }
     let target = super::reference(effect)?;
-    let step = scene.plan.steps.iter().find(|step| creates(scene, step, &target))?;
+    let step = scene
+        .plan
+        .steps
+        .iter()
+        .find(|step| creates(scene, step, &target))?;
     for edge in &step.needs {
         let on = scene.plan.step(&edge.on)?;
         if let Some(why) = closed(scene, on) {
@@ -39,17 +43,31 @@ fn creates(scene: &Scene<'_>, step: &Step, target: &ObjectRef) -> bool {
     let kind = target.resource.kind.as_str();
     match &step.work {
         Work::Write(writing) => writing.target() == *target,
-        Work::Driver { op: Op::Restore, claim, .. } => target.id() == claim.thing,
+        Work::Driver {
+            op: Op::Restore,
+            claim,
+            ..
+        } => target.id() == claim.thing,
         Work::Fill(filling) => {
             let named = filling.object_name(&scene.plan.run) == target.name;
             let claim = filling.direction == Direction::Restore && kind == "PersistentVolumeClaim";
             system && named && (kind == "Job" || claim)
         }
-        Work::Driver { op: Op::Expose, claim, .. } => {
-            let part = format!("{}/{}", claim.thing.namespace.as_deref().unwrap_or_default(), claim.thing.name);
-            let named = refloat_core::names::part_object_name(&scene.plan.run, &part) == target.name;
+        Work::Driver {
+            op: Op::Expose,
+            claim,
+            ..
+        } => {
+            let part = format!(
+                "{}/{}",
+                claim.thing.namespace.as_deref().unwrap_or_default(),
+                claim.thing.name
+            );
+            let named =
+                refloat_core::names::part_object_name(&scene.plan.run, &part) == target.name;
             let claim = system && kind == "PersistentVolumeClaim";
-            named && (claim || kind == "VolumeSnapshotContent" || system && kind == "VolumeSnapshot")
+            named
+                && (claim || kind == "VolumeSnapshotContent" || system && kind == "VolumeSnapshot")
                 && scene.plan.point.is_none()
         }
         Work::VaultAccess => system && kind == "Secret",
@@ -72,30 +90,55 @@ fn closed(scene: &Scene<'_>, step: &Step) -> Option<String> {
             Some(_) if writing.existing == Existing::Skip || writing.adopt => None,
             Some(live) => not_ready(&writing.resource.kind, &writing.resource.group, live),
         },
-        Work::Driver { op: Op::Restore, claim, .. } => {
+        Work::Driver {
+            op: Op::Restore,
+            claim,
+            ..
+        } => {
             let namespace = claim.thing.namespace.as_deref().unwrap_or_default();
-            let claim = ObjectRef::namespaced(resource("PersistentVolumeClaim"), namespace, &claim.thing.name);
+            let claim = ObjectRef::namespaced(
+                resource("PersistentVolumeClaim"),
+                namespace,
+                &claim.thing.name,
+            );
             not_bound(store, &claim)
         }
-        Work::Driver { op: Op::Ready, claim, .. } => {
+        Work::Driver {
+            op: Op::Ready,
+            claim,
+            ..
+        } => {
             let namespace = claim.thing.namespace.as_deref().unwrap_or_default();
             not_answering(scene, store, namespace, &claim.thing.name)
         }
         Work::SystemNamespace => {
             let namespace = ObjectRef::cluster(resource("Namespace"), SYSTEM_NAMESPACE);
-            store.get(&namespace).is_none().then(|| "it is not there".to_owned())
+            store
+                .get(&namespace)
+                .is_none()
+                .then(|| "it is not there".to_owned())
         }
         Work::VaultAccess => {
-            let secret = ObjectRef::namespaced(resource("Secret"), SYSTEM_NAMESPACE, &vault_secret_name(run));
+            let secret = ObjectRef::namespaced(
+                resource("Secret"),
+                SYSTEM_NAMESPACE,
+                &vault_secret_name(run),
+            );
             // It goes before the run ends: it is enough that it was there.
             let made = scene.judge.borrow().ever.contains(&secret);
             (!made).then(|| "the Secret was never there".to_owned())
         }
         Work::Fill(filling) if filling.direction == Direction::Restore => {
-            let wanted = filling.snapshot.as_deref().and_then(|one| Some(one.rsplit_once(": ")?.1));
+            let wanted = filling
+                .snapshot
+                .as_deref()
+                .and_then(|one| Some(one.rsplit_once(": ")?.1));
             let filled = store.iter().any(|(reference, live)| {
                 reference.resource.kind == "PersistentVolume"
-                    && live.pointer("/metadata/annotations").and_then(|all| all.get(DATA)?.as_str()) == wanted
+                    && live
+                        .pointer("/metadata/annotations")
+                        .and_then(|all| all.get(DATA)?.as_str())
+                        == wanted
             });
             (!filled).then(|| "no volume holds what the point says".to_owned())
         }
@@ -115,12 +158,17 @@ fn number(live: &Value, pointer: &str) -> u64 {
 
 fn is_true(live: &Value, condition: &str) -> bool {
     let all = live.pointer("/status/conditions").and_then(Value::as_array);
-    all.into_iter().flatten().any(|one| one["type"] == condition && one["status"] == "True")
+    all.into_iter()
+        .flatten()
+        .any(|one| one["type"] == condition && one["status"] == "True")
 }
 
 /// Why an object does not do yet what it is for.
 pub(super) fn not_ready(kind: &str, group: &str, live: &Value) -> Option<String> {
-    let wanted = live.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
+    let wanted = live
+        .pointer("/spec/replicas")
+        .and_then(Value::as_u64)
+        .unwrap_or(1);
     let field = match kind {
         "Deployment" => "/status/availableReplicas",
         "StatefulSet" | "ReplicaSet" => "/status/readyReplicas",
@@ -143,12 +191,19 @@ pub(super) fn not_ready(kind: &str, group: &str, live: &Value) -> Option<String>
 }
 
 fn not_bound(store: &Store, claim: &ObjectRef) -> Option<String> {
-    let bound = store.get(claim).and_then(|live| live.pointer("/status/phase")?.as_str());
+    let bound = store
+        .get(claim)
+        .and_then(|live| live.pointer("/status/phase")?.as_str());
     (bound != Some("Bound")).then(|| format!("{} is not bound", claim.id()))
 }
 
 /// Why a workload's first server does not answer.
-fn not_answering(scene: &Scene<'_>, store: &Store, namespace: &str, workload: &str) -> Option<String> {
+fn not_answering(
+    scene: &Scene<'_>,
+    store: &Store,
+    namespace: &str,
+    workload: &str,
+) -> Option<String> {
     let name = format!("{workload}-0");
     let pod = ObjectRef::namespaced(resource("Pod"), namespace, &name);
     let Some(live) = store.get(&pod) else {
@@ -159,7 +214,11 @@ fn not_answering(scene: &Scene<'_>, store: &Store, namespace: &str, workload: &s
     }
     let databases = scene.world.databases.borrow();
     let database = databases.get(&format!("{namespace}/{name}"))?;
-    let created: jiff::Timestamp = live.pointer("/metadata/creationTimestamp")?.as_str()?.parse().ok()?;
+    let created: jiff::Timestamp = live
+        .pointer("/metadata/creationTimestamp")?
+        .as_str()?
+        .parse()
+        .ok()?;
     let up = scene.world.now().duration_since(created) >= database.starts;
     let answers = up && database.failure.is_none() && !database.in_recovery;
     (!answers).then(|| format!("the database in {name} does not answer"))
@@ -177,15 +236,21 @@ pub(super) fn incomplete(scene: &Scene<'_>, point: &Value) -> Option<String> {
             let handle = part["snapshot_handle"].as_str().unwrap_or_default();
             let cut = store.iter().any(|(reference, live)| {
                 reference.resource.kind == "VolumeSnapshotContent"
-                    && live.pointer("/status/snapshotHandle").and_then(Value::as_str) == Some(handle)
+                    && live
+                        .pointer("/status/snapshotHandle")
+                        .and_then(Value::as_str)
+                        == Some(handle)
             });
             // A handle begins with what was on the volume; so does the end of a snapshot's name.
             let data = handle.split_once('@').map_or("", |(data, _)| data);
-            let moved = part["snapshot"].as_str().is_some_and(|name| {
-                !data.is_empty() && name.ends_with(&format!(": {data}"))
-            });
+            let moved = part["snapshot"]
+                .as_str()
+                .is_some_and(|name| !data.is_empty() && name.ends_with(&format!(": {data}")));
             if !cut || !moved {
-                return Some(format!("the point is sealed without its part {}", part["id"]));
+                return Some(format!(
+                    "the point is sealed without its part {}",
+                    part["id"]
+                ));
             }
         }
         None
