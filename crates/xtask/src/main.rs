@@ -11,6 +11,7 @@ mod printer;
 mod refloat;
 mod scenarios;
 mod shop;
+mod sim;
 mod test;
 mod testbed;
 mod tidy;
@@ -34,6 +35,8 @@ enum Verb {
     Demo(demo::Arguments),
     /// Every test: what CI runs
     Test(test::Arguments),
+    /// The whole engine under random applications and random mishaps, by seed; planted bugs
+    Sim(sim::Arguments),
     /// Copies of two databases under full load, each recovered and judged; and the same without holds
     Torture(torture::Arguments),
     /// Measurements side by side, with results for the documentation
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Verb::Demo(arguments) => demo::run(&arguments),
         Verb::Test(arguments) => test::run(&arguments),
         Verb::Bench(bench) => bench::run(&bench),
+        Verb::Sim(arguments) => sim::run(&arguments),
         Verb::Torture(arguments) => torture::run(&arguments),
         Verb::Images { directory } => testbed::write_images(&directory),
         Verb::Tidy => tidy::run(),

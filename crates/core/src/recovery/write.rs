@@ -139,9 +139,26 @@ impl Writing {
     }
 
     /// One patch of what was created under one name: every manager has its fields again, the provenance is Refloat's, and the
-    /// digest says that it is done. The server takes `managedFields` from a patch and ignores them in a POST (seen on 1.34).
+    /// digest says that it is done. The server takes `managedFields` from a patch and ignores them in a POST (seen on 1.34). Who has
+    /// written since the creation keeps what it wrote: only the creator's entry is replaced.
     fn give_back_owners(&self, live: &Value) -> Effect {
-        let mut entries = self.managers.clone();
+        let creator = Owner {
+            manager: &self.owner.manager,
+            operation: if self.owner.apply { "Apply" } else { "Update" },
+            subresource: "",
+        };
+        let since: Vec<(Owner<'_>, &Value)> = owners(live)
+            .filter(|(owner, _)| *owner != creator && owner.manager != FIELD_MANAGER)
+            .collect();
+        let before = self
+            .managers
+            .iter()
+            .filter_map(|entry| Some((Owner::of(entry)?, entry)))
+            .filter(|(owner, _)| since.iter().all(|(other, _)| other != owner));
+        let mut entries: Vec<Value> = before
+            .chain(since.iter().copied())
+            .map(|(_, entry)| entry.clone())
+            .collect();
         entries.push(json!({
             "manager": FIELD_MANAGER,
             "operation": "Update",
@@ -226,42 +243,47 @@ fn written(live: &Value) -> Outcome {
     outcome
 }
 
-/// An entry of `metadata.managedFields`, with what tells it from others.
-struct Owned<'a> {
+/// Whose entry of `metadata.managedFields` it is: entries are told apart by these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Owner<'a> {
     manager: &'a str,
     operation: &'a str,
     /// Empty for the object itself.
     subresource: &'a str,
-    entry: &'a Value,
 }
 
-fn owned(thing: &Thing) -> impl Iterator<Item = Owned<'_>> {
-    thing
-        .list("/metadata/managedFields")
-        .iter()
-        .filter_map(|entry| {
-            let text = |key: &str| entry.get(key).and_then(Value::as_str);
-            Some(Owned {
-                manager: text("manager")?,
-                operation: text("operation")?,
-                subresource: text("subresource").unwrap_or_default(),
-                entry,
-            })
+impl<'a> Owner<'a> {
+    fn of(entry: &'a Value) -> Option<Self> {
+        let text = |key: &str| entry.get(key).and_then(Value::as_str);
+        Some(Self {
+            manager: text("manager")?,
+            operation: text("operation")?,
+            subresource: text("subresource").unwrap_or_default(),
         })
+    }
+}
+
+fn owners(object: &Value) -> impl Iterator<Item = (Owner<'_>, &Value)> {
+    let entries = object.pointer("/metadata/managedFields");
+    entries
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some((Owner::of(entry)?, entry)))
 }
 
 /// The manager that owns most of an object's fields, with its operation; Refloat itself when nobody is recorded.
 pub fn owner_of(thing: &Thing) -> FieldOwner {
-    owned(thing)
-        .filter(|one| one.subresource.is_empty())
-        .filter_map(|one| {
-            let owner = FieldOwner {
-                manager: one.manager.to_owned(),
-                apply: one.operation == "Apply",
+    owners(&thing.object)
+        .filter(|(owner, _)| owner.subresource.is_empty())
+        .filter_map(|(owner, entry)| {
+            let found = FieldOwner {
+                manager: owner.manager.to_owned(),
+                apply: owner.operation == "Apply",
             };
-            let size = one.entry.get("fieldsV1")?.to_string().len();
-            let time: Option<Timestamp> = one.entry.get("time")?.as_str()?.parse().ok();
-            Some((size, time, owner))
+            let size = entry.get("fieldsV1")?.to_string().len();
+            let time: Option<Timestamp> = entry.get("time")?.as_str()?.parse().ok();
+            Some((size, time, found))
         })
         .max_by_key(|(size, time, _)| (*size, *time))
         .map_or_else(FieldOwner::refloat, |(_, _, owner)| owner)
@@ -270,9 +292,9 @@ pub fn owner_of(thing: &Thing) -> FieldOwner {
 /// What must be given back beyond the one owner under whom the object is created: all entries but those of its status when there
 /// are several, nothing otherwise.
 pub fn managers_of(thing: &Thing) -> Vec<Value> {
-    let entries: Vec<Value> = owned(thing)
-        .filter(|one| one.subresource != "status" && one.manager != FIELD_MANAGER)
-        .map(|one| one.entry.clone())
+    let entries: Vec<Value> = owners(&thing.object)
+        .filter(|(owner, _)| owner.subresource != "status" && owner.manager != FIELD_MANAGER)
+        .map(|(_, entry)| entry.clone())
         .collect();
     if entries.len() > 1 {
         entries

@@ -18,6 +18,10 @@ use refloat_core::planted::{Bug, plant};
 use refloat_testkit::chaos::{Coverage, RUNS_PER_APPLICATION, Runner};
 
 /// The whole engine under random applications and random mishaps.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 #[derive(Debug, Parser)]
 struct Arguments {
     /// One run, told line by line
@@ -109,15 +113,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         (None, None) => 1_000,
         (runs, _) => runs.unwrap_or(u64::MAX),
     };
-    let from = match arguments.from {
-        Some(from) => from,
-        None => {
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .context("the clock")?;
-            now.as_secs() * 1_000_000
-        }
-    };
+    let from = arguments.from.map_or_else(by_the_clock, Ok)?;
     let many = many(from, runs, arguments);
     println!("{}", many.coverage.table());
     println!(
@@ -136,6 +132,14 @@ fn run(arguments: &Arguments) -> Result<bool> {
     }
     good &= many.failed.is_empty();
     Ok(good)
+}
+
+/// A first seed that nobody has run yet.
+fn by_the_clock() -> Result<u64> {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .context("the clock stands before 1970")?;
+    Ok(now.as_secs() * 1_000_000)
 }
 
 fn named(name: &str) -> Result<Bug> {
@@ -322,7 +326,6 @@ fn bugs(threads: usize) -> bool {
 /// What `cargo xtask test` runs, a line for each test.
 fn stage(arguments: &Arguments) -> Result<bool> {
     let mut failed = replay()?;
-    let kept = failed.len();
     let all = many(
         0,
         STAGE_RUNS,
@@ -359,7 +362,6 @@ fn stage(arguments: &Arguments) -> Result<bool> {
             ),
         }
     }
-    let _ = kept;
     println!("test result: ok. {passed} passed; {} failed", failed.len());
     Ok(failed.is_empty())
 }

@@ -137,7 +137,7 @@ impl<W: World> Adversary<'_, W> {
                     refuse("expired", "the resourceVersion is too old")
                 }
                 (Some(Mishap::ReadsExpired), _) => None,
-                _ if life.refused % 2 == 0 => refuse("server-error", "etcd has no leader"),
+                _ if life.refused.is_multiple_of(2) => refuse("server-error", "etcd has no leader"),
                 _ => refuse("unreachable", "no answer within 30 s"),
             };
         }

@@ -147,18 +147,11 @@ impl Mishap {
         if deed == Deed::Note {
             return false;
         }
+        if self.is_of_session() {
+            return deed == Deed::Capture;
+        }
         let call = !matches!(deed, Deed::Capture | Deed::StoreObjects | Deed::Seal);
         match self {
-            Self::DiesBefore
-            | Self::DiesAfter
-            | Self::ReadsRefused
-            | Self::ReadsExpired
-            | Self::ReadsStale
-            | Self::Deaf
-            | Self::ReadsHang
-            | Self::ClockForward
-            | Self::ClockBackward
-            | Self::Interrupted => true,
             Self::ReplyLost | Self::ErrorBefore | Self::Refused => deed != Deed::Capture,
             Self::Unreachable | Self::Throttled => call,
             Self::ErrorAfter | Self::Conflict => call && deed != Deed::Exec,
@@ -168,13 +161,7 @@ impl Mishap {
             Self::ForeignDeletes | Self::ForeignChanges => deed == Deed::CreateOther,
             Self::DiesAtWord | Self::CutFails => deed == Deed::Capture,
             Self::DatabaseDown => deed == Deed::CreateWorkload,
-            Self::SessionExits
-            | Self::SessionSilent
-            | Self::SessionBreaks
-            | Self::SessionBreaksAfter
-            | Self::SessionStaysHeld
-            | Self::SessionUnopened => deed == Deed::Capture,
-            Self::EntryLost | Self::EntryUnknown | Self::JournalDown | Self::TakenOver => true,
+            _ => true,
         }
     }
 

@@ -44,6 +44,10 @@ impl Planned {
 }
 
 /// What is so for one life of an engine.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and all of them may be so at once"
+)]
 #[derive(Debug, Default)]
 pub(super) struct Life {
     pub(super) number: u32,

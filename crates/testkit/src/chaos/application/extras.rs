@@ -76,7 +76,7 @@ impl Drawing<'_> {
         let name = "caches.chaos.example.com";
         self.put("CustomResourceDefinition", None, name, definition);
         let caches = Resource::namespaced("chaos.example.com/v1", "Cache", "caches");
-        for index in 0..1 + self.lots.below(2) {
+        for index in 0..=self.lots.below(2) {
             let of = self.namespace();
             let body = json!({ "spec": { "size": "1Gi" } });
             self.put_as(&caches, Some(&of), &format!("cache{index}"), body);

@@ -7,7 +7,7 @@ use super::{Drawing, ONCE, deployment, stateful_set};
 
 impl Drawing<'_> {
     pub(super) fn workloads(&mut self) {
-        for index in 0..1 + self.lots.below(3) {
+        for index in 0..=self.lots.below(3) {
             let namespace = self.namespace();
             self.client(&namespace, &format!("web{index}"));
         }
@@ -45,7 +45,7 @@ impl Drawing<'_> {
         let mut container = json!({ "name": "web", "image": "refloat.local/web:1" });
         let mut said = "which database is not said".to_owned();
         if let Some(address) = self.address(namespace) {
-            said = address.clone();
+            said.clone_from(&address);
             if self.lots.chance(50) {
                 let map = format!("{name}-settings");
                 let body = json!({ "data": { "url": address } });
