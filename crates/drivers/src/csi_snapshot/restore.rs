@@ -125,7 +125,8 @@ fn retain(object: ObjectRef, volume: &Value) -> Verdict {
             "metadata": { "annotations": { ANNOTATION_POLICY: policy } },
             "spec": { "persistentVolumeReclaimPolicy": "Retain" },
         })),
-        precondition: Precondition::same_uid(volume),
+        // An engine that slept would else take a policy away that another one has put back meanwhile, for good.
+        precondition: Precondition::as_read(volume),
         subresource: None,
     }])
 }

@@ -1,19 +1,25 @@
 //! The adversary: a World in front of a World, in which what is planned goes wrong. Everything that passes is shown to the
 //! judge.
 
+use std::cell::RefCell;
 use std::future::{pending, poll_fn};
 use std::task::Poll;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use refloat_core::capture::{SessionEvent, SessionOrder, Sessions, Until};
+use refloat_core::drive::Journal;
 use refloat_core::driver::{Answer, Class, Effect, Effected, Outcome, Problem, Query, Seen};
+use refloat_core::run::Record;
 use refloat_core::world::{Changed, World};
 
 use super::deed::Deed;
+use super::live::live;
 use super::mishap::Mishap;
+use super::run::going_on;
 use super::scene::Scene;
 use super::{foreign, judge};
+use crate::sim::{SimJournal, block_on};
 
 /// Pauses of one life; more is an endless run.
 const PAUSES_MAX: usize = 6000;
@@ -53,7 +59,11 @@ impl<W: World> Adversary<'_, W> {
             script.life.idle = 0;
             script.life.stale = 0;
             script.life.cache.clear();
-            script.at_effect(deed, |mishap| foreign::fits(scene, mishap, effect))
+            let capturing = script.life.capturing;
+            script.at_effect(deed, |mishap| {
+                let asleep = mishap != Mishap::Overtaken || !capturing;
+                asleep && foreign::fits(scene, mishap, effect)
+            })
         };
         match mishap {
             Some(mishap) => scene.say(format!("{line}   <- {}", mishap.to_string().to_uppercase())),
@@ -74,7 +84,17 @@ impl<W: World> Adversary<'_, W> {
             Some(Mishap::ForeignExists | Mishap::ForeignOlder | Mishap::DatabaseDown) => {
                 foreign::meddle(scene, mishap, effect);
             }
+            Some(Mishap::Overtaken) => {
+                overtaken(scene);
+                if scene.is_dead() {
+                    return None;
+                }
+            }
             Some(_) | None => {}
+        }
+        let late = scene.script.borrow().life.late;
+        if late {
+            remember(scene, &line);
         }
         let result = self.perform(effect).await;
         if let Some(wrong) = judge::after(scene, effect, &result) {
@@ -170,6 +190,44 @@ impl<W: World> Adversary<'_, W> {
         }
         !dies
     }
+}
+
+/// Another engine drives the run while this one sleeps, as a virtual machine that was paused does.
+fn overtaken(scene: &Scene<'_>) {
+    let (life, planned) = {
+        let mut script = scene.script.borrow_mut();
+        script.owner += 1;
+        (
+            std::mem::take(&mut script.life),
+            std::mem::take(&mut script.planned),
+        )
+    };
+    scene.say("--- another engine goes on while this one sleeps");
+    let records = going_on(scene);
+    scene.records.borrow_mut().extend(records);
+    live(scene);
+    scene.say("--- the engine that slept wakes");
+    let mut script = scene.script.borrow_mut();
+    script.planned = planned;
+    script.life = life;
+    script.life.late = true;
+    script.life.dead = scene.wrong().is_some();
+}
+
+/// The simulator's own check of the journal looks at the last intents only: those of the engine that slept are older.
+fn remember(scene: &Scene<'_>, line: &str) {
+    let intent = Record::Intent {
+        at: scene.now(),
+        step: "slept".to_owned(),
+        effects: vec![line.to_owned()],
+    };
+    let elsewhere = RefCell::default();
+    let mut journal = SimJournal {
+        world: &scene.world,
+        records: &elsewhere,
+    };
+    let written = block_on(journal.append(&[intent]));
+    written.expect("the simulator's journal takes every record");
 }
 
 impl Scene<'_> {

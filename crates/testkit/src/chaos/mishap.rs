@@ -35,6 +35,8 @@ pub enum Mishap {
     JournalDown,
     /// Another engine takes the journal over just before the entry.
     TakenOver,
+    /// Another engine takes the run over and brings it to its end while this one sleeps between its entry and its effect.
+    Overtaken,
     /// Reads after it are refused for a few turns.
     ReadsRefused,
     /// Lists after it are answered with 410 for a few turns.
@@ -81,7 +83,7 @@ pub enum Mishap {
 
 impl Mishap {
     /// All, in the order of the table.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::DiesBefore,
         Self::DiesAfter,
         Self::ReplyLost,
@@ -95,6 +97,7 @@ impl Mishap {
         Self::EntryUnknown,
         Self::JournalDown,
         Self::TakenOver,
+        Self::Overtaken,
         Self::ReadsRefused,
         Self::ReadsExpired,
         Self::ReadsStale,
@@ -153,7 +156,7 @@ impl Mishap {
         let call = !matches!(deed, Deed::Capture | Deed::StoreObjects | Deed::Seal);
         match self {
             Self::ReplyLost | Self::ErrorBefore | Self::Refused => deed != Deed::Capture,
-            Self::Unreachable | Self::Throttled => call,
+            Self::Unreachable | Self::Throttled | Self::Overtaken => call,
             Self::ErrorAfter | Self::Conflict => call && deed != Deed::Exec,
             Self::ForeignExists | Self::ForeignOlder => {
                 matches!(deed, Deed::CreateWorkload | Deed::CreateOther)
@@ -224,6 +227,7 @@ impl fmt::Display for Mishap {
             Self::EntryUnknown => "entry unknown",
             Self::JournalDown => "journal down",
             Self::TakenOver => "taken over",
+            Self::Overtaken => "overtaken",
             Self::ReadsRefused => "reads refused",
             Self::ReadsExpired => "reads: 410",
             Self::ReadsStale => "stale reads",

@@ -252,6 +252,7 @@ impl Runner {
             scene.say("the next backup");
             let plan = prepared.ground.next_backup(&scene.world)?;
             scene.world.sealed.borrow_mut().clear();
+            scene.world.with_store(|store| store.cut_failure = None);
             for member in prepared.of_backup.said.keys() {
                 let trouble = crate::sim::Trouble::Breaks;
                 let never = crate::sim::SessionFault { at: 0, trouble };
@@ -312,7 +313,8 @@ fn must_go_on(scene: &Scene<'_>, why: &str) -> Result<(), String> {
 }
 
 /// A person mends what a person must: databases, foreign objects. Then another engine writes that it goes on.
-fn hand_on(scene: &Scene<'_>, records: impl Fn() -> Vec<Record>) {
+fn hand_on(scene: &Scene<'_>) {
+    scene.say("--- another engine goes on");
     let mut script = scene.script.borrow_mut();
     let mut databases = scene.world.databases.borrow_mut();
     databases.extend(std::mem::take(&mut script.down));
@@ -328,63 +330,59 @@ fn hand_on(scene: &Scene<'_>, records: impl Fn() -> Vec<Record>) {
     script.journal_down = 0;
     drop(script);
     scene.world.settle(2);
-    let records = records();
+    let records = going_on(scene);
     scene.records.borrow_mut().extend(records);
 }
 
-/// Drives a recovery to its end, one engine after the other, as `refloat recover` does when it is given again.
-fn restore(scene: &Scene<'_>, wanted: Option<&State>) -> Result<(), String> {
+/// What another engine writes first: it resumes a recovery, or gives a backup up and cleans up behind it, as
+/// `clean_up_dead_run` of the CLI does.
+pub(super) fn going_on(scene: &Scene<'_>) -> Vec<Record> {
+    let at = scene.now();
+    let resumed = |why: &str| Record::Resumed {
+        at,
+        why: why.to_owned(),
+    };
+    if !scene.plan.kind.cleans_up_on_failure() {
+        return vec![resumed("resume")];
+    }
+    let mut records = vec![resumed("clean-up")];
+    if Progress::of(scene.records.borrow().iter())
+        .failing()
+        .is_none()
+    {
+        let problem = Problem::stuck("abandoned", "its engine died", "run it again");
+        records.push(Record::Failing { at, problem });
+    }
+    records
+}
+
+/// Drives a run until it has ended, one engine after the other.
+fn to_its_end(scene: &Scene<'_>) -> Result<End, String> {
     loop {
         match lived(scene)? {
-            Left::Over(End::Completed) => {
-                let skipped = std::mem::take(&mut scene.script.borrow_mut().foreign);
-                let skipped = skipped.iter().map(|one| one.id().to_string());
-                scene.script.borrow_mut().touched.extend(skipped);
-                return judge::of_restore(scene, wanted).map_or(Ok(()), Err);
-            }
-            Left::Over(End::Failed) => return Err("a recovery was given up".to_owned()),
+            Left::Over(end) => return Ok(end),
             Left::Open(why) => must_go_on(scene, &why)?,
         }
-        scene.say("--- another engine goes on");
-        hand_on(scene, || {
-            vec![Record::Resumed {
-                at: scene.now(),
-                why: "resume".to_owned(),
-            }]
-        });
+        if let Some(end) = Progress::of(scene.records.borrow().iter()).ended() {
+            return Ok(end);
+        }
+        hand_on(scene);
     }
 }
 
-/// Drives a backup to its end; one whose engine died is cleaned up by another, as `clean_up_dead_run` of the CLI does.
-fn backup(scene: &Scene<'_>, before: &State, wanted: Option<&PointContent>) -> Result<(), String> {
-    loop {
-        match lived(scene)? {
-            Left::Over(end) => {
-                let completed = end == End::Completed;
-                return judge::of_backup(scene, before, wanted, completed).map_or(Ok(()), Err);
-            }
-            Left::Open(why) => must_go_on(scene, &why)?,
-        }
-        let ended = Progress::of(scene.records.borrow().iter()).ended();
-        if let Some(end) = ended {
-            let completed = end == End::Completed;
-            return judge::of_backup(scene, before, wanted, completed).map_or(Ok(()), Err);
-        }
-        scene.say("--- another engine cleans up");
-        hand_on(scene, || {
-            let at = scene.now();
-            let mut records = vec![Record::Resumed {
-                at,
-                why: "clean-up".to_owned(),
-            }];
-            if Progress::of(scene.records.borrow().iter())
-                .failing()
-                .is_none()
-            {
-                let problem = Problem::stuck("abandoned", "its engine died", "run it again");
-                records.push(Record::Failing { at, problem });
-            }
-            records
-        });
+/// Drives a recovery to its end, as `refloat recover` does when it is given again and again.
+fn restore(scene: &Scene<'_>, wanted: Option<&State>) -> Result<(), String> {
+    if to_its_end(scene)? == End::Failed {
+        return Err("a recovery was given up".to_owned());
     }
+    let skipped = std::mem::take(&mut scene.script.borrow_mut().foreign);
+    let skipped = skipped.iter().map(|one| one.id().to_string());
+    scene.script.borrow_mut().touched.extend(skipped);
+    judge::of_restore(scene, wanted).map_or(Ok(()), Err)
+}
+
+/// Drives a backup to its end; one whose engine died is cleaned up by another.
+fn backup(scene: &Scene<'_>, before: &State, wanted: Option<&PointContent>) -> Result<(), String> {
+    let completed = to_its_end(scene)? == End::Completed;
+    judge::of_backup(scene, before, wanted, completed).map_or(Ok(()), Err)
 }

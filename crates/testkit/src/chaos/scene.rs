@@ -65,6 +65,8 @@ pub(super) struct Life {
     pub(super) pauses: usize,
     pub(super) capturing: bool,
     pub(super) dies_after_capture: bool,
+    /// Another engine has brought the run to its end meanwhile.
+    pub(super) late: bool,
     /// Mishaps that happened in it.
     pub(super) mishaps: usize,
     /// Open sessions: their order, since when, and what was said.
@@ -92,6 +94,10 @@ pub(super) struct Script {
     pub(super) foreign: Vec<ObjectRef>,
     /// Objects of which the end may differ.
     pub(super) touched: BTreeSet<String>,
+    /// What a foreign hand has deleted after it was created.
+    pub(super) removed: BTreeSet<String>,
+    /// What an engine created that woke after another had ended its run: nobody removes it.
+    pub(super) late: Vec<ObjectRef>,
     /// A foreign hand was at work: the server may have refused something.
     pub(super) meddled: bool,
 }
@@ -113,6 +119,8 @@ impl Script {
             down: Vec::new(),
             foreign: Vec::new(),
             touched: BTreeSet::new(),
+            removed: BTreeSet::new(),
+            late: Vec::new(),
             meddled: false,
         }
     }

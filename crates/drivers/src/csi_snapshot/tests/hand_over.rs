@@ -167,6 +167,10 @@ fn the_volume_is_kept_before_its_claim_goes_and_its_old_policy_is_remembered() {
     let annotations = &body["metadata"]["annotations"];
     assert_eq!(annotations["refloat.io/reclaim-policy"], "Delete");
     assert_eq!(precondition.uid.as_deref(), Some("uid of pvc-1"));
+    assert!(
+        precondition.resource_version.is_some(),
+        "a volume whose policy was put back meanwhile keeps it"
+    );
 }
 
 #[test]

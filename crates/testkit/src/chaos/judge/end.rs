@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 
 use refloat_core::backup::PointContent;
 use refloat_core::driver::{Class, Problem};
-use refloat_core::names::{ANNOTATION_DIGEST, ANNOTATION_RECOVERY, LABEL_RUN};
+use refloat_core::names::{ANNOTATION_DIGEST, ANNOTATION_RECOVERY, LABEL_RUN, SYSTEM_NAMESPACE};
 use refloat_core::recovery::digest;
 use refloat_core::run::{Progress, Record, Work};
+
+use serde_json::json;
 
 use crate::chaos::scene::Scene;
 use crate::chaos::state::{FOREIGN, State, difference, state};
@@ -34,6 +36,24 @@ pub(super) fn unsaid(problem: &Problem) -> Option<String> {
     empty.map(|(what, _)| format!("a problem without a {what}: {problem:?}"))
 }
 
+/// A known limit: what an engine creates that wakes after its run has ended is left to a person.
+fn remove_late(scene: &Scene<'_>) {
+    let late = std::mem::take(&mut scene.script.borrow_mut().late);
+    let going = json!({ "metadata": { "deletionTimestamp": scene.now().to_string() } });
+    // What mounts a claim goes before it.
+    for object in late.into_iter().rev() {
+        let ours = object.namespace.as_deref() == Some(SYSTEM_NAMESPACE);
+        if ours || object.resource.kind.starts_with("VolumeSnapshot") {
+            scene.world.settle(2);
+            scene
+                .world
+                .with_store(|store| store.change(&object, &going));
+            scene.world.settle(3);
+            scene.world.with_store(|store| store.remove(&object));
+        }
+    }
+}
+
 /// Objects of ours, and contents, that are there.
 fn leftovers(scene: &Scene<'_>) -> Vec<String> {
     scene.world.settle(3);
@@ -51,6 +71,7 @@ fn leftovers(scene: &Scene<'_>) -> Vec<String> {
 }
 
 fn of_any(scene: &Scene<'_>) -> Option<String> {
+    remove_late(scene);
     let held = scene.world.held();
     if !held.is_empty() {
         return Some(format!("still held after the end: {}", held.join(", ")));
@@ -132,7 +153,10 @@ pub(in crate::chaos) fn of_restore(scene: &Scene<'_>, wanted: Option<&State>) ->
     {
         return Some(format!("it is complete without `{}`", open.id));
     }
-    let touched: Vec<String> = scene.script.borrow().touched.iter().cloned().collect();
+    let touched: Vec<String> = {
+        let script = scene.script.borrow();
+        script.touched.union(&script.removed).cloned().collect()
+    };
     if let Some(wrong) = provenance(scene, &touched) {
         return Some(wrong);
     }
@@ -150,6 +174,9 @@ fn provenance(scene: &Scene<'_>, touched: &[String]) -> Option<String> {
             let target = writing.target();
             let id = target.id().to_string();
             let Some(live) = store.get(&target) else {
+                if scene.script.borrow().removed.contains(&id) {
+                    continue;
+                }
                 return Some(format!("{id} is lost"));
             };
             if writing.adopt {

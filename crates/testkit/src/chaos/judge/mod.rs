@@ -153,6 +153,10 @@ pub(super) fn after(
             }
             let id = reference.id();
             judge.ever.insert(reference.clone());
+            let mut script = scene.script.borrow_mut();
+            if script.life.late {
+                script.late.push(reference.clone());
+            }
             (!judge.created.insert(reference)).then(|| format!("{id} is created twice"))
         }
         (Effect::Delete { object, .. }, Ok(_)) => {
