@@ -2,4 +2,5 @@
 //!
 //! A dev-dependency only: nothing that ships may use it.
 
+pub mod fidelity;
 pub mod sim;

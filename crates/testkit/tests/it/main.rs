@@ -9,6 +9,7 @@
 mod backup;
 mod deaths;
 mod driving;
+mod fidelity;
 mod holder;
 mod holds;
 mod hooks;
