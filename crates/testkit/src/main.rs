@@ -166,7 +166,9 @@ async fn connect(kubeconfig: &PathBuf) -> Result<(Server, Cluster), String> {
     let file = Kubeconfig::read_from(kubeconfig).map_err(|error| text(&error))?;
     let options = KubeConfigOptions::default();
     let config = Config::from_custom_kubeconfig(file, &options).await;
-    let config = config.map_err(|error| text(&error))?;
+    let mut config = config.map_err(|error| text(&error))?;
+    // A refusal is what is looked for: nothing is tried again.
+    config.default_retry = false;
     let server = config.cluster_url.to_string();
     let client = Client::try_from(config).map_err(|error| text(&error))?;
     let cluster = Cluster::over(client.clone(), &server).await;
