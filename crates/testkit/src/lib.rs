@@ -3,4 +3,5 @@
 //! A dev-dependency only: nothing that ships may use it.
 
 pub mod chaos;
+pub mod fidelity;
 pub mod sim;

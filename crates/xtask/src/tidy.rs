@@ -19,7 +19,11 @@ const WALLS: &[(&str, &[&str])] = &[
     ("refloat-vault", &["refloat-core"]),
     ("refloat-mover", &[]),
     ("refloat-world", &["refloat-core"]),
-    ("refloat-testkit", &["refloat-core", "refloat-drivers"]),
+    // `refloat-world` only for the binary that runs the simulated server's checks against a real one.
+    (
+        "refloat-testkit",
+        &["refloat-core", "refloat-drivers", "refloat-world"],
+    ),
     (
         "refloat-cli",
         &[

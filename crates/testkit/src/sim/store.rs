@@ -77,6 +77,11 @@ impl Store {
         self.server.call(request)
     }
 
+    /// Everything that a watch has to say up to now; none when it is refused.
+    pub fn watch(&self, request: &Request) -> Vec<Value> {
+        self.server.watch(request).unwrap_or_default()
+    }
+
     /// Plans trouble for requests to come.
     pub fn trouble(&mut self, trouble: Trouble) {
         self.server.trouble(trouble);

@@ -10,6 +10,7 @@ mod backup;
 mod chaos;
 mod deaths;
 mod driving;
+mod fidelity;
 mod holder;
 mod holds;
 mod hooks;

@@ -42,7 +42,13 @@ pub(super) fn collect(store: &mut Store, reference: &ObjectRef, object: &Value) 
     if owners.iter().any(|there| *there) {
         return false;
     }
-    store.discard(reference, object);
+    // What it deletes it has read anew: its cache may show an owner that was taken off.
+    let Some(live) = store.get(reference).cloned() else {
+        return true;
+    };
+    if list(&live, "/metadata/ownerReferences").eq(list(object, "/metadata/ownerReferences")) {
+        store.discard(reference, &live);
+    }
     true
 }
 

@@ -63,7 +63,7 @@ impl Server {
         if !object["metadata"].is_object() {
             object["metadata"] = json!({});
         }
-        self.name(request, served, &mut object);
+        self.name(request, &mut object);
         let place = ObjectRef {
             resource: served.resource.clone(),
             namespace: request.namespace.clone(),
@@ -120,7 +120,7 @@ impl Server {
         Ok(Reply::of(201, versioned(request, &stored)))
     }
 
-    fn name(&mut self, request: &Request, served: &Served, object: &mut Value) {
+    fn name(&mut self, request: &Request, object: &mut Value) {
         if text(object, "/metadata/name").is_some_and(|name| !name.is_empty()) {
             return;
         }
@@ -134,10 +134,6 @@ impl Server {
                 .collect();
             let name = format!("{prefix}{letters}");
             object["metadata"]["name"] = json!(name);
-        }
-        if served.resource.kind == "Namespace" {
-            let name = object["metadata"]["name"].clone();
-            object["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
         }
     }
 
@@ -153,7 +149,6 @@ impl Server {
                 "deletionGracePeriodSeconds",
                 "selfLink",
                 "resourceVersion",
-                "generation",
                 "managedFields",
             ] {
                 metadata.remove(key);

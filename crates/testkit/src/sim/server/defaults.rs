@@ -34,6 +34,8 @@ pub(super) fn on_create(served: &Served, object: &mut Value) {
     always(served, object);
     match served.resource.kind.as_str() {
         "Namespace" => {
+            object["metadata"]["labels"]["kubernetes.io/metadata.name"] =
+                object["metadata"]["name"].clone();
             object["spec"]["finalizers"] = json!(["kubernetes"]);
             object["status"] = json!({ "phase": "Active" });
         }
@@ -100,6 +102,18 @@ fn always(served: &Served, object: &mut Value) {
             default(object, "/spec/progressDeadlineSeconds", json!(600));
             default(object, "/spec/revisionHistoryLimit", json!(10));
             default(object, "/spec/strategy/type", json!("RollingUpdate"));
+            if text(object, "/spec/strategy/type") == Some("RollingUpdate") {
+                default(
+                    object,
+                    "/spec/strategy/rollingUpdate/maxSurge",
+                    json!("25%"),
+                );
+                default(
+                    object,
+                    "/spec/strategy/rollingUpdate/maxUnavailable",
+                    json!("25%"),
+                );
+            }
             pod_template(object, "/spec/template/spec", "Always");
         }
         "ReplicaSet" => {

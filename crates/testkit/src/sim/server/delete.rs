@@ -23,12 +23,12 @@ impl Server {
         let place = request.object(&served);
         let live = self.objects.get(&place).map(Arc::clone);
         let live = live.ok_or_else(|| status::not_found(&served, &place.name))?;
+        let options = request.body.clone().unwrap_or(Value::Null);
+        preconditions(&served, &place.name, &live, &options)?;
         if served.resource.kind == "Namespace" && IMMORTAL.contains(&place.name.as_str()) {
             let why = "this namespace may not be deleted";
             return Err(status::forbidden(&served, &place.name, why));
         }
-        let options = request.body.clone().unwrap_or(Value::Null);
-        preconditions(&served, &place.name, &live, &options)?;
         admission::webhooks(self, &served, "DELETE", "Validating", &live)?;
         if request.is_dry() {
             return Ok(Reply::of(200, versioned(request, &live)));

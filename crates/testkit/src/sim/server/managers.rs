@@ -64,15 +64,18 @@ fn with_fields(entry: &Value, fields: Fields) -> Value {
     entry
 }
 
-/// The entries that an update starts from: those that the client sent, unless it sent none; `[{}]` clears them.
+/// The entries that an update starts from: those that the client sent, unless it sent none; `[]` and `[{}]` clear them.
 pub(super) fn base(live: &Value, new: &Value, is_subresource: bool) -> Vec<Value> {
-    let sent = list(new, "/metadata/managedFields");
+    let sent = new
+        .pointer("/metadata/managedFields")
+        .and_then(Value::as_array);
     let ours = list(live, "/metadata/managedFields");
     match sent {
-        _ if is_subresource => ours.to_vec(),
-        [] => ours.to_vec(),
-        [one] if *one == json!({}) => Vec::new(),
-        sent => sent.to_vec(),
+        Some(sent) if !is_subresource => match sent.as_slice() {
+            [one] if *one == json!({}) => Vec::new(),
+            sent => sent.to_vec(),
+        },
+        _ => ours.to_vec(),
     }
 }
 

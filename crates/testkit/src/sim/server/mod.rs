@@ -34,7 +34,7 @@ pub use catalogue::resource;
 pub(in crate::sim) use definitions::served_by;
 pub use objects::Event;
 use objects::Objects;
-pub(in crate::sim) use patches::merge;
+pub(crate) use patches::merge;
 pub(in crate::sim) use selectors::selects;
 pub use status::{is_failure, reason};
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// Applies a JSON merge patch.
-pub(in crate::sim) fn merge(target: &mut Value, patch: &Value) {
+pub(crate) fn merge(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
         return;
@@ -30,10 +30,7 @@ pub(super) fn operate(target: &mut Value, operations: &[Value]) -> Option<()> {
         match one.get("op")?.as_str()? {
             "add" => add(target, path, one.get("value")?.clone()),
             "remove" => remove(target, path).map(drop),
-            "replace" => {
-                *target.pointer_mut(path)? = one.get("value")?.clone();
-                Some(())
-            }
+            "replace" => replace(target, path, one.get("value")?.clone()),
             "move" => {
                 let moved = remove(target, one.get("from")?.as_str()?)?;
                 add(target, path, moved)
@@ -77,6 +74,16 @@ fn add(target: &mut Value, path: &str, value: Value) -> Option<()> {
         _ => return None,
     }
     Some(())
+}
+
+/// A field that is not there is added, as kube-apiserver does it.
+fn replace(target: &mut Value, path: &str, value: Value) -> Option<()> {
+    if let Some(there) = target.pointer_mut(path) {
+        *there = value;
+        return Some(());
+    }
+    parent(target, path)?.0.as_object()?;
+    add(target, path, value)
 }
 
 fn remove(target: &mut Value, path: &str) -> Option<Value> {

@@ -195,10 +195,6 @@ fn page<'a>(
     all: impl Iterator<Item = (&'a ObjectRef, &'a Arc<Value>)>,
 ) -> Reply {
     let selector = request.parameter("labelSelector");
-    let mut matching = all
-        .filter(|(object, _)| request.namespace.is_none() || request.namespace == object.namespace)
-        .filter(|(_, value)| selectors::matches(value, selector))
-        .filter(|(object, _)| token.is_none_or(|token| token.is_behind(object)));
     let limit = request
         .parameter("limit")
         .and_then(|text| text.parse().ok())
@@ -206,20 +202,26 @@ fn page<'a>(
         .unwrap_or(usize::MAX);
     let mut metadata = json!({ "resourceVersion": revision.to_string() });
     let mut items = Vec::new();
-    for (object, value) in matching.by_ref().take(limit) {
-        items.push(versioned(request, value));
+    let mut last = None;
+    let mut left = 0;
+    for (object, value) in all
+        .filter(|(object, _)| request.namespace.is_none() || request.namespace == object.namespace)
+        .filter(|(object, _)| token.is_none_or(|token| token.is_behind(object)))
+    {
         if items.len() == limit {
-            let namespace = object.namespace.as_deref().unwrap_or_default();
-            metadata["continue"] = json!(format!("{revision}/{namespace}/{}", object.name));
+            left += 1;
+        } else if selectors::matches(value, selector) {
+            items.push(versioned(request, value));
+            last = Some(object);
         }
     }
-    let left = matching.count();
-    if left == 0 {
-        if let Some(metadata) = metadata.as_object_mut() {
-            metadata.remove("continue");
+    // What comes after a full page need not match: the next page may be empty.
+    if let Some(last) = last.filter(|_| left > 0) {
+        let namespace = last.namespace.as_deref().unwrap_or_default();
+        metadata["continue"] = json!(format!("{revision}/{namespace}/{}", last.name));
+        if selector.is_none() {
+            metadata["remainingItemCount"] = json!(left);
         }
-    } else if selector.is_none() {
-        metadata["remainingItemCount"] = json!(left);
     }
     Reply::of(
         200,

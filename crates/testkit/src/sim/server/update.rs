@@ -220,10 +220,12 @@ fn keep_system_fields(live: &Value, new: &mut Value) {
         }
     }
     if let Some(metadata) = new["metadata"].as_object_mut() {
-        metadata.retain(|_, value| {
-            !value.is_null()
-                && value.as_object().is_none_or(|map| !map.is_empty())
-                && value.as_array().is_none_or(|items| !items.is_empty())
+        metadata.retain(|key, value| {
+            // An empty list of owners clears them.
+            key == "managedFields" && value.is_array()
+                || !value.is_null()
+                    && value.as_object().is_none_or(|map| !map.is_empty())
+                    && value.as_array().is_none_or(|items| !items.is_empty())
         });
     }
 }
