@@ -21,6 +21,8 @@ const FALLBACK_MAX: Duration = Duration::from_secs(5);
 /// What was tried in vain is tried again after this time, and then after ever longer ones.
 const RETRY: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(3);
+/// Times to look again lie on a raster, so that steps that wait are looked at together.
+const RASTER: Duration = Duration::from_millis(50);
 /// Longest pause: a user who interrupts is heard after it.
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 
@@ -139,7 +141,7 @@ impl Rounds {
             POLL
         };
         let round = self.steps.entry(step.to_owned()).or_default();
-        round.again = now + after;
+        round.again = on_raster(now + after);
         round.asked = asked;
         round.vain = 0;
     }
@@ -156,7 +158,7 @@ impl Rounds {
     pub(super) fn in_vain(&mut self, step: &str, now: Duration) {
         let round = self.steps.entry(step.to_owned()).or_default();
         let after = RETRY.saturating_mul(2_u32.saturating_pow(round.vain.min(8)));
-        round.again = now + after.min(RETRY_MAX);
+        round.again = on_raster(now + after.min(RETRY_MAX));
         round.vain += 1;
         round.fresh = Seen::default();
     }
@@ -174,6 +176,13 @@ impl Rounds {
         self.steps.remove(step);
         self.woken.remove(step);
     }
+}
+
+fn on_raster(time: Duration) -> Duration {
+    let raster = RASTER.as_nanos();
+    let steps = time.as_nanos().div_ceil(raster);
+    let aligned = u64::try_from(steps * raster).unwrap_or(u64::MAX);
+    Duration::from_nanos(aligned)
 }
 
 #[cfg(test)]

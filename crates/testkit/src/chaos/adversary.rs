@@ -109,7 +109,11 @@ impl<W: World> Adversary<'_, W> {
             Some(after @ (Mishap::ReplyLost | Mishap::ErrorAfter)) => {
                 Some(Err(after.problem(deed, &line)))
             }
-            Some(Mishap::ForeignDeletes | Mishap::ForeignChanges) => {
+            Some(Mishap::ForeignDeletes) => {
+                foreign::meddle(scene, mishap, effect);
+                Some(Err(Mishap::ReplyLost.problem(deed, &line)))
+            }
+            Some(Mishap::ForeignChanges) => {
                 foreign::meddle(scene, mishap, effect);
                 Some(result)
             }

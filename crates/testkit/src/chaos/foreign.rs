@@ -117,11 +117,7 @@ pub(super) fn meddle(scene: &Scene<'_>, mishap: Option<Mishap>, effect: &Effect)
                 script.touched.insert(reference.id().to_string());
             }
         }
-        Some(Mishap::ForeignDeletes) => {
-            store.remove(&reference);
-            // The reply to its creation is on its way: whether it goes now or a moment after its step is done is all the same.
-            script.removed.insert(reference.id().to_string());
-        }
+        Some(Mishap::ForeignDeletes) => store.remove(&reference),
         Some(Mishap::ForeignChanges) => {
             store.change(
                 &reference,

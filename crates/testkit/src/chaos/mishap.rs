@@ -57,7 +57,8 @@ pub enum Mishap {
     ForeignExists,
     /// An older attempt of this very recovery has written another content.
     ForeignOlder,
-    /// Somebody else deletes the object just after.
+    /// Somebody else deletes the object before the engine learns that it was created: the reply is lost, and it must look. (A deletion
+    /// after that is one after the step: nobody promises anything.)
     ForeignDeletes,
     /// Somebody else labels the object just after.
     ForeignChanges,

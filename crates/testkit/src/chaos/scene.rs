@@ -94,8 +94,6 @@ pub(super) struct Script {
     pub(super) foreign: Vec<ObjectRef>,
     /// Objects of which the end may differ.
     pub(super) touched: BTreeSet<String>,
-    /// What a foreign hand has deleted after it was created.
-    pub(super) removed: BTreeSet<String>,
     /// What an engine created that woke after another had ended its run: nobody removes it.
     pub(super) late: Vec<ObjectRef>,
     /// A foreign hand was at work: the server may have refused something.
@@ -119,7 +117,6 @@ impl Script {
             down: Vec::new(),
             foreign: Vec::new(),
             touched: BTreeSet::new(),
-            removed: BTreeSet::new(),
             late: Vec::new(),
             meddled: false,
         }

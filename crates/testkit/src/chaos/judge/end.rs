@@ -153,10 +153,7 @@ pub(in crate::chaos) fn of_restore(scene: &Scene<'_>, wanted: Option<&State>) ->
     {
         return Some(format!("it is complete without `{}`", open.id));
     }
-    let touched: Vec<String> = {
-        let script = scene.script.borrow();
-        script.touched.union(&script.removed).cloned().collect()
-    };
+    let touched: Vec<String> = scene.script.borrow().touched.iter().cloned().collect();
     if let Some(wrong) = provenance(scene, &touched) {
         return Some(wrong);
     }
@@ -174,9 +171,6 @@ fn provenance(scene: &Scene<'_>, touched: &[String]) -> Option<String> {
             let target = writing.target();
             let id = target.id().to_string();
             let Some(live) = store.get(&target) else {
-                if scene.script.borrow().removed.contains(&id) {
-                    continue;
-                }
                 return Some(format!("{id} is lost"));
             };
             if writing.adopt {
