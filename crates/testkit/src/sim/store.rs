@@ -1,6 +1,8 @@
 //! The simulated server as a test's beginning and end: seeding, looking, and what the cluster's own processes do wrong when
 //! told to.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use refloat_core::driver::{ListRequest, ObjectRef, Problem};
 use refloat_core::inventory::{Inventory, Resource, Thing};
@@ -28,6 +30,11 @@ pub struct Store {
     pub missing_image: Option<String>,
     /// What the storage says instead of cutting.
     pub cut_failure: Option<String>,
+    /// For how many claims that name their volume the binder loses a race: it sleeps until its resync, or until the claim
+    /// is touched.
+    pub lost_races: usize,
+    /// Claims for which it does, by uid: since when, and in which version it saw them.
+    pub(super) sleeping: BTreeMap<String, (Timestamp, String)>,
     /// What a server writes to an empty volume: its system identifier.
     pub new_database: String,
 }
@@ -42,6 +49,8 @@ impl Default for Store {
             mover_failure: None,
             missing_image: None,
             cut_failure: None,
+            lost_races: 0,
+            sleeping: BTreeMap::new(),
             new_database: "7000000000000000001".to_owned(),
         }
     }

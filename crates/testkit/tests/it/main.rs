@@ -7,6 +7,7 @@
 )]
 
 mod backup;
+mod cluster;
 mod deaths;
 mod driving;
 mod fidelity;

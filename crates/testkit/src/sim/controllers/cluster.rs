@@ -92,7 +92,13 @@ pub(super) fn definition(store: &mut Store, reference: &ObjectRef, object: &Valu
                 store.news.push(news);
             }
         }
-        _ => operate(store, object, &served.resource),
+        _ => {
+            // The reply that said so may have been lost.
+            if store.server.kinds.find(&served.resource).is_none() {
+                store.server.establish(object);
+            }
+            operate(store, object, &served.resource);
+        }
     }
 }
 

@@ -9,8 +9,6 @@ use crate::sim::server::resource;
 
 /// Annotation of a simulated volume: what lies on it.
 pub(in crate::sim) const DATA: &str = "sim.refloat.io/data";
-/// Annotation of a simulated claim: the binder has lost a race for it and sleeps since then.
-const LOST: &str = "sim.refloat.io/binder-sleeps-since";
 /// How long the binder sleeps on a lost race, unless the claim is touched.
 const RESYNC: SignedDuration = SignedDuration::from_secs(15);
 const CLAIM_PROTECTION: &str = "kubernetes.io/pvc-protection";
@@ -84,7 +82,7 @@ pub(super) fn claim(store: &mut Store, reference: &ObjectRef, object: &Value, no
         }
         return;
     }
-    if text(object, "/status/phase") == Some("Bound") || sleeps(object, now) {
+    if text(object, "/status/phase") == Some("Bound") || sleeps(store, object, now) {
         return;
     }
     let uid = text(object, "/metadata/uid").unwrap_or_default();
@@ -122,18 +120,21 @@ pub(super) fn claim(store: &mut Store, reference: &ObjectRef, object: &Value, no
     }
 }
 
-/// Whether the binder has lost a race for a claim and was not woken since: it looks again after its resync, or when the
-/// claim is touched.
-fn sleeps(object: &Value, now: Timestamp) -> bool {
-    let annotation = |key: &str| {
-        let all = object.pointer("/metadata/annotations")?;
-        all.get(key)?.as_str()?.parse::<Timestamp>().ok()
-    };
-    let Some(since) = annotation(LOST) else {
+/// Whether the binder has lost a race for a claim: it looks again after its resync, or when the claim is touched.
+fn sleeps(store: &mut Store, object: &Value, now: Timestamp) -> bool {
+    let uid = text(object, "/metadata/uid").unwrap_or_default();
+    let version = text(object, "/metadata/resourceVersion").unwrap_or_default();
+    if let Some((since, at)) = store.sleeping.get(uid) {
+        let woken = at != version || now.duration_since(*since) >= RESYNC;
+        return !woken;
+    }
+    if store.lost_races == 0 || object.pointer("/spec/volumeName").is_none() {
         return false;
-    };
-    let woken = annotation("refloat.io/nudged").is_some_and(|at| at >= since);
-    !woken && now.duration_since(since) < RESYNC
+    }
+    store.lost_races -= 1;
+    let race = (now, version.to_owned());
+    store.sleeping.insert(uid.to_owned(), race);
+    true
 }
 
 /// A fresh volume of the claim's class, empty or with what a snapshot holds.

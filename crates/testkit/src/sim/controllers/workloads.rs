@@ -141,19 +141,28 @@ fn pods(store: &mut Store, reference: &ObjectRef, object: &Value, templates: &[&
             break;
         }
     }
-    // Like a real set, the last ordinal ends first.
-    let surplus = in_namespace(
-        reference,
-        "Pod",
-        &format!("{}-{}", reference.name, replicas(object)),
-    );
-    if let Some(live) = store.seen(&surplus).map(Arc::clone)
-        && owns(object, &live)
-        && !is_going(&live)
-    {
-        store.discard(&surplus, &live);
-    }
+    end_last(store, reference, object);
     ready
+}
+
+/// Ends the last of the pods that are too many; the next one follows when it is gone.
+fn end_last(store: &mut Store, reference: &ObjectRef, object: &Value) {
+    let prefix = format!("{}-", reference.name);
+    let uid = text(object, "/metadata/uid").unwrap_or_default();
+    let last = store
+        .server
+        .objects
+        .dependents(uid)
+        .filter(|one| one.resource.kind == "Pod" && one.namespace == reference.namespace)
+        .filter_map(|pod| {
+            let ordinal: u64 = pod.name.strip_prefix(&prefix)?.parse().ok()?;
+            Some((ordinal, pod.clone(), Arc::clone(store.seen(pod)?)))
+        })
+        .filter(|(ordinal, ..)| *ordinal >= replicas(object))
+        .max_by_key(|(ordinal, ..)| *ordinal);
+    if let Some((_, pod, live)) = last.filter(|(_, _, live)| !is_going(live)) {
+        store.discard(&pod, &live);
+    }
 }
 
 fn make_pod(store: &mut Store, pod: &ObjectRef, object: &Value, templates: &[&str]) {
