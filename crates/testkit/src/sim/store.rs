@@ -1,6 +1,7 @@
 //! The simulated server as a test's beginning and end: seeding, looking, and what the cluster's own processes do wrong when
 //! told to.
 
+use crate::sim::look::Look as _;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -125,7 +126,7 @@ impl Store {
                 request.namespace.is_none() || request.namespace == reference.namespace
             })
             .filter(|(_, object)| {
-                let labels = object.pointer("/metadata/labels");
+                let labels = object.at("/metadata/labels");
                 request.labels.iter().all(|(key, value)| {
                     labels.and_then(|labels| labels.get(key)?.as_str()) == Some(value)
                 })
@@ -172,7 +173,7 @@ impl Store {
     /// Creates an object as a controller does; a refusal is tried again at its next step.
     pub(super) fn make(&mut self, resource: &Resource, object: Value) -> Reply {
         let namespace = object
-            .pointer("/metadata/namespace")
+            .at("/metadata/namespace")
             .and_then(Value::as_str)
             .map(str::to_owned);
         let request = Request::on_kind(Verb::Create, resource, namespace.as_deref())

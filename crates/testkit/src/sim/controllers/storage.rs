@@ -1,5 +1,6 @@
 //! Claims and volumes: provisioning, binding, protection, release, and what lies on a volume.
 
+use crate::sim::look::Look as _;
 use jiff::{SignedDuration, Timestamp};
 use refloat_core::driver::ObjectRef;
 use serde_json::{Value, json};
@@ -105,13 +106,13 @@ pub(super) fn claim(store: &mut Store, reference: &ObjectRef, object: &Value, no
     if !store.write(&volume, &live, patch).is_success() {
         return;
     }
-    let capacity = object.pointer("/spec/resources/requests/storage").cloned();
+    let capacity = object.at("/spec/resources/requests/storage").cloned();
     let bound = json!({
         "metadata": { "annotations": { "pv.kubernetes.io/bind-completed": "yes" } },
         "spec": { "volumeName": name },
         "status": {
             "phase": "Bound", "capacity": { "storage": capacity },
-            "accessModes": object.pointer("/spec/accessModes"),
+            "accessModes": object.at("/spec/accessModes"),
         },
     });
     if store.write(reference, object, bound).is_success() {
@@ -128,7 +129,7 @@ fn sleeps(store: &mut Store, object: &Value, now: Timestamp) -> bool {
         let woken = at != version || now.duration_since(*since) >= RESYNC;
         return !woken;
     }
-    if store.lost_races == 0 || object.pointer("/spec/volumeName").is_none() {
+    if store.lost_races == 0 || object.at("/spec/volumeName").is_none() {
         return false;
     }
     store.lost_races -= 1;
@@ -164,14 +165,14 @@ fn provision(store: &mut Store, reference: &ObjectRef, object: &Value) -> Option
         "metadata": { "name": name, "annotations": annotations },
         "spec": {
             "persistentVolumeReclaimPolicy": policy,
-            "capacity": { "storage": object.pointer("/spec/resources/requests/storage") },
-            "accessModes": object.pointer("/spec/accessModes"),
+            "capacity": { "storage": object.at("/spec/resources/requests/storage") },
+            "accessModes": object.at("/spec/accessModes"),
             "storageClassName": class.name,
             "csi": { "driver": driver, "volumeHandle": name },
             "claimRef": {
                 "apiVersion": "v1", "kind": "PersistentVolumeClaim",
                 "namespace": reference.namespace, "name": reference.name,
-                "uid": object.pointer("/metadata/uid"),
+                "uid": object.at("/metadata/uid"),
             },
         },
     });
@@ -185,7 +186,7 @@ fn provision(store: &mut Store, reference: &ObjectRef, object: &Value) -> Option
 fn is_selected(store: &mut Store, reference: &ObjectRef, object: &Value) -> bool {
     const SELECTED: &str = "volume.kubernetes.io/selected-node";
     let chosen = object
-        .pointer("/metadata/annotations")
+        .at("/metadata/annotations")
         .is_some_and(|all| all.get(SELECTED).is_some());
     if !chosen && !mounting(store, reference).is_empty() {
         let patch = json!({ "metadata": { "annotations": { SELECTED: "node-1" } } });
