@@ -1,5 +1,6 @@
 //! What a simulated database answers to the driver's commands.
 
+use crate::sim::look::Look as _;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -60,7 +61,7 @@ pub(super) fn answer(
     let pod = ObjectRef::namespaced(resource("Pod"), &request.namespace, &request.pod);
     let running = store
         .get(&pod)
-        .filter(|live| live.pointer("/status/phase") == Some(&json!("Running")));
+        .filter(|live| live.at("/status/phase") == Some(&json!("Running")));
     let Some(live) = running else {
         return Err(Problem::of(
             Class::Wait,
@@ -76,7 +77,7 @@ pub(super) fn answer(
         "psql: error: FATAL:  the database system is starting up".to_owned(),
     );
     let created: Option<Timestamp> = live
-        .pointer("/metadata/creationTimestamp")
+        .at("/metadata/creationTimestamp")
         .and_then(|at| at.as_str()?.parse().ok());
     let is_up = created.is_some_and(|created| now.duration_since(created) >= database.starts);
     let failure = database.failure.clone().or((!is_up).then_some(starting));
@@ -151,24 +152,19 @@ fn mariadb_facts(database: &Database) -> Value {
 
 /// Which server it is: what lies on the volume that the pod mounts.
 fn identity(store: &Store, pod: &ObjectRef, live: &Value) -> String {
-    live.pointer("/spec/volumes")
+    live.at("/spec/volumes")
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
         .find_map(|volume| {
-            let claim = volume
-                .pointer("/persistentVolumeClaim/claimName")?
-                .as_str()?;
+            let claim = volume.at("/persistentVolumeClaim/claimName")?.as_str()?;
             let claim = ObjectRef::namespaced(
                 resource("PersistentVolumeClaim"),
                 pod.namespace.as_deref()?,
                 claim,
             );
             let volume = volume_of(store, &claim)?;
-            let data = store
-                .get(&volume)?
-                .pointer("/metadata/annotations")?
-                .get(DATA)?;
+            let data = store.get(&volume)?.at("/metadata/annotations")?.get(DATA)?;
             data.as_str().map(str::to_owned)
         })
         .unwrap_or_else(|| "none".to_owned())

@@ -9,6 +9,7 @@ mod cache;
 mod controllers;
 mod exec;
 mod journal;
+mod look;
 mod port;
 mod problem;
 pub mod server;

@@ -1,5 +1,6 @@
 //! Queries and effects as requests to the simulated server, as `refloat_world` makes them of the same. Called by `SimWorld`.
 
+use crate::sim::look::Look as _;
 use refloat_core::driver::{
     Class, Effected, FieldOwner, ListRequest, ObjectRef, Patch, Precondition, Problem,
 };
@@ -78,7 +79,7 @@ fn pages(server: &mut Server, wanted: &ListRequest) -> Result<Vec<Value>, Proble
         }
         let reply = send(server, &request);
         let mut body = answered(&request, reply)?;
-        let next = body.pointer("/metadata/continue").and_then(Value::as_str);
+        let next = body.at("/metadata/continue").and_then(Value::as_str);
         next.unwrap_or_default().clone_into(&mut token);
         if let Some(items) = body.get_mut("items").and_then(Value::as_array_mut) {
             objects.append(items);
@@ -90,7 +91,7 @@ fn pages(server: &mut Server, wanted: &ListRequest) -> Result<Vec<Value>, Proble
 }
 
 fn address(resource: &Resource, object: &Value) -> ObjectRef {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+    let text = |pointer: &str| object.at(pointer).and_then(Value::as_str);
     ObjectRef {
         resource: resource.clone(),
         namespace: text("/metadata/namespace")
@@ -153,10 +154,7 @@ fn is_other_object(reply: &Reply, patch: &Patch, precondition: &Precondition) ->
     if reply.code != 422 {
         return false;
     }
-    let causes = reply
-        .body
-        .pointer("/details/causes")
-        .and_then(Value::as_array);
+    let causes = reply.body.at("/details/causes").and_then(Value::as_array);
     let fields: Vec<&str> = causes
         .into_iter()
         .flatten()

@@ -2,6 +2,7 @@
 //!
 //! The checks in `fidelity` compare both. Called by `port` alone.
 
+use crate::sim::look::Look as _;
 use refloat_core::driver::{Class, Problem};
 use serde_json::Value;
 
@@ -24,7 +25,7 @@ fn rule(verb: Verb) -> &'static str {
 fn target(request: &Request) -> String {
     let name = request.name.as_deref().or_else(|| {
         let body = request.body.as_ref()?;
-        body.pointer("/metadata/name")?.as_str()
+        body.at("/metadata/name")?.as_str()
     });
     let kind = &request.resource.kind;
     match (name, &request.namespace) {
@@ -36,13 +37,11 @@ fn target(request: &Request) -> String {
 }
 
 fn text<'a>(body: &'a Value, pointer: &str) -> &'a str {
-    body.pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    body.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn causes(body: &Value) -> impl Iterator<Item = &Value> {
-    let causes = body.pointer("/details/causes").and_then(Value::as_array);
+    let causes = body.at("/details/causes").and_then(Value::as_array);
     causes.into_iter().flatten()
 }
 

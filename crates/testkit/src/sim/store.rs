@@ -1,6 +1,9 @@
 //! The simulated server as a test's beginning and end: seeding, looking, and what the cluster's own processes do wrong when
 //! told to.
 
+use crate::sim::look::Look as _;
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use refloat_core::driver::{ListRequest, ObjectRef, Problem};
 use refloat_core::inventory::{Inventory, Resource, Thing};
@@ -28,6 +31,11 @@ pub struct Store {
     pub missing_image: Option<String>,
     /// What the storage says instead of cutting.
     pub cut_failure: Option<String>,
+    /// For how many claims that name their volume the binder loses a race: it sleeps until its resync, or until the claim
+    /// is touched.
+    pub lost_races: usize,
+    /// Claims for which it does, by uid: since when, and in which version it saw them.
+    pub(super) sleeping: BTreeMap<String, (Timestamp, String)>,
     /// What a server writes to an empty volume: its system identifier.
     pub new_database: String,
 }
@@ -42,6 +50,8 @@ impl Default for Store {
             mover_failure: None,
             missing_image: None,
             cut_failure: None,
+            lost_races: 0,
+            sleeping: BTreeMap::new(),
             new_database: "7000000000000000001".to_owned(),
         }
     }
@@ -116,7 +126,7 @@ impl Store {
                 request.namespace.is_none() || request.namespace == reference.namespace
             })
             .filter(|(_, object)| {
-                let labels = object.pointer("/metadata/labels");
+                let labels = object.at("/metadata/labels");
                 request.labels.iter().all(|(key, value)| {
                     labels.and_then(|labels| labels.get(key)?.as_str()) == Some(value)
                 })
@@ -163,7 +173,7 @@ impl Store {
     /// Creates an object as a controller does; a refusal is tried again at its next step.
     pub(super) fn make(&mut self, resource: &Resource, object: Value) -> Reply {
         let namespace = object
-            .pointer("/metadata/namespace")
+            .at("/metadata/namespace")
             .and_then(Value::as_str)
             .map(str::to_owned);
         let request = Request::on_kind(Verb::Create, resource, namespace.as_deref())

@@ -8,6 +8,7 @@
 
 mod backup;
 mod chaos;
+mod cluster;
 mod deaths;
 mod driving;
 mod fidelity;

@@ -1,5 +1,6 @@
 //! Namespaces, definitions, and operators of custom resources.
 
+use crate::sim::look::Look as _;
 use refloat_core::driver::ObjectRef;
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ pub(super) fn namespace(store: &mut Store, reference: &ObjectRef, object: &Value
     if is_going(object) {
         return empty(store, reference, object);
     }
-    if object.pointer("/status/phase").is_none() {
+    if object.at("/status/phase").is_none() {
         store.write(
             reference,
             object,
@@ -74,7 +75,7 @@ pub(super) fn definition(store: &mut Store, reference: &ObjectRef, object: &Valu
             .iter()
             .map(|kind| json!({ "type": kind, "status": "True" }))
             .collect();
-        let names = object.pointer("/spec/names");
+        let names = object.at("/spec/names");
         json!({ "status": { "conditions": all, "acceptedNames": names } })
     };
     let Some(served) = served_by(object) else {
@@ -92,7 +93,13 @@ pub(super) fn definition(store: &mut Store, reference: &ObjectRef, object: &Valu
                 store.news.push(news);
             }
         }
-        _ => operate(store, object, &served.resource),
+        _ => {
+            // The reply that said so may have been lost.
+            if store.server.kinds.find(&served.resource).is_none() {
+                store.server.establish(object);
+            }
+            operate(store, object, &served.resource);
+        }
     }
 }
 
@@ -116,20 +123,20 @@ fn undefine(store: &mut Store, reference: &ObjectRef, object: &Value) {
 /// The operator, once it is available, makes a ConfigMap for each of its resources and says that it is ready.
 fn operate(store: &mut Store, definition: &Value, served: &refloat_core::inventory::Resource) {
     let operator = definition
-        .pointer("/metadata/annotations")
+        .at("/metadata/annotations")
         .and_then(|all| all.get(OPERATOR)?.as_str()?.split_once('/'));
     let available = operator.is_some_and(|(namespace, name)| {
         let deployment = ObjectRef::namespaced(resource("Deployment"), namespace, name);
         store
             .seen(&deployment)
-            .and_then(|live| live.pointer("/status/availableReplicas")?.as_u64())
+            .and_then(|live| live.at("/status/availableReplicas")?.as_u64())
             .is_some_and(|available| available > 0)
     });
     if !available {
         return;
     }
     for (reference, live) in store.seen_of(served) {
-        if live.pointer("/status").is_some() || is_going(&live) {
+        if live.at("/status").is_some() || is_going(&live) {
             continue;
         }
         let rendered = json!({
@@ -138,11 +145,11 @@ fn operate(store: &mut Store, definition: &Value, served: &refloat_core::invento
                 "name": format!("{}-rendered", reference.name), "namespace": reference.namespace,
                 "ownerReferences": owner(&live),
             },
-            "data": { "size": live.pointer("/spec/size") },
+            "data": { "size": live.at("/spec/size") },
         });
         store.make(&resource("ConfigMap"), rendered);
         let status = json!({ "status": {
-            "observedGeneration": live.pointer("/metadata/generation"),
+            "observedGeneration": live.at("/metadata/generation"),
             "conditions": [{ "type": "Ready", "status": "True" }],
         } });
         if store.write(&reference, &live, status).is_success() {

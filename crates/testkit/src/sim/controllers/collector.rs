@@ -1,5 +1,6 @@
 //! The garbage collector: what has lost all its owners goes; foreground and orphaning deletions are brought to their end.
 
+use crate::sim::look::Look as _;
 use refloat_core::driver::ObjectRef;
 use serde_json::{Value, json};
 
@@ -65,7 +66,7 @@ fn dependents(store: &Store, reference: &ObjectRef, object: &Value) -> Vec<Objec
 }
 
 fn foreground(store: &mut Store, reference: &ObjectRef, object: &Value) -> bool {
-    let uid = object.pointer("/metadata/uid").cloned();
+    let uid = object.at("/metadata/uid").cloned();
     let mut blocked = false;
     for one in dependents(store, reference, object) {
         let Some(live) = store.get(&one).cloned() else {
@@ -86,7 +87,7 @@ fn foreground(store: &mut Store, reference: &ObjectRef, object: &Value) -> bool 
 }
 
 fn orphan(store: &mut Store, reference: &ObjectRef, object: &Value) -> bool {
-    let uid = object.pointer("/metadata/uid").cloned();
+    let uid = object.at("/metadata/uid").cloned();
     for one in dependents(store, reference, object) {
         let Some(live) = store.get(&one).cloned() else {
             continue;

@@ -1,5 +1,6 @@
 //! EndpointSlices of Services with selectors: the pods that are ready.
 
+use crate::sim::look::Look as _;
 use refloat_core::driver::ObjectRef;
 use serde_json::{Value, json};
 
@@ -7,7 +8,7 @@ use super::{Store, is_going, list, text};
 use crate::sim::server::resource;
 
 pub(super) fn service(store: &mut Store, reference: &ObjectRef, object: &Value) {
-    let Some(selector) = object.pointer("/spec/selector").and_then(Value::as_object) else {
+    let Some(selector) = object.at("/spec/selector").and_then(Value::as_object) else {
         return;
     };
     if selector.is_empty() || is_going(object) {
@@ -18,7 +19,7 @@ pub(super) fn service(store: &mut Store, reference: &ObjectRef, object: &Value) 
         .into_iter()
         .filter(|(pod, _)| pod.namespace == reference.namespace)
         .filter(|(_, live)| {
-            let labels = live.pointer("/metadata/labels");
+            let labels = live.at("/metadata/labels");
             let has = |(key, value): (&String, &Value)| {
                 labels.and_then(|all| all.get(key)) == Some(value)
             };
@@ -50,7 +51,7 @@ pub(super) fn service(store: &mut Store, reference: &ObjectRef, object: &Value) 
                 },
                 "ownerReferences": super::owner(object),
             },
-            "addressType": "IPv4", "endpoints": endpoints, "ports": object.pointer("/spec/ports"),
+            "addressType": "IPv4", "endpoints": endpoints, "ports": object.at("/spec/ports"),
         });
         store.make(&slice.resource, body);
         return;

@@ -12,6 +12,7 @@ mod snapshots;
 mod storage;
 mod workloads;
 
+use crate::sim::look::Look as _;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -23,12 +24,12 @@ use super::Store;
 pub(super) use storage::{DATA, volume_of};
 
 fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
-    object.pointer(pointer)?.as_str()
+    object.at(pointer)?.as_str()
 }
 
 fn list<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
     object
-        .pointer(pointer)
+        .at(pointer)
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
@@ -38,13 +39,13 @@ fn list<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value>
 fn owner(object: &Value) -> Value {
     json!([{
         "apiVersion": object.get("apiVersion"), "kind": object.get("kind"),
-        "name": object.pointer("/metadata/name"), "uid": object.pointer("/metadata/uid"),
+        "name": object.at("/metadata/name"), "uid": object.at("/metadata/uid"),
         "controller": true, "blockOwnerDeletion": true,
     }])
 }
 
 fn is_going(object: &Value) -> bool {
-    object.pointer("/metadata/deletionTimestamp").is_some()
+    object.at("/metadata/deletionTimestamp").is_some()
 }
 
 fn has_finalizer(object: &Value, name: &str) -> bool {

@@ -1,5 +1,6 @@
 //! Jobs: a pod that waits for its claim and its Secret, runs for a while, then reports as a mover does.
 
+use crate::sim::look::Look as _;
 use jiff::Timestamp;
 use refloat_core::driver::ObjectRef;
 use refloat_core::recovery::{Direction, MoverOrder, MoverReport, ORDER_VARIABLE};
@@ -12,7 +13,7 @@ use crate::sim::server::resource;
 pub(super) fn job(store: &mut Store, reference: &ObjectRef, object: &Value, now: Timestamp) {
     let over = ["/status/succeeded", "/status/conditions"]
         .iter()
-        .any(|pointer| object.pointer(pointer).is_some());
+        .any(|pointer| object.at(pointer).is_some());
     if over {
         return;
     }
@@ -26,7 +27,7 @@ pub(super) fn job(store: &mut Store, reference: &ObjectRef, object: &Value, now:
                 "labels": { "batch.kubernetes.io/job-name": reference.name },
                 "ownerReferences": owner(object),
             },
-            "spec": object.pointer("/spec/template/spec"),
+            "spec": object.at("/spec/template/spec"),
         });
         store.make(&resource("Pod"), body);
         return;
@@ -73,7 +74,7 @@ fn work(store: &mut Store, pod: &Value, namespace: &str) -> Option<MoverReport> 
         Direction::Backup => {
             let data = store
                 .get(&volume)?
-                .pointer("/metadata/annotations")?
+                .at("/metadata/annotations")?
                 .get(DATA)?
                 .as_str()?;
             (

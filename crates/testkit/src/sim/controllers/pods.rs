@@ -1,5 +1,6 @@
 //! Pods: a pod needs its claims, Secrets and ConfigMaps to run; a server on an empty volume makes a new database.
 
+use crate::sim::look::Look as _;
 use jiff::Timestamp;
 use refloat_core::driver::ObjectRef;
 use serde_json::{Value, json};
@@ -102,7 +103,7 @@ fn held_back(store: &mut Store, reference: &ObjectRef, object: &Value) -> Option
 /// True while a pod that takes its time is not old enough.
 fn is_slow(object: &Value, now: Timestamp) -> bool {
     let seconds: Option<i64> = object
-        .pointer("/metadata/annotations")
+        .at("/metadata/annotations")
         .and_then(|all| all.get(SLOW)?.as_str()?.parse().ok());
     let created: Option<Timestamp> =
         text(object, "/metadata/creationTimestamp").and_then(|at| at.parse().ok());
@@ -116,7 +117,7 @@ fn first_start(store: &mut Store, claim: &ObjectRef) {
         return;
     };
     let empty = store.get(&volume).is_some_and(|live| {
-        live.pointer("/metadata/annotations")
+        live.at("/metadata/annotations")
             .and_then(|all| all.get(DATA))
             .is_none()
     });

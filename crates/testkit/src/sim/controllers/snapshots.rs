@@ -1,5 +1,6 @@
 //! Snapshots and contents. A handle carries what was on the volume at the cut: `7000000000000000001@snapcontent-uid-9`.
 
+use crate::sim::look::Look as _;
 use jiff::Timestamp;
 use refloat_core::driver::ObjectRef;
 use serde_json::{Value, json};
@@ -70,7 +71,7 @@ pub(super) fn snapshot(store: &mut Store, reference: &ObjectRef, object: &Value)
             .get(&content_of(name))
             .is_some_and(|live| text(live, "/status/snapshotHandle").is_some())
     };
-    if object.pointer("/status/readyToUse").is_some() {
+    if object.at("/status/readyToUse").is_some() {
         return;
     }
     if let Some(content) = text(object, "/spec/source/volumeSnapshotContentName") {
@@ -134,7 +135,7 @@ pub(super) fn content(store: &mut Store, reference: &ObjectRef, object: &Value, 
         let volume = ObjectRef::cluster(resource("PersistentVolume"), volume);
         let data = store
             .get(&volume)
-            .and_then(|live| live.pointer("/metadata/annotations")?.get(DATA)?.as_str())
+            .and_then(|live| live.at("/metadata/annotations")?.get(DATA)?.as_str())
             .unwrap_or("nothing");
         format!("{data}@{}", reference.name)
     };
@@ -146,6 +147,6 @@ pub(super) fn content(store: &mut Store, reference: &ObjectRef, object: &Value, 
 }
 
 fn is_told(object: &Value) -> bool {
-    let annotations = object.pointer("/metadata/annotations");
+    let annotations = object.at("/metadata/annotations");
     annotations.and_then(|all| all.get(GOING)).is_some()
 }

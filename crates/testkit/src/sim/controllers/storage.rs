@@ -1,5 +1,6 @@
 //! Claims and volumes: provisioning, binding, protection, release, and what lies on a volume.
 
+use crate::sim::look::Look as _;
 use jiff::{SignedDuration, Timestamp};
 use refloat_core::driver::ObjectRef;
 use serde_json::{Value, json};
@@ -9,8 +10,6 @@ use crate::sim::server::resource;
 
 /// Annotation of a simulated volume: what lies on it.
 pub(in crate::sim) const DATA: &str = "sim.refloat.io/data";
-/// Annotation of a simulated claim: the binder has lost a race for it and sleeps since then.
-const LOST: &str = "sim.refloat.io/binder-sleeps-since";
 /// How long the binder sleeps on a lost race, unless the claim is touched.
 const RESYNC: SignedDuration = SignedDuration::from_secs(15);
 const CLAIM_PROTECTION: &str = "kubernetes.io/pvc-protection";
@@ -84,7 +83,7 @@ pub(super) fn claim(store: &mut Store, reference: &ObjectRef, object: &Value, no
         }
         return;
     }
-    if text(object, "/status/phase") == Some("Bound") || sleeps(object, now) {
+    if text(object, "/status/phase") == Some("Bound") || sleeps(store, object, now) {
         return;
     }
     let uid = text(object, "/metadata/uid").unwrap_or_default();
@@ -107,13 +106,13 @@ pub(super) fn claim(store: &mut Store, reference: &ObjectRef, object: &Value, no
     if !store.write(&volume, &live, patch).is_success() {
         return;
     }
-    let capacity = object.pointer("/spec/resources/requests/storage").cloned();
+    let capacity = object.at("/spec/resources/requests/storage").cloned();
     let bound = json!({
         "metadata": { "annotations": { "pv.kubernetes.io/bind-completed": "yes" } },
         "spec": { "volumeName": name },
         "status": {
             "phase": "Bound", "capacity": { "storage": capacity },
-            "accessModes": object.pointer("/spec/accessModes"),
+            "accessModes": object.at("/spec/accessModes"),
         },
     });
     if store.write(reference, object, bound).is_success() {
@@ -122,18 +121,21 @@ pub(super) fn claim(store: &mut Store, reference: &ObjectRef, object: &Value, no
     }
 }
 
-/// Whether the binder has lost a race for a claim and was not woken since: it looks again after its resync, or when the
-/// claim is touched.
-fn sleeps(object: &Value, now: Timestamp) -> bool {
-    let annotation = |key: &str| {
-        let all = object.pointer("/metadata/annotations")?;
-        all.get(key)?.as_str()?.parse::<Timestamp>().ok()
-    };
-    let Some(since) = annotation(LOST) else {
+/// Whether the binder has lost a race for a claim: it looks again after its resync, or when the claim is touched.
+fn sleeps(store: &mut Store, object: &Value, now: Timestamp) -> bool {
+    let uid = text(object, "/metadata/uid").unwrap_or_default();
+    let version = text(object, "/metadata/resourceVersion").unwrap_or_default();
+    if let Some((since, at)) = store.sleeping.get(uid) {
+        let woken = at != version || now.duration_since(*since) >= RESYNC;
+        return !woken;
+    }
+    if store.lost_races == 0 || object.at("/spec/volumeName").is_none() {
         return false;
-    };
-    let woken = annotation("refloat.io/nudged").is_some_and(|at| at >= since);
-    !woken && now.duration_since(since) < RESYNC
+    }
+    store.lost_races -= 1;
+    let race = (now, version.to_owned());
+    store.sleeping.insert(uid.to_owned(), race);
+    true
 }
 
 /// A fresh volume of the claim's class, empty or with what a snapshot holds.
@@ -163,14 +165,14 @@ fn provision(store: &mut Store, reference: &ObjectRef, object: &Value) -> Option
         "metadata": { "name": name, "annotations": annotations },
         "spec": {
             "persistentVolumeReclaimPolicy": policy,
-            "capacity": { "storage": object.pointer("/spec/resources/requests/storage") },
-            "accessModes": object.pointer("/spec/accessModes"),
+            "capacity": { "storage": object.at("/spec/resources/requests/storage") },
+            "accessModes": object.at("/spec/accessModes"),
             "storageClassName": class.name,
             "csi": { "driver": driver, "volumeHandle": name },
             "claimRef": {
                 "apiVersion": "v1", "kind": "PersistentVolumeClaim",
                 "namespace": reference.namespace, "name": reference.name,
-                "uid": object.pointer("/metadata/uid"),
+                "uid": object.at("/metadata/uid"),
             },
         },
     });
@@ -184,7 +186,7 @@ fn provision(store: &mut Store, reference: &ObjectRef, object: &Value) -> Option
 fn is_selected(store: &mut Store, reference: &ObjectRef, object: &Value) -> bool {
     const SELECTED: &str = "volume.kubernetes.io/selected-node";
     let chosen = object
-        .pointer("/metadata/annotations")
+        .at("/metadata/annotations")
         .is_some_and(|all| all.get(SELECTED).is_some());
     if !chosen && !mounting(store, reference).is_empty() {
         let patch = json!({ "metadata": { "annotations": { SELECTED: "node-1" } } });

@@ -1,6 +1,7 @@
 //! Deployments, ReplicaSets and StatefulSets and the pods that they make, each with what a real one insists on: a
 //! StatefulSet makes the claims that are missing, in order; a pod needs its ServiceAccount to be created.
 
+use crate::sim::look::Look as _;
 use std::sync::Arc;
 
 use refloat_core::driver::ObjectRef;
@@ -11,7 +12,7 @@ use crate::sim::server::{reason, resource, selects};
 
 pub(super) fn replicas(object: &Value) -> u64 {
     object
-        .pointer("/spec/replicas")
+        .at("/spec/replicas")
         .and_then(Value::as_u64)
         .unwrap_or(1)
 }
@@ -33,7 +34,7 @@ fn is_ready(pod: &Value) -> bool {
 /// Whether a controller owns an object.
 fn owns(object: &Value, owned: &Value) -> bool {
     list(owned, "/metadata/ownerReferences")
-        .any(|owner| owner.get("uid") == object.pointer("/metadata/uid"))
+        .any(|owner| owner.get("uid") == object.at("/metadata/uid"))
 }
 
 pub(super) fn deployment(store: &mut Store, reference: &ObjectRef, object: &Value) {
@@ -43,11 +44,11 @@ pub(super) fn deployment(store: &mut Store, reference: &ObjectRef, object: &Valu
             "apiVersion": "apps/v1", "kind": "ReplicaSet",
             "metadata": {
                 "name": set.name, "namespace": set.namespace, "ownerReferences": owner(object),
-                "labels": object.pointer("/spec/template/metadata/labels"),
+                "labels": object.at("/spec/template/metadata/labels"),
             },
             "spec": {
-                "replicas": replicas(object), "selector": object.pointer("/spec/selector"),
-                "template": object.pointer("/spec/template"),
+                "replicas": replicas(object), "selector": object.at("/spec/selector"),
+                "template": object.at("/spec/template"),
             },
         });
         store.make(&set.resource, body);
@@ -59,15 +60,15 @@ pub(super) fn deployment(store: &mut Store, reference: &ObjectRef, object: &Valu
         }
         return;
     }
-    let differs = |pointer: &str| live.pointer(pointer) != object.pointer(pointer);
+    let differs = |pointer: &str| live.at(pointer) != object.at(pointer);
     if differs("/spec/replicas") || differs("/spec/template") {
         let patch = json!({ "spec": {
-            "replicas": replicas(object), "template": object.pointer("/spec/template"),
+            "replicas": replicas(object), "template": object.at("/spec/template"),
         } });
         store.write(&set, &live, patch);
     }
     let ready = live
-        .pointer("/status/readyReplicas")
+        .at("/status/readyReplicas")
         .and_then(Value::as_u64)
         .unwrap_or(0);
     rolled_out(store, reference, object, ready.min(replicas(object)));
@@ -105,7 +106,7 @@ fn claims(store: &mut Store, reference: &ObjectRef, object: &Value, ordinal: u64
         claim["kind"] = json!("PersistentVolumeClaim");
         claim["metadata"]["name"] = json!(name);
         claim["metadata"]["namespace"] = json!(reference.namespace);
-        claim["metadata"]["labels"] = json!(object.pointer("/spec/selector/matchLabels"));
+        claim["metadata"]["labels"] = json!(object.at("/spec/selector/matchLabels"));
         store.make(&place.resource, claim);
     }
 }
@@ -124,9 +125,9 @@ fn pods(store: &mut Store, reference: &ObjectRef, object: &Value, templates: &[&
         let is_up = match &live {
             Some(live) if owns(object, live) => is_ready(live),
             Some(live) => {
-                let selector = object.pointer("/spec/selector");
+                let selector = object.at("/spec/selector");
                 let orphaned = list(live, "/metadata/ownerReferences").next().is_none();
-                if orphaned && selects(selector, live.pointer("/metadata/labels")) {
+                if orphaned && selects(selector, live.at("/metadata/labels")) {
                     adopt(store, &pod, live, object);
                 }
                 false
@@ -141,19 +142,28 @@ fn pods(store: &mut Store, reference: &ObjectRef, object: &Value, templates: &[&
             break;
         }
     }
-    // Like a real set, the last ordinal ends first.
-    let surplus = in_namespace(
-        reference,
-        "Pod",
-        &format!("{}-{}", reference.name, replicas(object)),
-    );
-    if let Some(live) = store.seen(&surplus).map(Arc::clone)
-        && owns(object, &live)
-        && !is_going(&live)
-    {
-        store.discard(&surplus, &live);
-    }
+    end_last(store, reference, object);
     ready
+}
+
+/// Ends the last of the pods that are too many; the next one follows when it is gone.
+fn end_last(store: &mut Store, reference: &ObjectRef, object: &Value) {
+    let prefix = format!("{}-", reference.name);
+    let uid = text(object, "/metadata/uid").unwrap_or_default();
+    let last = store
+        .server
+        .objects
+        .dependents(uid)
+        .filter(|one| one.resource.kind == "Pod" && one.namespace == reference.namespace)
+        .filter_map(|pod| {
+            let ordinal: u64 = pod.name.strip_prefix(&prefix)?.parse().ok()?;
+            Some((ordinal, pod.clone(), Arc::clone(store.seen(pod)?)))
+        })
+        .filter(|(ordinal, ..)| *ordinal >= replicas(object))
+        .max_by_key(|(ordinal, ..)| *ordinal);
+    if let Some((_, pod, live)) = last.filter(|(_, _, live)| !is_going(live)) {
+        store.discard(&pod, &live);
+    }
 }
 
 fn make_pod(store: &mut Store, pod: &ObjectRef, object: &Value, templates: &[&str]) {
@@ -173,7 +183,7 @@ fn make_pod(store: &mut Store, pod: &ObjectRef, object: &Value, templates: &[&st
     if !volumes.is_empty() {
         spec["volumes"] = json!(volumes);
     }
-    let mut labels = object.pointer("/spec/template/metadata/labels").cloned();
+    let mut labels = object.at("/spec/template/metadata/labels").cloned();
     if !templates.is_empty()
         && let Some(labels) = &mut labels
     {
@@ -184,7 +194,7 @@ fn make_pod(store: &mut Store, pod: &ObjectRef, object: &Value, templates: &[&st
         "metadata": {
             "name": pod.name, "namespace": pod.namespace, "ownerReferences": owner(object),
             "labels": labels,
-            "annotations": object.pointer("/spec/template/metadata/annotations"),
+            "annotations": object.at("/spec/template/metadata/annotations"),
         },
         "spec": spec,
     });
@@ -198,7 +208,7 @@ fn make_pod(store: &mut Store, pod: &ObjectRef, object: &Value, templates: &[&st
 fn rolled_out(store: &mut Store, reference: &ObjectRef, object: &Value, ready: u64) {
     let wanted = replicas(object);
     let mut status = json!({
-        "observedGeneration": object.pointer("/metadata/generation"),
+        "observedGeneration": object.at("/metadata/generation"),
         "replicas": wanted, "readyReplicas": ready, "availableReplicas": ready,
         "conditions": [
             { "type": "Available", "status": if ready >= wanted { "True" } else { "False" } },

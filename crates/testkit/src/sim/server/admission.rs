@@ -1,5 +1,6 @@
 //! Admission: namespaces that are missing or going, and webhooks that nobody answers for.
 
+use crate::sim::look::Look as _;
 use refloat_core::driver::ObjectRef;
 use serde_json::Value;
 
@@ -17,7 +18,7 @@ pub(super) fn namespace(server: &Server, kind: &Served, place: &ObjectRef) -> Re
         let namespaces = server.kinds.served(&parent.resource)?;
         return Err(status::not_found(&namespaces, namespace));
     };
-    if live.pointer("/metadata/deletionTimestamp").is_some() {
+    if live.at("/metadata/deletionTimestamp").is_some() {
         return Err(status::terminating(kind, &place.name, namespace));
     }
     Ok(())
@@ -26,7 +27,7 @@ pub(super) fn namespace(server: &Server, kind: &Served, place: &ObjectRef) -> Re
 /// What built-in plugins add.
 pub(super) fn mutate(kind: &Served, object: &mut Value) {
     if !kind.is_custom() && kind.resource.kind == "Pod" {
-        let account = object.pointer("/spec/serviceAccountName").is_none();
+        let account = object.at("/spec/serviceAccountName").is_none();
         if account && object.get("spec").is_some_and(Value::is_object) {
             object["spec"]["serviceAccountName"] = Value::from("default");
         }
@@ -112,7 +113,7 @@ fn covers(rule: &Value, kind: &Served, (operation, subresource): (&str, Option<&
 }
 
 fn is_selected(server: &Server, kind: &Served, webhook: &Value, object: &Value) -> bool {
-    let labels = object.pointer("/metadata/labels");
+    let labels = object.at("/metadata/labels");
     if !selects(webhook.get("objectSelector"), labels) {
         return false;
     }
@@ -125,13 +126,13 @@ fn is_selected(server: &Server, kind: &Served, webhook: &Value, object: &Value) 
     let labels = server
         .objects
         .get(&namespace)
-        .and_then(|live| live.pointer("/metadata/labels"));
+        .and_then(|live| live.at("/metadata/labels"));
     selects(selector, labels)
 }
 
 /// Why a webhook cannot be called: its Service is missing, or nobody is behind it.
 fn trouble(server: &Server, webhook: &Value) -> Option<String> {
-    let service = webhook.pointer("/clientConfig/service")?;
+    let service = webhook.at("/clientConfig/service")?;
     let (namespace, name) = (text(service, "/namespace")?, text(service, "/name")?);
     let url = format!("Post \"https://{name}.{namespace}.svc:443/?timeout=10s\"");
     let place = ObjectRef::namespaced(resource("Service"), namespace, name);
@@ -142,13 +143,13 @@ fn trouble(server: &Server, webhook: &Value) -> Option<String> {
     let ready = server.objects.of_kind(&slices).any(|(slice, live)| {
         slice.namespace.as_deref() == Some(namespace)
             && live
-                .pointer("/metadata/labels")
+                .at("/metadata/labels")
                 .and_then(|labels| labels.get("kubernetes.io/service-name"))
                 .and_then(Value::as_str)
                 == Some(name)
             && list(live, "/endpoints")
                 .iter()
-                .any(|one| one.pointer("/conditions/ready") != Some(&Value::Bool(false)))
+                .any(|one| one.at("/conditions/ready") != Some(&Value::Bool(false)))
     });
     (!ready).then(|| format!("{url}: no endpoints available for service \"{name}\""))
 }

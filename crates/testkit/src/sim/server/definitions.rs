@@ -1,5 +1,6 @@
 //! Definitions of custom kinds: what they make the server serve, and their schemas in a small form.
 
+use crate::sim::look::Look as _;
 use refloat_core::inventory::Resource;
 use serde_json::{Value, json};
 
@@ -24,7 +25,7 @@ pub(in crate::sim) fn served_by(definition: &Value) -> Option<Served> {
     } else {
         Resource::namespaced(&api_version, kind, plural)
     };
-    let mut served = Served::custom(resource, stored.pointer("/subresources/status").is_some());
+    let mut served = Served::custom(resource, stored.at("/subresources/status").is_some());
     served.versions = versions
         .iter()
         .filter(|version| is(version, "served"))
@@ -33,7 +34,7 @@ pub(in crate::sim) fn served_by(definition: &Value) -> Option<Served> {
     served.schemas = versions
         .iter()
         .filter_map(|version| {
-            let schema = version.pointer("/schema/openAPIV3Schema")?.clone();
+            let schema = version.at("/schema/openAPIV3Schema")?.clone();
             Some((text(version, "/name")?.to_owned(), schema))
         })
         .collect();
@@ -70,7 +71,7 @@ pub(super) fn validate(definition: &Value, causes: &mut Vec<Cause>) {
         causes.push(Cause::invalid("metadata.name", &json!(name), why));
     }
     for (at, version) in list(definition, "/spec/versions").iter().enumerate() {
-        if version.pointer("/schema/openAPIV3Schema").is_none() {
+        if version.at("/schema/openAPIV3Schema").is_none() {
             let field = format!("spec.versions[{at}].schema.openAPIV3Schema");
             causes.push(Cause::required(&field, "schemas are required"));
         }

@@ -1,5 +1,6 @@
 //! DELETE: preconditions, finalizers, propagation, grace of pods, and kinds that go in their own way.
 
+use crate::sim::look::Look as _;
 use std::sync::Arc;
 
 use refloat_core::driver::ObjectRef;
@@ -57,9 +58,9 @@ impl Server {
         live: &Value,
         (mut going, grace): (Value, i64),
     ) -> Reply {
-        let marked = live.pointer("/metadata/deletionTimestamp").is_some();
+        let marked = live.at("/metadata/deletionTimestamp").is_some();
         let before = live
-            .pointer("/metadata/deletionGracePeriodSeconds")
+            .at("/metadata/deletionGracePeriodSeconds")
             .and_then(Value::as_i64);
         if !marked || before.is_some_and(|before| grace < before) {
             let later = self.now.as_second().saturating_add(grace);
@@ -68,7 +69,7 @@ impl Server {
             going["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
         }
         if !marked {
-            if let Some(generation) = live.pointer("/metadata/generation").and_then(Value::as_u64) {
+            if let Some(generation) = live.at("/metadata/generation").and_then(Value::as_u64) {
                 going["metadata"]["generation"] = json!(generation + 1);
             }
             if served.resource.kind == "Namespace" {
@@ -174,7 +175,7 @@ fn grace(served: &Served, live: &Value, request: &Request, options: &Value) -> i
         .parameter("gracePeriodSeconds")
         .and_then(|text| text.parse().ok());
     let own = live
-        .pointer("/spec/terminationGracePeriodSeconds")
+        .at("/spec/terminationGracePeriodSeconds")
         .and_then(Value::as_i64);
     asked.or(parameter).or(own).unwrap_or(30)
 }

@@ -3,6 +3,8 @@
 //! A name with an empty map below is in the set; one with `"."` below is in it and has fields below; one without has only
 //! fields below. Called by `managers` and `apply`.
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value, json};
 
 use super::schema::{Shape, item_name, shape};
@@ -33,13 +35,6 @@ fn is_member(below: &Value) -> bool {
         .is_none_or(|below| below.is_empty() || below.contains_key(SELF))
 }
 
-fn below_of(node: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    node.as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(name, _)| *name != SELF)
-}
-
 fn node(member: bool, below: Fields) -> Option<Value> {
     if below.is_empty() {
         return member.then(|| json!({}));
@@ -54,6 +49,7 @@ fn node(member: bool, below: Fields) -> Option<Value> {
 /// Both.
 pub(super) fn union(left: &Fields, right: &Fields) -> Fields {
     let mut all = left.clone();
+    all.remove(SELF);
     for (name, theirs) in right.iter().filter(|(name, _)| *name != SELF) {
         match left.get(name) {
             None => {
@@ -61,7 +57,7 @@ pub(super) fn union(left: &Fields, right: &Fields) -> Fields {
             }
             Some(ours) => {
                 let member = is_member(ours) || is_member(theirs);
-                let below = union(&inner(ours), &inner(theirs));
+                let below = union(inner(ours), inner(theirs));
                 if let Some(both) = node(member, below) {
                     all.insert(name.clone(), both);
                 }
@@ -71,10 +67,21 @@ pub(super) fn union(left: &Fields, right: &Fields) -> Fields {
     all
 }
 
-fn inner(node: &Value) -> Fields {
-    below_of(node)
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
+/// What is below a name, itself included.
+fn inner(node: &Value) -> &Fields {
+    static NOTHING: LazyLock<Fields> = LazyLock::new(Fields::new);
+    node.as_object().unwrap_or(&NOTHING)
+}
+
+/// Whether anything is in both.
+pub(super) fn meet(left: &Fields, right: &Fields) -> bool {
+    left.iter()
+        .filter(|(name, _)| *name != SELF)
+        .any(|(name, ours)| {
+            right.get(name).is_some_and(|theirs| {
+                is_member(ours) && is_member(theirs) || meet(inner(ours), inner(theirs))
+            })
+        })
 }
 
 /// The first without what is in the second.
@@ -87,7 +94,7 @@ pub(super) fn without(left: &Fields, right: &Fields) -> Fields {
             }
             Some(theirs) => {
                 let member = is_member(ours) && !is_member(theirs);
-                if let Some(kept) = node(member, without(&inner(ours), &inner(theirs))) {
+                if let Some(kept) = node(member, without(inner(ours), inner(theirs))) {
                     rest.insert(name.clone(), kept);
                 }
             }
@@ -112,7 +119,7 @@ fn collect_common(left: &Fields, right: &Fields, at: &str, paths: &mut Vec<Strin
         if is_member(ours) && is_member(theirs) {
             paths.push(path.clone());
         }
-        collect_common(&inner(ours), &inner(theirs), &path, paths);
+        collect_common(inner(ours), inner(theirs), &path, paths);
     }
 }
 
@@ -168,7 +175,7 @@ pub(super) fn difference(old: &Value, new: &Value, custom: bool) -> Difference {
 }
 
 fn compare(old: &Value, new: &Value, path: &[&str], custom: bool, found: &mut Difference) {
-    static NOTHING: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
+    static NOTHING: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
     let old = old.as_object().unwrap_or(&NOTHING);
     let new = new.as_object().unwrap_or(&NOTHING);
     for (key, value) in new {
@@ -332,12 +339,12 @@ pub(super) fn take_out(object: &mut Value, fields: &Fields, custom: bool) {
         let gone = match kind {
             Shape::Atomic => is_member(below),
             Shape::Map => {
-                take_out(value, &deeper, custom);
+                take_out(value, deeper, custom);
                 let empty = value.as_object().is_some_and(Map::is_empty);
                 empty && !STRUCTS.contains(&key)
             }
             Shape::Keyed(_) | Shape::Set => {
-                take_items(kind, value, &deeper, custom);
+                take_items(kind, value, deeper, custom);
                 value.as_array().is_some_and(Vec::is_empty)
             }
         };
@@ -356,7 +363,7 @@ fn take_items(kind: Shape, value: &mut Value, fields: &Fields, custom: bool) {
         match below {
             Some(below) if is_member(below) => false,
             Some(below) => {
-                take_out(one, &inner(below), custom);
+                take_out(one, inner(below), custom);
                 true
             }
             None => true,

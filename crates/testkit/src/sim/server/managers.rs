@@ -1,5 +1,6 @@
 //! `metadata.managedFields`: who wrote what, kept as every write asks for. Called by `create`, `update` and `apply`.
 
+use crate::sim::look::Look as _;
 use serde_json::{Value, json};
 
 use super::fields::{self, Fields};
@@ -66,9 +67,7 @@ fn with_fields(entry: &Value, fields: Fields) -> Value {
 
 /// The entries that an update starts from: those that the client sent, unless it sent none; `[]` and `[{}]` clear them.
 pub(super) fn base(live: &Value, new: &Value, is_subresource: bool) -> Vec<Value> {
-    let sent = new
-        .pointer("/metadata/managedFields")
-        .and_then(Value::as_array);
+    let sent = new.at("/metadata/managedFields").and_then(Value::as_array);
     let ours = list(live, "/metadata/managedFields");
     match sent {
         Some(sent) if !is_subresource => match sent.as_slice() {
@@ -92,6 +91,11 @@ pub(super) fn updated(
     let mut own = Fields::new();
     let mut kept = Vec::with_capacity(entries.len() + 1);
     for entry in entries {
+        let meets = || fields::meet(entry["fieldsV1"].as_object().unwrap_or(&gone), &gone);
+        if !writer.is(&entry) && !meets() {
+            kept.push(entry);
+            continue;
+        }
         let fields = fields_of(&entry);
         if writer.is(&entry) {
             own = fields;

@@ -23,6 +23,7 @@ mod status;
 mod update;
 mod validation;
 
+use crate::sim::look::Look as _;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -266,13 +267,13 @@ impl Server {
 
 /// The text at a JSON pointer.
 fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
-    object.pointer(pointer)?.as_str()
+    object.at(pointer)?.as_str()
 }
 
 /// The list at a JSON pointer, empty when there is none.
 fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
     object
-        .pointer(pointer)
+        .at(pointer)
         .and_then(Value::as_array)
         .map_or(&[], Vec::as_slice)
 }

@@ -1,5 +1,6 @@
 //! Writes past the rules: a test's beginning, and changes that no client makes. Called by `Store`.
 
+use crate::sim::look::Look as _;
 use refloat_core::driver::ObjectRef;
 use refloat_core::inventory::Resource;
 use serde_json::{Value, json};
@@ -45,7 +46,7 @@ impl Server {
         if new == **live {
             return;
         }
-        let ends = new.pointer("/metadata/deletionTimestamp").is_some() && !is_held(&new);
+        let ends = new.at("/metadata/deletionTimestamp").is_some() && !is_held(&new);
         self.objects.put(place, new);
         if ends {
             self.objects.take(place);

@@ -1,5 +1,6 @@
 //! Label selectors: the text of a request's parameter, and `matchLabels`/`matchExpressions` of objects.
 
+use crate::sim::look::Look as _;
 use serde_json::Value;
 
 use super::list;
@@ -13,7 +14,7 @@ pub(super) fn matches(object: &Value, selector: Option<&str>) -> bool {
     let Some(selector) = selector.filter(|text| !text.is_empty()) else {
         return true;
     };
-    let labels = object.pointer("/metadata/labels");
+    let labels = object.at("/metadata/labels");
     terms(selector)
         .iter()
         .all(|term| holds(labels, term.trim()))

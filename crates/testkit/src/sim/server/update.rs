@@ -1,5 +1,6 @@
 //! PUT and patches: what may change, what is kept, and when a write is none.
 
+use crate::sim::look::Look as _;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -126,7 +127,7 @@ impl Server {
         refuse(served, &place.name, &causes)?;
         admission::webhooks_of_update(self, served, request, "Validating", &new)?;
         if validation::bumps_generation(served, &live, &new) {
-            let generation = live.pointer("/metadata/generation").and_then(Value::as_u64);
+            let generation = live.at("/metadata/generation").and_then(Value::as_u64);
             new["metadata"]["generation"] = json!(generation.unwrap_or(0) + 1);
         }
         let entries = match how {
@@ -153,9 +154,9 @@ impl Server {
             let shown = if unchanged { live } else { &new };
             return Reply::of(200, versioned(request, shown));
         }
-        let going = new.pointer("/metadata/deletionTimestamp").is_some();
+        let going = new.at("/metadata/deletionTimestamp").is_some();
         let grace = new
-            .pointer("/metadata/deletionGracePeriodSeconds")
+            .at("/metadata/deletionGracePeriodSeconds")
             .and_then(Value::as_u64);
         let ends = going && !is_held(&new) && grace.unwrap_or(0) == 0;
         let stored = self.objects.put(&place, new);
@@ -267,9 +268,9 @@ fn is_same(live: &Value, new: &Value) -> bool {
     if live == new {
         return true;
     }
-    let timeless = |object: &Value| {
-        let mut object = object.clone();
-        let entries = object.pointer_mut("/metadata/managedFields");
+    let timeless = |metadata: &Value| {
+        let mut object = metadata.clone();
+        let entries = object.get_mut("managedFields");
         for entry in entries.and_then(Value::as_array_mut).into_iter().flatten() {
             if let Some(entry) = entry.as_object_mut() {
                 entry.remove("time");
@@ -277,5 +278,12 @@ fn is_same(live: &Value, new: &Value) -> bool {
         }
         object
     };
-    live.get("spec") == new.get("spec") && timeless(live) == timeless(new)
+    let (Some(before), Some(after)) = (live.as_object(), new.as_object()) else {
+        return false;
+    };
+    let rest_is_same = before.len() == after.len()
+        && before
+            .iter()
+            .all(|(key, value)| key == "metadata" || after.get(key) == Some(value));
+    rest_is_same && timeless(&live["metadata"]) == timeless(&new["metadata"])
 }

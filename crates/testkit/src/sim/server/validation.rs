@@ -1,5 +1,6 @@
 //! What the server has against an object: the rules that clients meet, not all of them.
 
+use crate::sim::look::Look as _;
 use serde_json::{Value, json};
 
 use super::catalogue::Served;
@@ -40,7 +41,7 @@ pub(super) fn of_new(served: &Served, object: &Value) -> Vec<Cause> {
 }
 
 fn need(object: &Value, pointer: &str, why: &str, causes: &mut Vec<Cause>) {
-    let missing = match object.pointer(pointer) {
+    let missing = match object.at(pointer) {
         None | Some(Value::Null) => true,
         Some(Value::String(text)) => text.is_empty(),
         Some(Value::Array(items)) => items.is_empty(),
@@ -61,7 +62,7 @@ fn built_in(served: &Served, object: &Value, causes: &mut Vec<Cause>) {
         "PersistentVolumeClaim" => {
             let why = "at least 1 access mode is required";
             need(object, "/spec/accessModes", why, causes);
-            if object.pointer("/spec/resources/requests/storage").is_none() {
+            if object.at("/spec/resources/requests/storage").is_none() {
                 causes.push(Cause::required("spec.resources[storage]", ""));
             }
         }
@@ -86,8 +87,8 @@ fn built_in(served: &Served, object: &Value, causes: &mut Vec<Cause>) {
 fn workload(object: &Value, causes: &mut Vec<Cause>) {
     need(object, "/spec/selector", "", causes);
     need(object, "/spec/template/spec/containers", "", causes);
-    let labels = object.pointer("/spec/template/metadata/labels");
-    let selector = object.pointer("/spec/selector");
+    let labels = object.at("/spec/template/metadata/labels");
+    let selector = object.at("/spec/selector");
     if selector.is_some() && !super::selectors::selects(selector, labels) {
         let shown = labels.cloned().unwrap_or(Value::Null);
         let why = "`selector` does not match template `labels`";
@@ -103,7 +104,7 @@ pub(super) fn of_change(served: &Served, live: &Value, new: &Value) -> Vec<Cause
         return causes;
     }
     let mut fixed = |pointer: &str| {
-        let (before, after) = (live.pointer(pointer), new.pointer(pointer));
+        let (before, after) = (live.at(pointer), new.at(pointer));
         if before != after {
             let field = pointer.trim_start_matches('/').replace('/', ".");
             let shown = after.cloned().unwrap_or(Value::Null);
@@ -131,7 +132,7 @@ pub(super) fn of_change(served: &Served, live: &Value, new: &Value) -> Vec<Cause
 }
 
 fn finalizers(live: &Value, new: &Value, causes: &mut Vec<Cause>) {
-    if live.pointer("/metadata/deletionTimestamp").is_none() {
+    if live.at("/metadata/deletionTimestamp").is_none() {
         return;
     }
     let before = list(live, "/metadata/finalizers");
@@ -216,14 +217,14 @@ fn spec(served: &Served, live: &Value, new: &Value, causes: &mut Vec<Cause>) {
 fn claim(live: &Value, new: &Value, causes: &mut Vec<Cause>) {
     let mut free = vec!["resources", "volumeAttributesClassName"];
     // The binder names the volume once.
-    if live.pointer("/spec/volumeName").is_none() {
+    if live.at("/spec/volumeName").is_none() {
         free.push("volumeName");
     }
-    if live.pointer("/spec/storageClassName").is_none() {
+    if live.at("/spec/storageClassName").is_none() {
         free.push("storageClassName");
     }
-    let bound = live.pointer("/spec/volumeName").is_some();
-    let resized = live.pointer("/spec/resources") != new.pointer("/spec/resources");
+    let bound = live.at("/spec/volumeName").is_some();
+    let resized = live.at("/spec/resources") != new.at("/spec/resources");
     if fixed_spec(live, &free) != fixed_spec(new, &free) || resized && !bound {
         let why = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
         causes.push(Cause::forbidden("spec", why));
@@ -269,7 +270,7 @@ pub(super) fn bumps_generation(served: &Served, live: &Value, new: &Value) -> bo
     if served.is_custom() {
         return content(live) != content(new);
     }
-    let differs = |pointer: &str| live.pointer(pointer) != new.pointer(pointer);
+    let differs = |pointer: &str| live.at(pointer) != new.at(pointer);
     match served.resource.kind.as_str() {
         "Deployment" => differs("/spec") || differs("/metadata/annotations"),
         "EndpointSlice" => content(live) != content(new) || differs("/metadata/labels"),
