@@ -253,6 +253,11 @@ impl Scene<'_> {
             Mishap::ClockForward => script.skew += SignedDuration::from_mins(minutes),
             Mishap::ClockBackward => script.skew -= SignedDuration::from_mins(minutes),
             Mishap::Interrupted => script.life.interrupted = true,
+            Mishap::MoverFails => self.world.with_store(|store| {
+                let problem =
+                    Problem::stuck("vault-unreachable", "no route to the vault", "mend it");
+                store.mover_failure = Some(problem);
+            }),
             Mishap::CutFails => self.world.with_store(|store| {
                 store.cut_failure = Some("the pool is full".to_owned());
             }),

@@ -78,13 +78,15 @@ pub enum Mishap {
     SessionUnopened,
     /// The storage does not cut for a while.
     CutFails,
+    /// Movers fail until the engine has stopped.
+    MoverFails,
     /// A database does not answer until the engine has stopped.
     DatabaseDown,
 }
 
 impl Mishap {
     /// All, in the order of the table.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::DiesBefore,
         Self::DiesAfter,
         Self::ReplyLost,
@@ -119,6 +121,7 @@ impl Mishap {
         Self::SessionStaysHeld,
         Self::SessionUnopened,
         Self::CutFails,
+        Self::MoverFails,
         Self::DatabaseDown,
     ];
 
@@ -164,6 +167,7 @@ impl Mishap {
             }
             Self::ForeignDeletes | Self::ForeignChanges => deed == Deed::CreateOther,
             Self::DiesAtWord | Self::CutFails => deed == Deed::Capture,
+            Self::MoverFails => deed == Deed::CreateJob,
             Self::DatabaseDown => deed == Deed::CreateWorkload,
             _ => true,
         }
@@ -249,6 +253,7 @@ impl fmt::Display for Mishap {
             Self::SessionStaysHeld => "stays held",
             Self::SessionUnopened => "not opened",
             Self::CutFails => "no cut",
+            Self::MoverFails => "mover fails",
             Self::DatabaseDown => "database down",
         })
     }

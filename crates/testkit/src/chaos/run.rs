@@ -252,7 +252,7 @@ impl Runner {
             scene.say("the next backup");
             let plan = prepared.ground.next_backup(&scene.world)?;
             scene.world.sealed.borrow_mut().clear();
-            scene.world.with_store(|store| store.cut_failure = None);
+            mend(&scene.world);
             for member in prepared.of_backup.said.keys() {
                 let trouble = crate::sim::Trouble::Breaks;
                 let never = crate::sim::SessionFault { at: 0, trouble };
@@ -326,12 +326,21 @@ fn hand_on(scene: &Scene<'_>) {
             scene.world.with_store(|store| store.remove(&foreign));
         }
     }
-    scene.world.with_store(|store| store.cut_failure = None);
+    mend(&scene.world);
     script.journal_down = 0;
     drop(script);
-    scene.world.settle(2);
+    // A person takes longer than a moment.
+    scene.world.settle(8);
     let records = going_on(scene);
     scene.records.borrow_mut().extend(records);
+}
+
+/// The storage cuts again, movers reach the vault again.
+fn mend(world: &SimWorld) {
+    world.with_store(|store| {
+        store.cut_failure = None;
+        store.mover_failure = None;
+    });
 }
 
 /// What another engine writes first: it resumes a recovery, or gives a backup up and cleans up behind it, as
