@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Progress, RunPlan, Step, StepState, Work};
 use crate::driver::{Driver, Outcome, Problem, Query, Seen, Task, Verdict, Why};
+use crate::readiness::Clock;
 use crate::{backup, capture, recovery};
 
 /// The drivers that a run may use, by id.
@@ -147,7 +148,10 @@ pub fn advance(
         Work::VaultAccess => backup::vault_access_decide(plan, seen),
         Work::VaultAccessEnd => backup::vault_access_end_decide(plan, seen),
         Work::Fill(filling) => filling.decide(plan, step, since(step, progress), &prior, seen),
-        Work::Write(writing) => writing.decide(&plan.run, seen),
+        Work::Write(writing) => {
+            let since = since(step, progress);
+            writing.decide(&plan.run, seen, Clock { now, since })
+        }
         Work::StoreObjects => backup::store_objects_decide(effected),
         Work::Seal { draft } => backup::seal_decide(draft, progress, effected, now),
     };
@@ -181,6 +185,11 @@ fn overdue(step: &Step, progress: &Progress, why: &Why, now: Timestamp) -> Optio
     let since = since(step, progress)?;
     let waited = now.duration_since(since);
     let limit = SignedDuration::from_secs(i64::from(step.limit_seconds));
+    let takes = if why.takes.is_empty() {
+        "see to what is waited for"
+    } else {
+        &format!("it takes this: {}", why.takes)
+    };
     (waited > limit).then(|| {
         Problem::stuck(
             &format!("{}-timeout", why.code),
@@ -191,7 +200,7 @@ fn overdue(step: &Step, progress: &Progress, why: &Why, now: Timestamp) -> Optio
                 step.limit_seconds,
                 why.message
             ),
-            "see to what is waited for, then run the same command again: it goes on where it was",
+            format!("{takes}; then run the same command again: it goes on where it was"),
         )
     })
 }
@@ -203,6 +212,7 @@ impl From<Problem> for Verdict {
             crate::driver::Class::Wait | crate::driver::Class::Retry => Self::Wait(Why {
                 code: problem.code,
                 message: problem.message,
+                takes: problem.hint,
             }),
             crate::driver::Class::Stuck | crate::driver::Class::Bug => Self::Stuck(problem),
         }
