@@ -9,6 +9,7 @@ mod progress;
 mod protection;
 mod recovery;
 mod seat;
+mod waits;
 
 use std::process::ExitCode;
 

@@ -1,19 +1,17 @@
 //! What a run says while it goes: one living line on a terminal, plain lines elsewhere.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use refloat_core::drive::{Event, Observer};
-use refloat_core::run::RunPlan;
+use refloat_core::driver::Outcome;
+use refloat_core::run::{RunPlan, Step};
 
 use crate::printer::Printer;
-
-/// A wait that is unchanged is said again after this long.
-const REPEAT_AFTER: Duration = Duration::from_secs(15);
+use crate::waits::Waits;
 
 /// Tells a run's story on standard error.
 pub(crate) struct Narrator {
@@ -28,8 +26,7 @@ pub(crate) struct Narrator {
 struct State {
     done: usize,
     total: usize,
-    waits: BTreeMap<String, (String, Instant)>,
-    starts: BTreeMap<String, Instant>,
+    waits: Waits,
 }
 
 impl Narrator {
@@ -89,33 +86,27 @@ impl Observer for Narrator {
         match event {
             Event::Began(step) => {
                 let mut state = self.state.borrow_mut();
-                state.starts.insert(step.id.clone(), Instant::now());
+                state.waits.began(&step.id, Instant::now());
             }
             Event::Acting(step, effects) => {
+                self.state.borrow_mut().waits.acting(&step.id);
                 for effect in *effects {
                     tracing::info!(step = %step.id, effect = %effect.describe(), "acting");
                 }
             }
-            Event::Waiting(step, why) => self.waiting(&step.id, &step.title, &why.message),
-            Event::Done(step, _) => {
-                let (done, total, took) = {
-                    let mut state = self.state.borrow_mut();
-                    state.done += 1;
-                    state.waits.remove(&step.id);
-                    let took = state.starts.get(&step.id).map(Instant::elapsed);
-                    (state.done, state.total, took)
-                };
-                if let Some(bar) = &self.bar {
-                    bar.set_position(done as u64);
+            Event::Waiting(step, why) => {
+                let now = Instant::now();
+                let mut state = self.state.borrow_mut();
+                let line = state.waits.waits(&step.id, &step.title, why, now);
+                match (&self.bar, line) {
+                    (Some(bar), _) => bar.set_message(state.waits.living(now)),
+                    (None, Some(line)) => self.line(&line),
+                    (None, None) => {}
                 }
-                let took = took.map_or(0.0, |took| took.as_secs_f64());
-                let phase = step.phase.label();
-                self.line(&format!(
-                    "[{done}/{total}] {phase}: {} ({took:.1} s)",
-                    step.title
-                ));
             }
+            Event::Done(step, outcome) => self.done(step, outcome),
             Event::Stuck(step, problem) => {
+                self.state.borrow_mut().waits.over(&step.id, Instant::now());
                 self.line(&format!("stuck: {}: {}", step.title, problem.message));
             }
             Event::GivingUp(problem) => {
@@ -130,37 +121,27 @@ impl Observer for Narrator {
 }
 
 impl Narrator {
-    fn waiting(&self, id: &str, title: &str, why: &str) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(why.to_owned());
-        }
-        let say = {
+    fn done(&self, step: &Step, outcome: &Outcome) {
+        let now = Instant::now();
+        let (done, total, took) = {
             let mut state = self.state.borrow_mut();
-            let started = state
-                .starts
-                .get(id)
-                .map_or(Duration::ZERO, Instant::elapsed);
-            let said = state.waits.get(id);
-            let again = said.is_none_or(|(_, when)| when.elapsed() > REPEAT_AFTER);
-            let quick = started < Duration::from_secs(2);
-            let say = !quick
-                && (again
-                    || (self.bar.is_none()
-                        && bytes_line(why)
-                        && said.is_some_and(|(_, when)| when.elapsed() > Duration::from_secs(2))));
-            if say {
-                state
-                    .waits
-                    .insert(id.to_owned(), (why.to_owned(), Instant::now()));
+            state.done += 1;
+            let took = state.waits.over(&step.id, now);
+            if let Some(bar) = &self.bar {
+                bar.set_position(state.done as u64);
+                bar.set_message(state.waits.living(now));
             }
-            say
+            (state.done, state.total, took)
         };
-        if say && self.bar.is_none() {
-            self.line(&format!("waiting: {title}: {why}"));
-        }
+        let took = took.map_or(0.0, |took| took.as_secs_f64());
+        let phase = step.phase.label();
+        // Opened in the end, although nobody said that it was ready.
+        let assumed = outcome
+            .text("assumedBecause")
+            .map_or_else(String::new, |why| format!("; not known to be ready: {why}"));
+        self.line(&format!(
+            "[{done}/{total}] {phase}: {} ({took:.1} s{assumed})",
+            step.title
+        ));
     }
-}
-
-fn bytes_line(why: &str) -> bool {
-    why.contains("MiB")
 }

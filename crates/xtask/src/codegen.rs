@@ -60,8 +60,9 @@ fn generated() -> Result<Vec<(PathBuf, String)>> {
     let file = |path: &str, text: String| (Path::new(path).to_owned(), text);
     Ok(vec![
         file("deploy/crds/refloat.io_protections.yaml", definition()?),
-        file("docs/src/reference/cli.md", command_line()?),
+        file("docs/src/reference/cli.md", printed_page("commands")?),
         file("docs/src/reference/drivers.md", drivers()),
+        file("docs/src/reference/gates.md", printed_page("gates")?),
     ])
 }
 
@@ -87,10 +88,11 @@ fn structural(value: &mut Value) {
     }
 }
 
-fn command_line() -> Result<String> {
+/// A page that the program itself prints: it alone knows its words and its gates.
+fn printed_page(page: &str) -> Result<String> {
     let binary = build()?;
     let printed = Command::new(binary)
-        .arg("reference")
+        .args(["reference", page])
         .output()
         .context("cannot start refloat")?;
     ensure!(printed.status.success(), "`refloat reference` failed");

@@ -40,9 +40,9 @@ pub(crate) enum Command {
     Gc(gc::Arguments),
     /// Print shell completion
     Completion(completion::Arguments),
-    /// Print the page about every command
+    /// Print a page of the book that is made from the code
     #[command(hide = true)]
-    Reference,
+    Reference(reference::Arguments),
     /// Inside a mover pod
     #[command(subcommand, hide = true)]
     Mover(mover::Command),
@@ -67,8 +67,8 @@ pub(crate) async fn run(
             completion::run(&arguments, *printer);
             Ok(())
         }
-        Command::Reference => {
-            reference::run(*printer);
+        Command::Reference(arguments) => {
+            reference::run(&arguments, *printer);
             Ok(())
         }
         Command::Mover(command) => mover::run(command).await,

@@ -203,6 +203,9 @@ pub struct Why {
     pub code: String,
     /// One line for a person.
     pub message: String,
+    /// What it would take, for a person: `all 3 replicas are ready`. Empty when the message says it all.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub takes: String,
 }
 
 impl Why {
@@ -211,7 +214,15 @@ impl Why {
         Self {
             code: code.to_owned(),
             message: message.into(),
+            takes: String::new(),
         }
+    }
+
+    /// The same, with what it would take.
+    #[must_use]
+    pub fn taking(mut self, takes: impl Into<String>) -> Self {
+        self.takes = takes.into();
+        self
     }
 }
 

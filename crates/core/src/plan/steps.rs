@@ -10,6 +10,7 @@ use super::{Goal, phases};
 use crate::backup::{Member, Mode, Part, PointContent};
 use crate::driver::{Claim, Op, Problem, Role};
 use crate::inventory::{Resource, Thing, ThingId};
+use crate::readiness::told;
 use crate::recovery::{Direction, Filling, Writing, managers_of, owner_of};
 use crate::run::{Edge, Phase, Step, Work};
 
@@ -176,6 +177,7 @@ fn write(context: &Context<'_>, thing: &Thing, goal: &Goal) -> Step {
             managers: managers_of(thing),
             existing: goal.existing,
             adopt: is_made_by_cluster(&id),
+            told: told(&thing.object),
         }),
     )
 }

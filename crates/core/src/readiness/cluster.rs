@@ -1,131 +1,113 @@
-//! Gates of what the cluster itself is made of: namespaces, definitions, API services, webhooks.
+//! Gates of what the cluster itself is made of: namespaces, definitions, API services; and what an object says while it is
+//! being deleted.
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
-
-use super::{Gate, condition, text};
-use crate::driver::{ListRequest, ObjectRef, Problem, Query, Seen};
+use super::reading::Condition;
+use super::webhooks;
+use super::{Gate, View};
+use crate::driver::{ObjectRef, Query};
 use crate::inventory::Resource;
 
-fn account_of(namespace: &Value) -> ObjectRef {
-    let name = text(namespace, "/metadata/name").unwrap_or_default();
+/// Seconds after which finalizers that nobody removes are taken for stuck.
+const FINALIZERS_SECONDS: u32 = 120;
+
+fn account_of(view: &View<'_>) -> ObjectRef {
+    let name = view.text("/metadata/name").unwrap_or_default();
     let resource = Resource::namespaced("v1", "ServiceAccount", "serviceaccounts");
     ObjectRef::namespaced(resource, name, "default")
 }
 
-pub(super) fn default_account(namespace: &Value) -> Query {
-    Query::Object(account_of(namespace))
+pub(super) fn default_account(view: &View<'_>) -> Query {
+    Query::Object(account_of(view))
 }
 
 /// Active, and its default ServiceAccount is there: before that no pod can be created in it.
-pub(super) fn namespace(live: &Value, seen: &Seen) -> Gate {
-    let name = text(live, "/metadata/name").unwrap_or_default();
-    if text(live, "/status/phase") != Some("Active") {
-        return Gate::closed(
+pub(super) fn namespace(view: &View<'_>) -> Gate {
+    if view.text("/status/phase") != Some("Active") {
+        return view.closed(
             "namespace-not-active",
-            format!("namespace {name} is not active"),
+            "it is not active",
+            "the API server makes it active",
         );
     }
-    match seen.object(&account_of(live)) {
+    match view.seen.object(&account_of(view)) {
         Ok(Some(_)) => Gate::Open,
-        Ok(None) => Gate::closed(
+        Ok(None) => view.closed(
             "default-account-missing",
-            format!("namespace {name} has no default ServiceAccount yet"),
+            "it has no default ServiceAccount yet",
+            "kube-controller-manager runs and makes it",
         ),
-        Err(problem) => Gate::closed(&problem.code, problem.message),
+        Err(problem) => Gate::closed(&problem.code, problem.message, problem.hint),
     }
 }
 
 /// Established and its names accepted.
-pub(super) fn definition(live: &Value) -> Gate {
-    let name = text(live, "/metadata/name").unwrap_or_default();
-    if let Some(("False", message)) = condition(live, "NamesAccepted") {
-        return Gate::Failed(Problem::stuck(
+pub(super) fn definition(view: &View<'_>) -> Gate {
+    let names = view.condition("NamesAccepted");
+    if let Some(refused) = names.filter(Condition::is_false) {
+        return view.failed(
             "definition-refused",
-            format!("CustomResourceDefinition {name}: its names are refused: {message}"),
+            &format!("its names are refused: {}", refused.words()),
             "another definition uses these names: remove one of the two",
-        ));
+        );
     }
-    let holds = |kind: &str| matches!(condition(live, kind), Some(("True", _)));
-    if holds("Established") && holds("NamesAccepted") {
-        Gate::Open
-    } else {
-        Gate::closed(
+    let holds = |kind: &str| view.condition(kind).is_some_and(|one| one.is_true());
+    if !holds("Established") || !holds("NamesAccepted") {
+        return view.closed(
             "definition-not-established",
-            format!("CustomResourceDefinition {name} is not established yet"),
-        )
+            "it is not established yet",
+            "the API server accepts its names and serves it",
+        );
     }
+    webhooks::conversion(view)
 }
 
-pub(super) fn api_service(live: &Value) -> Gate {
-    let name = text(live, "/metadata/name").unwrap_or_default();
-    match condition(live, "Available") {
-        Some(("True", _)) => Gate::Open,
-        Some((_, message)) => Gate::closed(
+pub(super) fn api_service(view: &View<'_>) -> Gate {
+    let takes = "the Service behind it answers";
+    match view.condition("Available") {
+        Some(one) if one.is_true() => Gate::Open,
+        Some(one) => view.closed(
             "api-not-available",
-            format!("APIService {name} is not available: {message}"),
+            &format!("it is not available: {}", one.words()),
+            takes,
         ),
-        None => Gate::closed(
-            "api-not-available",
-            format!("APIService {name} is not available yet"),
-        ),
+        None => view.closed("api-not-available", "it is not available yet", takes),
     }
 }
 
-fn services(configuration: &Value) -> Vec<(String, String)> {
-    let mut found: Vec<(String, String)> = configuration
-        .pointer("/webhooks")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|hook| {
-            let namespace = text(hook, "/clientConfig/service/namespace")?;
-            let name = text(hook, "/clientConfig/service/name")?;
-            Some((namespace.to_owned(), name.to_owned()))
-        })
-        .collect();
-    found.sort();
-    found.dedup();
-    found
-}
-
-fn slices(namespace: &str, service: &str) -> ListRequest {
-    ListRequest {
-        resource: Resource::namespaced("discovery.k8s.io/v1", "EndpointSlice", "endpointslices"),
-        namespace: Some(namespace.to_owned()),
-        labels: BTreeMap::from([("kubernetes.io/service-name".to_owned(), service.to_owned())]),
-    }
-}
-
-pub(super) fn webhook_services(configuration: &Value) -> Vec<Query> {
-    services(configuration)
+/// An object that is there and going away: the recovery waits until it is gone, and says what holds it.
+pub fn deleting(view: &View<'_>) -> Gate {
+    let what_holds = [
+        "NamespaceDeletionDiscoveryFailure",
+        "NamespaceDeletionContentFailure",
+    ]
+    .into_iter()
+    .chain(["NamespaceFinalizersRemaining", "NamespaceContentRemaining"])
+    .filter_map(|kind| view.condition(kind).filter(Condition::is_true))
+    .map(|one| one.words())
+    .next();
+    let finalizers: Vec<&str> = view
+        .list("/metadata/finalizers")
         .iter()
-        .map(|(namespace, name)| Query::List(slices(namespace, name)))
-        .collect()
-}
-
-/// Each webhook's Service has an address that is ready.
-pub(super) fn webhooks(live: &Value, seen: &Seen) -> Gate {
-    for (namespace, name) in services(live) {
-        let found = match seen.list(&slices(&namespace, &name)) {
-            Ok(found) => found,
-            Err(problem) => return Gate::closed(&problem.code, problem.message),
-        };
-        let ready = found.iter().any(|slice| {
-            slice
-                .pointer("/endpoints")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-                .any(|one| one.pointer("/conditions/ready") != Some(&Value::Bool(false)))
-        });
-        if !ready {
-            return Gate::closed(
-                "webhook-not-answering",
-                format!("the webhook's Service {namespace}/{name} has no ready address"),
-            );
+        .filter_map(|one| one.as_str())
+        .collect();
+    let held = match (what_holds, finalizers.is_empty()) {
+        (Some(words), _) => words,
+        (None, false) => format!("held by {}", finalizers.join(", ")),
+        (None, true) => {
+            return view.closed("being-deleted", "it is being deleted", "it is gone");
         }
+    };
+    let deleted = view.text("/metadata/deletionTimestamp");
+    if view.clock.has_lasted(deleted, FINALIZERS_SECONDS) {
+        return view.failed(
+            "deletion-stuck",
+            &format!("it is being deleted and does not go: {held}"),
+            "see to the controller that must let it go, or remove its finalizers yourself; then run the same command again",
+        );
     }
-    Gate::Open
+    view.closed(
+        "being-deleted",
+        &format!("it is being deleted: {held}"),
+        "whoever holds it lets it go",
+    )
 }

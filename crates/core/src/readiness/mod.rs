@@ -1,14 +1,32 @@
 //! When does an object count as ready? Pure predicates over live objects: open, closed with a reason, or failed for good.
 //!
-//! One file per family of kinds. Called by `recovery` while it waits for what it wrote. Databases are asked by their
-//! drivers: object status alone is never enough for them.
+//! One file per family of kinds; kinds of operators that are known are tables in `known`, all others go by `custom`. Called by
+//! `recovery` while it waits for what it wrote. Databases are asked by their drivers as well: object status alone is never
+//! enough for them.
 
+mod clock;
 mod cluster;
+mod custom;
+mod events;
+mod jobs;
+mod known;
+mod page;
 mod pods;
-mod resource;
+mod reading;
+mod rule;
+mod scheduling;
+mod storage;
 #[cfg(test)]
 mod tests;
+mod told;
+mod traffic;
+mod webhooks;
 mod workloads;
+
+pub use clock::Clock;
+pub use cluster::deleting;
+pub use page::page;
+pub use told::{Told, told};
 
 use serde_json::Value;
 
@@ -20,6 +38,8 @@ use crate::inventory::Resource;
 pub enum Gate {
     /// Dependents may start.
     Open,
+    /// Dependents may start, although nobody has said that it is ready: what was waited for, and in vain.
+    Assumed(Why),
     /// Not yet: why.
     Closed(Why),
     /// It will not open by itself.
@@ -27,84 +47,145 @@ pub enum Gate {
 }
 
 impl Gate {
-    fn closed(code: &str, message: impl Into<String>) -> Self {
-        Self::Closed(Why::new(code, message))
+    fn closed(code: &str, message: impl Into<String>, takes: impl Into<String>) -> Self {
+        Self::Closed(Why::new(code, message).taking(takes))
     }
-}
 
-fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
-    object.pointer(pointer)?.as_str()
-}
-
-fn number(object: &Value, pointer: &str) -> Option<u64> {
-    object.pointer(pointer)?.as_u64()
-}
-
-/// `StatefulSet shop/db`.
-fn name(resource: &Resource, object: &Value) -> String {
-    let name = text(object, "/metadata/name").unwrap_or_default();
-    match text(object, "/metadata/namespace") {
-        Some(namespace) => format!("{} {namespace}/{name}", resource.kind),
-        None => format!("{} {name}", resource.kind),
+    fn failed(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Failed(Problem::stuck(code, message, hint))
     }
-}
 
-/// A condition's status and message.
-fn condition<'a>(object: &'a Value, kind: &str) -> Option<(&'a str, &'a str)> {
-    let conditions = object.pointer("/status/conditions")?.as_array()?;
-    let found = conditions
-        .iter()
-        .find(|one| one.get("type").and_then(Value::as_str) == Some(kind))?;
-    let part = |key: &str| found.get(key).and_then(Value::as_str).unwrap_or_default();
-    Some((part("status"), part("message")))
-}
-
-/// True when the controller has not yet seen the newest spec.
-fn is_stale(object: &Value) -> bool {
-    match (
-        number(object, "/status/observedGeneration"),
-        number(object, "/metadata/generation"),
-    ) {
-        (Some(observed), Some(generation)) => observed < generation,
-        (Some(_) | None, Some(_) | None) => false,
-    }
-}
-
-/// What else must be read to judge this object.
-pub fn look(resource: &Resource, live: &Value) -> Vec<Query> {
-    match (resource.group.as_str(), resource.kind.as_str()) {
-        ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet") => {
-            pods::look(live).into_iter().collect()
+    /// A closed gate that is opened after this many seconds of waiting, because what it waits for may never be told.
+    fn or_assumed(self, clock: Clock, after_seconds: u32) -> Self {
+        match self {
+            Self::Closed(why) if clock.is_past(after_seconds) => Self::Assumed(why),
+            other => other,
         }
-        ("", "Namespace") => vec![cluster::default_account(live)],
-        ("admissionregistration.k8s.io", _) => cluster::webhook_services(live),
+    }
+}
+
+/// All that a gate is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// The object's kind.
+    pub resource: &'a Resource,
+    /// The object as it is now.
+    pub live: &'a Value,
+    /// What it told at the site that it comes from.
+    pub told: Told,
+    /// What else was read.
+    pub seen: &'a Seen,
+    /// The time, and how long this is being waited for.
+    pub clock: Clock,
+}
+
+/// What must be read before [`assess`] can judge; empty when all of it was seen. To be asked again after each look: why a
+/// gate stays closed is read only once it has been closed for a while.
+pub fn look(view: &View<'_>) -> Vec<Query> {
+    let unseen = |queries: Vec<Query>| -> Vec<Query> {
+        queries
+            .into_iter()
+            .filter(|query| !view.seen.has(query))
+            .collect()
+    };
+    let needs = unseen(needs(view));
+    if !needs.is_empty() || !view.clock.is_past(events::AFTER_SECONDS) {
+        return needs;
+    }
+    match judge(view) {
+        Gate::Closed(_) => unseen(evidence(view)),
+        Gate::Open | Gate::Assumed(_) | Gate::Failed(_) => Vec::new(),
+    }
+}
+
+/// Without these nothing can be said.
+fn needs(view: &View<'_>) -> Vec<Query> {
+    match (view.resource.group.as_str(), view.resource.kind.as_str()) {
+        ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet") | ("batch", "Job") => {
+            pods::look(view).into_iter().collect()
+        }
+        ("", "Namespace") => vec![cluster::default_account(view)],
+        ("", "PersistentVolumeClaim") => storage::claim_needs(view),
+        ("storage.k8s.io", "StorageClass")
+        | ("snapshot.storage.k8s.io", "VolumeSnapshotClass" | "VolumeGroupSnapshotClass") => {
+            vec![storage::nodes_query()]
+        }
+        ("admissionregistration.k8s.io", _) => webhooks::look(view),
+        ("apiextensions.k8s.io", _) => webhooks::conversion_look(view),
         _ => Vec::new(),
     }
 }
 
+/// What tells why it stays closed.
+fn evidence(view: &View<'_>) -> Vec<Query> {
+    let mut queries: Vec<Query> = events::look(view).into_iter().collect();
+    if view.is("", "PersistentVolumeClaim") {
+        queries.push(storage::nodes_query());
+    }
+    queries
+}
+
 /// Judges a live object.
-pub fn assess(resource: &Resource, live: &Value, seen: &Seen) -> Gate {
-    match (resource.group.as_str(), resource.kind.as_str()) {
-        ("", "Namespace") => cluster::namespace(live, seen),
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => cluster::definition(live),
-        ("apiregistration.k8s.io", "APIService") => cluster::api_service(live),
+pub fn assess(view: &View<'_>) -> Gate {
+    match judge(view) {
+        Gate::Closed(why) => Gate::Closed(events::explained(view, why)),
+        gate @ (Gate::Open | Gate::Assumed(_) | Gate::Failed(_)) => gate,
+    }
+}
+
+fn judge(view: &View<'_>) -> Gate {
+    if let Some(rule) = known::rule(view.resource) {
+        return rule.judge(view);
+    }
+    match (view.resource.group.as_str(), view.resource.kind.as_str()) {
+        ("", "Namespace") => cluster::namespace(view),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => cluster::definition(view),
+        ("apiregistration.k8s.io", "APIService") => cluster::api_service(view),
         (
             "admissionregistration.k8s.io",
             "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration",
-        ) => cluster::webhooks(live, seen),
-        ("apps", "Deployment") => workloads::deployment(resource, live, seen),
-        ("apps", "StatefulSet") => workloads::stateful_set(resource, live, seen),
-        ("apps", "DaemonSet") => workloads::daemon_set(resource, live, seen),
-        ("apps", "ReplicaSet") | ("", "ReplicationController") => {
-            workloads::replica_set(resource, live, seen)
+        ) => webhooks::configuration(view),
+        ("apps", "Deployment") => workloads::deployment(view),
+        ("apps", "StatefulSet") => workloads::stateful_set(view),
+        ("apps", "DaemonSet") => workloads::daemon_set(view),
+        ("apps", "ReplicaSet") | ("", "ReplicationController") => workloads::replica_set(view),
+        ("batch", "Job") => jobs::job(view),
+        ("", "Pod") => pods::pod(view),
+        ("", "PersistentVolumeClaim") => storage::claim(view),
+        ("", "PersistentVolume") => storage::volume(view),
+        ("storage.k8s.io", "StorageClass") => storage::class(view, "/provisioner"),
+        ("snapshot.storage.k8s.io", "VolumeSnapshotClass" | "VolumeGroupSnapshotClass") => {
+            storage::class(view, "/driver")
         }
-        ("batch", "Job") => workloads::job(resource, live),
-        ("", "Pod") => pods::pod(resource, live),
-        ("", "PersistentVolumeClaim") => resource::claim(resource, live),
-        ("", "Service") => resource::service(resource, live),
-        (group, _) if group.contains('.') && !group.ends_with(".k8s.io") => {
-            resource::custom(resource, live)
-        }
+        ("", "Service") => traffic::service(view),
+        ("networking.k8s.io", "Ingress") => traffic::ingress(view),
+        (group, _) if is_custom(group) => custom::judge(view),
         _ => Gate::Open,
     }
+}
+
+/// Groups that Kubernetes itself serves besides those without a dot. Others that end in `.k8s.io` belong to definitions.
+const BUILT_IN: &[&str] = &[
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "apiregistration.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "certificates.k8s.io",
+    "coordination.k8s.io",
+    "discovery.k8s.io",
+    "events.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+    "internal.apiserver.k8s.io",
+    "networking.k8s.io",
+    "node.k8s.io",
+    "rbac.authorization.k8s.io",
+    "resource.k8s.io",
+    "scheduling.k8s.io",
+    "storage.k8s.io",
+    "storagemigration.k8s.io",
+];
+
+fn is_custom(group: &str) -> bool {
+    group.contains('.') && !BUILT_IN.contains(&group)
 }

@@ -4,35 +4,98 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Gate, condition, name, text};
-use crate::driver::{ListRequest, Problem, Query, Seen};
+use super::events::{self, trouble as newest_trouble};
+use super::reading::{Condition, condition, list, number, one_line, text};
+use super::{Gate, View, scheduling};
+use crate::driver::{ListRequest, Query};
 use crate::inventory::Resource;
 
-/// Restarts after which a crash loop is no longer taken for a slow start.
+/// Restarts after which a crash loop is no longer taken for a slow start, when it is waited for that long already.
+const RESTARTS: u64 = 5;
+const CRASH_SECONDS: u32 = 120;
+/// Restarts after which it is not, however short the wait.
 const RESTARTS_MAX: u64 = 8;
+/// Restarts after which a program that cannot even be started is taken for one that never can.
+const START_ATTEMPTS: u64 = 2;
+/// Seconds within which a missing Secret or ConfigMap may still come.
+const CONFIGURATION_SECONDS: u32 = 120;
 
-fn request(live: &Value) -> Option<ListRequest> {
-    let labels = live.pointer("/spec/selector/matchLabels")?.as_object()?;
+fn request(view: &View<'_>) -> Option<ListRequest> {
+    let selector = view.live.pointer("/spec/selector")?.as_object()?;
+    let labels = view.live.pointer("/spec/selector/matchLabels");
+    if labels.is_none() && !selector.contains_key("matchExpressions") {
+        return None;
+    }
     let labels: BTreeMap<String, String> = labels
-        .iter()
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
         .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
         .collect();
     Some(ListRequest {
         resource: Resource::namespaced("v1", "Pod", "pods"),
-        namespace: text(live, "/metadata/namespace").map(str::to_owned),
+        namespace: Some(view.text("/metadata/namespace")?.to_owned()),
         labels,
     })
 }
 
 /// The pods of a workload.
-pub(super) fn look(live: &Value) -> Option<Query> {
-    request(live).map(Query::List)
+pub(super) fn look(view: &View<'_>) -> Option<Query> {
+    request(view).map(Query::List)
 }
 
-/// The first trouble among a workload's pods.
-pub(super) fn trouble(live: &Value, seen: &Seen) -> Option<Gate> {
-    let pods = seen.list(&request(live)?).ok()?;
-    let gates: Vec<Gate> = pods.iter().filter_map(of_pod).collect();
+/// `matchExpressions` of a selector, which the list was not asked for.
+fn is_selected(view: &View<'_>, pod: &Value) -> bool {
+    let labels = pod.pointer("/metadata/labels");
+    view.list("/spec/selector/matchExpressions")
+        .iter()
+        .all(|one| {
+            let key = text(one, "/key").unwrap_or_default();
+            let label = labels.and_then(|all| all.get(key)).and_then(Value::as_str);
+            let among = label.is_some_and(|label| {
+                list(one, "/values")
+                    .iter()
+                    .any(|value| value.as_str() == Some(label))
+            });
+            match text(one, "/operator").unwrap_or_default() {
+                "In" => among,
+                "NotIn" => !among,
+                "Exists" => label.is_some(),
+                "DoesNotExist" => label.is_none(),
+                _ => true,
+            }
+        })
+}
+
+/// Made by another workload of the same kind, whose selector overlaps.
+fn is_of_another(view: &View<'_>, pod: &Value) -> bool {
+    let uid = view.text("/metadata/uid");
+    list(pod, "/metadata/ownerReferences").iter().any(|owner| {
+        owner.pointer("/controller") == Some(&Value::Bool(true))
+            && text(owner, "/kind") == Some(&view.resource.kind)
+            && uid.is_some()
+            && text(owner, "/uid") != uid
+    })
+}
+
+/// The pods of a workload that are not going away; none when they were not read.
+pub(super) fn of<'a>(view: &View<'a>) -> Vec<&'a Value> {
+    let found = request(view).and_then(|request| view.seen.list(&request).ok());
+    found
+        .unwrap_or_default()
+        .iter()
+        .filter(|pod| pod.pointer("/metadata/deletionTimestamp").is_none())
+        .filter(|pod| !matches!(text(pod, "/status/phase"), Some("Succeeded" | "Failed")))
+        .filter(|pod| is_selected(view, pod) && !is_of_another(view, pod))
+        .collect()
+}
+
+/// The worst trouble among a workload's pods: what has failed for good, else the first that waits.
+pub(super) fn trouble(view: &View<'_>) -> Option<Gate> {
+    let gates: Vec<Gate> = of(view)
+        .iter()
+        .filter_map(|pod| of_pod(view, pod))
+        .collect();
     gates
         .iter()
         .find(|gate| matches!(gate, Gate::Failed(_)))
@@ -40,72 +103,158 @@ pub(super) fn trouble(live: &Value, seen: &Seen) -> Option<Gate> {
         .cloned()
 }
 
+/// A pod whose containers were started more than once.
+pub(super) struct Restarted<'a> {
+    pub(super) pod: &'a str,
+    pub(super) restarts: u64,
+    /// When it became ready again.
+    pub(super) ready_since: Option<&'a str>,
+}
+
+/// Of the pods that had restarts, the one that became ready last.
+pub(super) fn restarted<'a>(view: &View<'a>) -> Option<Restarted<'a>> {
+    of(view)
+        .into_iter()
+        .filter_map(|pod| {
+            // Init containers are started again on purpose when a pod's node restarts; they do not serve.
+            let restarts = list(pod, "/status/containerStatuses")
+                .iter()
+                .filter_map(|one| number(one, "/restartCount"))
+                .max()
+                .filter(|restarts| *restarts > 0)?;
+            Some(Restarted {
+                pod: text(pod, "/metadata/name").unwrap_or_default(),
+                restarts,
+                ready_since: condition(pod, "Ready").and_then(|one| one.since),
+            })
+        })
+        .max_by_key(|one| one.ready_since)
+}
+
 fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
     ["/status/initContainerStatuses", "/status/containerStatuses"]
         .into_iter()
-        .filter_map(|pointer| pod.pointer(pointer)?.as_array())
-        .flatten()
+        .flat_map(|pointer| list(pod, pointer))
 }
 
-fn of_pod(pod: &Value) -> Option<Gate> {
-    let pod_name = text(pod, "/metadata/name").unwrap_or_default();
-    if let Some(("False", message)) = condition(pod, "PodScheduled") {
-        return Some(Gate::closed(
-            "pod-unschedulable",
-            format!("pod {pod_name} finds no node: {message}"),
-        ));
+/// How a container ended the last time: `; it ended with code 1 (Error)`.
+fn last_end(container: &Value) -> String {
+    let Some(ended) = container.pointer("/lastState/terminated") else {
+        return String::new();
+    };
+    let reason = text(ended, "/reason").unwrap_or_default();
+    let message = text(ended, "/message").unwrap_or_default();
+    let code = ended.pointer("/exitCode").and_then(Value::as_i64);
+    let code = code.map_or_else(String::new, |code| format!(" with code {code}"));
+    one_line(&format!("; it ended{code} ({reason}) {message}"))
+}
+
+fn of_container(view: &View<'_>, pod_name: &str, container: &Value) -> Option<Gate> {
+    let reason = text(container, "/state/waiting/reason")?;
+    let message = text(container, "/state/waiting/message").unwrap_or_default();
+    let restarts = number(container, "/restartCount").unwrap_or(0);
+    let what = format!(
+        "pod {pod_name}, container {}: {}{}",
+        text(container, "/name").unwrap_or_default(),
+        one_line(&format!("{reason}: {message}")),
+        last_end(container)
+    );
+    let never_started = matches!(
+        text(container, "/lastState/terminated/reason"),
+        Some("StartError" | "ContainerCannotRun")
+    );
+    let crashed =
+        restarts >= RESTARTS_MAX || (restarts >= RESTARTS && view.clock.is_past(CRASH_SECONDS));
+    Some(match reason {
+        "ErrImageNeverPull" | "InvalidImageName" | "ImagePullBackOff" => Gate::failed(
+            "image-unavailable",
+            what,
+            "make the image available to this cluster, or map its registry",
+        ),
+        "ErrImagePull" | "ImageInspectError" | "RegistryUnavailable" => {
+            Gate::closed("image-pulling", what, "the image can be pulled")
+        }
+        "CreateContainerConfigError" if view.clock.is_past(CONFIGURATION_SECONDS) => Gate::failed(
+            "container-configuration",
+            what,
+            "create the Secret or ConfigMap that it names, then run the same command again",
+        ),
+        "CreateContainerConfigError" => Gate::closed(
+            "container-configuration",
+            what,
+            "the Secret or ConfigMap that it names is there",
+        ),
+        "CrashLoopBackOff" | "RunContainerError" if never_started && restarts >= START_ATTEMPTS => {
+            Gate::failed(
+                "container-cannot-start",
+                what,
+                "mend the container's command, then run the same command again",
+            )
+        }
+        "CrashLoopBackOff" if crashed => Gate::failed(
+            "crash-loop",
+            format!("{what}; {restarts} restarts"),
+            "look at the container's log with `kubectl logs --previous`",
+        ),
+        "CrashLoopBackOff" => Gate::closed(
+            "container-crashed",
+            format!("{what}; {restarts} restarts"),
+            "the container stays up: see `kubectl logs --previous`",
+        ),
+        _ => waiting(view, pod_name, what),
+    })
+}
+
+/// A container that is being made: what holds it up stands in the pod's events.
+fn waiting(view: &View<'_>, pod_name: &str, what: String) -> Gate {
+    let found = events::about(view, "Pod", pod_name, None);
+    let what = match newest_trouble(&found) {
+        Some(warning) => format!("{what}; {}", warning.words()),
+        None => what,
+    };
+    Gate::closed("container-waiting", what, "the container starts")
+}
+
+fn of_pod(view: &View<'_>, pod: &Value) -> Option<Gate> {
+    let name = text(pod, "/metadata/name").unwrap_or_default();
+    if condition(pod, "Ready").is_some_and(|one| one.is_true()) {
+        return None;
     }
-    for container in containers(pod) {
-        let Some(reason) = text(container, "/state/waiting/reason") else {
-            continue;
-        };
-        let message = text(container, "/state/waiting/message").unwrap_or_default();
-        let restarts = container
-            .get("restartCount")
-            .and_then(Value::as_u64)
-            .unwrap_or(0);
-        let container = text(container, "/name").unwrap_or_default();
-        let what = format!("pod {pod_name}, container {container}: {reason}: {message}");
-        let hopeless = match reason {
-            "ErrImageNeverPull" | "InvalidImageName" | "ImagePullBackOff" => Some((
-                "image-unavailable",
-                "make the image available to this cluster, or map its registry",
-            )),
-            "CreateContainerConfigError" => {
-                return Some(Gate::closed("container-configuration", what));
-            }
-            "CrashLoopBackOff" if restarts >= RESTARTS_MAX => Some((
-                "crash-loop",
-                "look at the container's log with `kubectl logs --previous`",
-            )),
-            _ => None,
-        };
-        return Some(match hopeless {
-            Some((code, hint)) => Gate::Failed(Problem::stuck(code, what, hint)),
-            None => Gate::closed("container-waiting", what),
-        });
+    let scheduled = condition(pod, "PodScheduled");
+    if let Some(refused) = scheduled.filter(Condition::is_false) {
+        return Some(scheduling::unscheduled(view, pod, name, &refused));
     }
-    None
+    if let Some(gate) = containers(pod).find_map(|one| of_container(view, name, one)) {
+        return Some(gate);
+    }
+    let unready = condition(pod, "Ready").filter(Condition::is_false)?;
+    let found = events::about(view, "Pod", name, text(pod, "/metadata/uid"));
+    let words = match newest_trouble(&found) {
+        Some(warning) => warning.words(),
+        None => unready.words(),
+    };
+    Some(Gate::closed(
+        "pod-not-ready",
+        format!("pod {name}: {words}"),
+        "its readiness probe succeeds",
+    ))
 }
 
 /// A pod of nobody's: ready, or ended well.
-pub(super) fn pod(resource: &Resource, live: &Value) -> Gate {
-    if text(live, "/status/phase") == Some("Succeeded")
-        || matches!(condition(live, "Ready"), Some(("True", _)))
-    {
+pub(super) fn pod(view: &View<'_>) -> Gate {
+    let phase = view.text("/status/phase");
+    if phase == Some("Succeeded") || view.condition("Ready").is_some_and(|one| one.is_true()) {
         return Gate::Open;
     }
-    if text(live, "/status/phase") == Some("Failed") {
-        return Gate::Failed(Problem::stuck(
+    if phase == Some("Failed") {
+        let words = [view.text("/status/reason"), view.text("/status/message")];
+        let words: Vec<&str> = words.into_iter().flatten().collect();
+        return view.failed(
             "pod-failed",
-            format!("{} has failed", name(resource, live)),
+            &one_line(&format!("it has failed {}", words.join(": "))),
             "look at its log with `kubectl logs`",
-        ));
+        );
     }
-    of_pod(live).unwrap_or_else(|| {
-        Gate::closed(
-            "pod-not-ready",
-            format!("{} is not ready", name(resource, live)),
-        )
-    })
+    of_pod(view, view.live)
+        .unwrap_or_else(|| view.closed("pod-not-ready", "it is not ready", "it is ready"))
 }

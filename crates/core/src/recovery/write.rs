@@ -12,7 +12,7 @@ use crate::driver::{
 use crate::inventory::{Resource, Thing};
 use crate::names::{ANNOTATION_DIGEST, ANNOTATION_RECOVERY, FIELD_MANAGER, RunId};
 use crate::planted::{self, Bug};
-use crate::readiness::{self, Gate};
+use crate::readiness::{self, Clock, Gate, Told, View};
 
 /// What to do with an object that is there already and is not this recovery's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ pub struct Writing {
     pub existing: Existing,
     /// Made by the cluster itself (`default` ServiceAccount, `kube-root-ca.crt`): whatever is there is taken as it is.
     pub adopt: bool,
+    /// What it told at its source.
+    #[serde(default)]
+    pub told: Told,
 }
 
 /// Digest of an object's content: hex SHA-256 of its JSON with sorted keys.
@@ -65,26 +68,26 @@ impl Writing {
     }
 
     /// Creates, adopts, updates or refuses, then waits until it is ready.
-    pub fn decide(&self, run: &RunId, seen: &Seen) -> Verdict {
+    pub fn decide(&self, run: &RunId, seen: &Seen, clock: Clock) -> Verdict {
         let live = match seen.object(&self.target()) {
             Err(problem) => return problem.into(),
             Ok(None) if self.adopt => {
-                return Verdict::Wait(Why::new(
-                    "not-made-yet",
-                    format!("{} is made by the cluster itself", self.target().id()),
-                ));
+                return Verdict::Wait(
+                    Why::new(
+                        "not-made-yet",
+                        format!("{} is made by the cluster itself", self.target().id()),
+                    )
+                    .taking("kube-controller-manager runs and makes it"),
+                );
             }
             Ok(None) => return Verdict::Act(vec![self.create(run)]),
             Ok(Some(live)) => live,
         };
         if live.pointer("/metadata/deletionTimestamp").is_some() {
-            return Verdict::Wait(Why::new(
-                "being-deleted",
-                format!("{} is being deleted", self.target().id()),
-            ));
+            return verdict(live, readiness::deleting(&self.view(live, seen, clock)));
         }
         if self.adopt {
-            return self.wait_ready(live, seen);
+            return self.wait_ready(live, seen, clock);
         }
         let annotation = |key: &str| {
             live.pointer("/metadata/annotations")
@@ -95,13 +98,15 @@ impl Writing {
         let written = annotation(ANNOTATION_DIGEST);
         let same = written == Some(digest(&self.object).as_str());
         match (ours, same) {
-            (true, true) => self.wait_ready(live, seen),
+            (true, true) => self.wait_ready(live, seen, clock),
             // Created by this recovery, and its managers are not given back yet.
             (true, false) if written.is_none() && !self.managers.is_empty() => {
                 Verdict::Act(vec![self.give_back_owners(live)])
             }
             (true, false) => Verdict::Act(vec![self.update(run, live)]),
-            (false, _) if planted::is(Bug::ForeignTakenForOurs) => self.wait_ready(live, seen),
+            (false, _) if planted::is(Bug::ForeignTakenForOurs) => {
+                self.wait_ready(live, seen, clock)
+            }
             (false, _) => match self.existing {
                 Existing::Skip => Verdict::Done(Outcome::default().with("skipped", true)),
                 Existing::Fail => Verdict::Stuck(self.in_use(live)),
@@ -215,19 +220,37 @@ impl Writing {
         }
     }
 
-    fn wait_ready(&self, live: &Value, seen: &Seen) -> Verdict {
-        let more: Vec<Query> = readiness::look(&self.resource, live)
-            .into_iter()
-            .filter(|query| !seen.has(query))
-            .collect();
-        if !more.is_empty() {
-            return Verdict::Look(more);
+    fn view<'a>(&'a self, live: &'a Value, seen: &'a Seen, clock: Clock) -> View<'a> {
+        View {
+            resource: &self.resource,
+            live,
+            told: self.told,
+            seen,
+            clock,
         }
-        match readiness::assess(&self.resource, live, seen) {
-            Gate::Open => Verdict::Done(written(live)),
-            Gate::Closed(why) => Verdict::Wait(why),
-            Gate::Failed(problem) => Verdict::Stuck(problem),
+    }
+
+    fn wait_ready(&self, live: &Value, seen: &Seen, clock: Clock) -> Verdict {
+        let view = self.view(live, seen, clock);
+        let more = readiness::look(&view);
+        if more.is_empty() {
+            verdict(live, readiness::assess(&view))
+        } else {
+            Verdict::Look(more)
         }
+    }
+}
+
+fn verdict(live: &Value, gate: Gate) -> Verdict {
+    match gate {
+        Gate::Open => Verdict::Done(written(live)),
+        Gate::Assumed(why) => Verdict::Done(
+            written(live)
+                .with("assumed", why.code)
+                .with("assumedBecause", why.message),
+        ),
+        Gate::Closed(why) => Verdict::Wait(why),
+        Gate::Failed(problem) => Verdict::Stuck(problem),
     }
 }
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::{Progress, RunPlan, Step, StepState, Work};
 use crate::driver::{Driver, Outcome, Problem, Query, Seen, Task, Verdict, Why};
 use crate::planted::{self, Bug};
+use crate::readiness::Clock;
 use crate::{backup, capture, recovery};
 
 /// The drivers that a run may use, by id.
@@ -159,7 +160,10 @@ pub fn advance(
         Work::VaultAccess => backup::vault_access_decide(plan, seen),
         Work::VaultAccessEnd => backup::vault_access_end_decide(plan, seen),
         Work::Fill(filling) => filling.decide(plan, step, since(step, progress), &prior, seen),
-        Work::Write(writing) => writing.decide(&plan.run, seen),
+        Work::Write(writing) => {
+            let waited = moment.waited;
+            writing.decide(&plan.run, seen, Clock { now, waited })
+        }
         Work::StoreObjects => backup::store_objects_decide(effected),
         Work::Seal { draft } => backup::seal_decide(draft, progress, effected, now),
     };
@@ -193,6 +197,11 @@ fn overdue(step: &Step, why: &Why, waited: Duration) -> Option<Problem> {
     if planted::is(Bug::WaitWithoutLimit) {
         return None;
     }
+    let takes = if why.takes.is_empty() {
+        "see to what is waited for"
+    } else {
+        &format!("it takes this: {}", why.takes)
+    };
     (waited > step.limit()).then(|| {
         Problem::stuck(
             &format!("{}-timeout", why.code),
@@ -203,7 +212,7 @@ fn overdue(step: &Step, why: &Why, waited: Duration) -> Option<Problem> {
                 step.limit_seconds,
                 why.message
             ),
-            "see to what is waited for, then run the same command again: it goes on where it was",
+            format!("{takes}; then run the same command again: it goes on where it was"),
         )
     })
 }
@@ -215,6 +224,7 @@ impl From<Problem> for Verdict {
             crate::driver::Class::Wait | crate::driver::Class::Retry => Self::Wait(Why {
                 code: problem.code,
                 message: problem.message,
+                takes: problem.hint,
             }),
             crate::driver::Class::Stuck | crate::driver::Class::Bug => Self::Stuck(problem),
         }

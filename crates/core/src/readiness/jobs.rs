@@ -1,0 +1,39 @@
+//! The gate of Jobs: complete, not merely begun.
+
+use serde_json::Value;
+
+use super::reading::Condition;
+use super::{Gate, View, pods};
+
+/// Complete; a Job that only has begun is not ready.
+pub(super) fn job(view: &View<'_>) -> Gate {
+    let told = |kind: &str| view.condition(kind).filter(Condition::is_true);
+    // `FailureTarget` comes first: it has failed and its last pods are being ended.
+    if let Some(failed) = told("Failed").or_else(|| told("FailureTarget")) {
+        return view.failed(
+            "job-failed",
+            &format!("it failed: {}", failed.words()),
+            "look at its pods' logs, mend the cause, delete the Job, then run the command again",
+        );
+    }
+    let suspended = view.live.pointer("/spec/suspend") == Some(&Value::Bool(true));
+    if suspended || told("Complete").is_some() {
+        return Gate::Open;
+    }
+    let done = view.number("/status/succeeded").unwrap_or(0);
+    let wanted = view.number("/spec/completions").unwrap_or(1);
+    let counts = format!("{done} of {wanted} pods have completed");
+    match pods::trouble(view) {
+        Some(Gate::Failed(mut problem)) => {
+            problem.message = format!("{}: {counts}; {}", view.name(), problem.message);
+            Gate::Failed(problem)
+        }
+        Some(Gate::Closed(mut why)) => {
+            why.message = format!("{}: {counts}; {}", view.name(), why.message);
+            Gate::Closed(why)
+        }
+        Some(Gate::Open | Gate::Assumed(_)) | None => {
+            view.closed("job-running", &counts, "it completes")
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Longhorn. A volume is ready for its first pod when it stands by no more and nothing is left to restore; detached is as it
+//! should be.
+
+use super::super::rule::{Failure, Rule, Sign};
+
+const GROUP: &str = "longhorn.io";
+const HINT: &str = "look at the object's messages in Longhorn's dashboard";
+
+const fn ended(kinds: &'static [&'static str], ready: &'static [Sign]) -> Rule {
+    Rule {
+        failed: &[Failure {
+            sign: Sign::Text("/status/state", &["Error"]),
+            after_seconds: 0,
+            code: "operation-failed",
+            hint: HINT,
+        }],
+        words: &["/status/error"],
+        ..Rule::of(GROUP, kinds, ready)
+    }
+}
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        failed: &[
+            Failure {
+                sign: Sign::Text("/status/robustness", &["faulted"]),
+                after_seconds: 0,
+                code: "volume-faulted",
+                hint: HINT,
+            },
+            Failure {
+                sign: Sign::Because("Restore", "False", "RestoreFailure"),
+                after_seconds: 0,
+                code: "restore-failed",
+                hint: HINT,
+            },
+        ],
+        ..Rule::of(
+            GROUP,
+            &["Volume"],
+            &[
+                Sign::Flag("/spec/Standby", false),
+                Sign::Flag("/status/isStandby", false),
+                Sign::Flag("/status/restoreRequired", false),
+                Sign::Text("/status/state", &["detached", "attached"]),
+            ],
+        )
+    },
+    ended(&["Backup"], &[Sign::Text("/status/state", &["Completed"])]),
+    ended(
+        &["SystemBackup"],
+        &[Sign::Text("/status/state", &["Ready"])],
+    ),
+    ended(
+        &["SystemRestore"],
+        &[Sign::Text("/status/state", &["Completed"])],
+    ),
+    Rule::of(
+        GROUP,
+        &["BackupTarget"],
+        &[
+            Sign::Flag("/status/available", true),
+            Sign::Filled("/status/lastSyncedAt"),
+        ],
+    ),
+    // Its own bookkeeping and settings.
+    Rule::of(
+        GROUP,
+        &[
+            "Setting",
+            "RecurringJob",
+            "Node",
+            "Engine",
+            "Replica",
+            "BackupVolume",
+            "EngineImage",
+        ],
+        &[],
+    ),
+];

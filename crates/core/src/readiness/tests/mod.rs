@@ -1,0 +1,204 @@
+//! Gates as tables: what was seen, how long it was waited for, and what the gate says.
+
+mod cluster;
+mod custom;
+mod events;
+mod families;
+mod hostile;
+mod pods;
+mod samples;
+mod steady;
+mod storage;
+mod traffic;
+mod workloads;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::{Clock, Gate, Told, View, assess, look};
+use crate::driver::{Answer, ListRequest, ObjectRef, Query, Seen};
+use crate::inventory::Resource;
+
+fn now() -> Timestamp {
+    "2026-01-01T12:00:00Z".parse().unwrap()
+}
+
+/// A time so many seconds ago.
+fn ago(seconds: i64) -> String {
+    (now() - SignedDuration::from_secs(seconds)).to_string()
+}
+
+fn waited(seconds: i64) -> Clock {
+    let seconds = u64::try_from(seconds).unwrap_or(0);
+    Clock {
+        now: now(),
+        waited: Duration::from_secs(seconds),
+    }
+}
+
+/// An object that is judged, and all around it.
+struct Scene {
+    resource: Resource,
+    live: Value,
+    told: Told,
+    seen: Seen,
+    clock: Clock,
+}
+
+impl Scene {
+    fn of(group_version: &str, kind: &str, live: Value) -> Self {
+        Self {
+            resource: Resource::namespaced(group_version, kind, "plural"),
+            live,
+            told: Told::default(),
+            seen: Seen::default(),
+            clock: waited(0),
+        }
+    }
+
+    fn after(mut self, seconds: i64) -> Self {
+        self.clock = waited(seconds);
+        self
+    }
+
+    fn told(mut self, told: Told) -> Self {
+        self.told = told;
+        self
+    }
+
+    fn list(mut self, resource: Resource, labels: &[(&str, &str)], items: Vec<Value>) -> Self {
+        let namespace = resource.namespaced.then(|| "shop".to_owned());
+        let request = ListRequest {
+            resource,
+            namespace,
+            labels: labels
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect::<BTreeMap<_, _>>(),
+        };
+        self.seen.insert(Query::List(request), Answer::List(items));
+        self
+    }
+
+    fn pods(self, pods: Vec<Value>) -> Self {
+        self.list(
+            Resource::namespaced("v1", "Pod", "pods"),
+            &[("app", "db")],
+            pods,
+        )
+    }
+
+    fn events(self, events: Vec<Value>) -> Self {
+        self.list(Resource::namespaced("v1", "Event", "events"), &[], events)
+    }
+
+    fn nodes(self, drivers: &[&str]) -> Self {
+        let drivers: Vec<Value> = drivers.iter().map(|one| json!({ "name": one })).collect();
+        let node = json!({ "metadata": { "name": "n" }, "spec": { "drivers": drivers } });
+        let resource = Resource::cluster("storage.k8s.io/v1", "CSINode", "csinodes");
+        self.list(resource, &[], vec![node])
+    }
+
+    fn object(mut self, object: ObjectRef, answer: Option<Value>) -> Self {
+        self.seen
+            .insert(Query::Object(object), Answer::Object(answer));
+        self
+    }
+
+    fn view(&self) -> View<'_> {
+        View {
+            resource: &self.resource,
+            live: &self.live,
+            told: self.told,
+            seen: &self.seen,
+            clock: self.clock,
+        }
+    }
+
+    fn gate(&self) -> Gate {
+        assess(&self.view())
+    }
+
+    /// `open`, `assumed code`, `closed code`, `failed code`. What is told to a person is never empty and one line.
+    fn says(&self) -> String {
+        let line = |words: &str| {
+            assert!(!words.is_empty() && !words.contains('\n'), "{words:?}");
+        };
+        match self.gate() {
+            Gate::Open => "open".to_owned(),
+            Gate::Assumed(why) => format!("assumed {}", why.code),
+            Gate::Closed(why) => {
+                line(&why.message);
+                line(&why.takes);
+                format!("closed {}", why.code)
+            }
+            Gate::Failed(problem) => {
+                line(&problem.message);
+                line(&problem.hint);
+                format!("failed {}", problem.code)
+            }
+        }
+    }
+
+    fn message(&self) -> String {
+        match self.gate() {
+            Gate::Open => String::new(),
+            Gate::Assumed(why) | Gate::Closed(why) => format!("{} / {}", why.message, why.takes),
+            Gate::Failed(problem) => format!("{} / {}", problem.message, problem.hint),
+        }
+    }
+
+    fn asks(&self) -> Vec<Query> {
+        look(&self.view())
+    }
+}
+
+/// Conditions with a message, told about no generation.
+fn conditions(pairs: &[(&str, &str)]) -> Value {
+    let all: Vec<Value> = pairs
+        .iter()
+        .map(|(kind, status)| json!({ "type": kind, "status": status, "message": "why" }))
+        .collect();
+    json!({ "metadata": { "name": "x" }, "status": { "conditions": all } })
+}
+
+/// A workload of one replica.
+fn workload(status: &Value) -> Value {
+    json!({
+        "metadata": { "name": "db", "namespace": "shop", "generation": 2, "uid": "u-db" },
+        "spec": { "replicas": 1, "selector": { "matchLabels": { "app": "db" } } },
+        "status": status,
+    })
+}
+
+/// The status of a workload whose one replica is there.
+fn rolled_out() -> Value {
+    json!({
+        "observedGeneration": 2, "replicas": 1, "readyReplicas": 1, "updatedReplicas": 1,
+        "availableReplicas": 1, "currentRevision": "a", "updateRevision": "a",
+        "desiredNumberScheduled": 1, "numberAvailable": 1, "updatedNumberScheduled": 1,
+    })
+}
+
+/// A pod with one container in this state.
+fn pod(container: &Value) -> Value {
+    let mut container = container.clone();
+    container["name"] = json!("c");
+    json!({
+        "metadata": { "name": "db-0", "namespace": "shop", "uid": "u-db-0" },
+        "status": { "containerStatuses": [container] },
+    })
+}
+
+fn event(object: (&str, &str, &str), told: (&str, &str, &str), seconds_ago: i64) -> Value {
+    let (kind, name, uid) = object;
+    let (severity, reason, message) = told;
+    json!({
+        "involvedObject": { "kind": kind, "name": name, "uid": uid },
+        "type": severity, "reason": reason, "message": message,
+        "firstTimestamp": ago(seconds_ago), "lastTimestamp": ago(seconds_ago),
+    })
+}

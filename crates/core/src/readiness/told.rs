@@ -1,0 +1,36 @@
+//! What an object told at the site that it comes from: a gate does not wait for what nobody tells. Computed by `plan` from the
+//! recovery point.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::reading::{condition, condition_in, list};
+
+/// Which signs of readiness an object showed when its point was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Told {
+    /// It had a status.
+    pub status: bool,
+    /// It said that it was ready, or accepted by its gateway.
+    pub ready: bool,
+    /// It had an address for clients.
+    pub address: bool,
+}
+
+/// The signs of an object as it was recorded.
+pub fn told(object: &Value) -> Told {
+    let status = object.pointer("/status").and_then(Value::as_object);
+    let says = |kind: &str| condition(object, kind).is_some_and(|one| one.is_true());
+    let accepted = list(object, "/status/parents").iter().any(|parent| {
+        condition_in(parent, "/conditions", "Accepted").is_some_and(|one| one.is_true())
+    });
+    let addresses = ["/status/loadBalancer/ingress", "/status/addresses"];
+    Told {
+        status: status.is_some_and(|fields| !fields.is_empty()),
+        ready: says("Ready") || says("Programmed") || accepted,
+        address: addresses
+            .iter()
+            .any(|pointer| !list(object, pointer).is_empty()),
+    }
+}
