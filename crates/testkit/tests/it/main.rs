@@ -9,6 +9,7 @@
 mod backup;
 mod deaths;
 mod driving;
+mod gates;
 mod holder;
 mod holds;
 mod hooks;
