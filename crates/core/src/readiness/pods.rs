@@ -73,7 +73,6 @@ fn is_of_another(view: &View<'_>, pod: &Value) -> bool {
     list(pod, "/metadata/ownerReferences").iter().any(|owner| {
         owner.pointer("/controller") == Some(&Value::Bool(true))
             && text(owner, "/kind") == Some(&view.resource.kind)
-            && uid.is_some()
             && text(owner, "/uid") != uid
     })
 }

@@ -12,6 +12,7 @@ mod cluster;
 mod deaths;
 mod driving;
 mod fidelity;
+mod gates;
 mod holder;
 mod holds;
 mod hooks;

@@ -100,7 +100,7 @@ fn unscheduled(reason: &str, message: &str, since: i64) -> Value {
 #[test]
 fn a_pod_without_a_node_waits_as_long_as_one_may_come() {
     let no_node = "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector. \
-                   preemption: 0/2 nodes are available: 2 Preemption is not helpful.";
+                   preemption: 0/2 nodes are available: 2 Insufficient cpu.";
     let no_room =
         "0/2 nodes are available: 1 Insufficient memory, 1 node(s) had untolerated taint {a: b}.";
     let volume =
