@@ -149,7 +149,7 @@ pub fn advance(
         Work::SystemNamespace => recovery::system_namespace_decide(seen),
         Work::VaultAccess => backup::vault_access_decide(plan, seen),
         Work::VaultAccessEnd => backup::vault_access_end_decide(plan, seen),
-        Work::Fill(filling) => filling.decide(plan, step, since(step, progress), &prior, seen),
+        Work::Fill(filling) => filling.decide(plan, step, progress.resumed(), &prior, seen),
         Work::Write(writing) => writing.decide(&plan.run, seen),
         Work::StoreObjects => backup::store_objects_decide(effected),
         Work::Seal { draft } => backup::seal_decide(draft, progress, effected, now),
