@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -14,7 +13,8 @@ mod start;
 
 use super::mover::{Edit, MoverProgress, MoverReport};
 use super::signs::{
-    MoverEnd, end, hopeless, image, is_of, newest_warning, pending_reason, report, running,
+    MoverEnd, end, hopeless, image, is_of, is_of_before, newest_warning, pending_reason, report,
+    running,
 };
 use crate::driver::{
     Class, Effect, ListRequest, LogRequest, ObjectRef, Outcome, Precondition, Problem, Query, Seen,
@@ -98,19 +98,19 @@ impl Filling {
         ]
     }
 
-    /// Starts the mover, watches it, takes its report. `since` is when the step was last acted on or resumed: a mover that
-    /// had failed before is started anew.
+    /// Starts the mover, watches it, takes its report. `attempt` is how often the run was resumed: a mover that failed in an
+    /// earlier attempt is started anew. Clocks do not tell: the cluster's may be another than the engine's.
     pub fn decide(
         &self,
         plan: &RunPlan,
         step: &Step,
-        since: Option<Timestamp>,
+        attempt: u32,
         prior: &BTreeMap<String, Outcome>,
         seen: &Seen,
     ) -> Verdict {
         let decided = self
             .edits(prior)
-            .and_then(|edits| self.try_decide(plan, step, since, &edits, seen));
+            .and_then(|edits| self.try_decide(plan, step, attempt, &edits, seen));
         match decided {
             Ok(verdict) => verdict,
             Err(problem) => problem.into(),
@@ -121,14 +121,14 @@ impl Filling {
         &self,
         plan: &RunPlan,
         step: &Step,
-        since: Option<Timestamp>,
+        attempt: u32,
         edits: &[Edit],
         seen: &Seen,
     ) -> Result<Verdict, Problem> {
         let run = &plan.run;
         let claim = seen.object(&self.claim(run))?;
         let Some(job) = seen.object(&self.job(run))? else {
-            return Ok(self.start(plan, step, edits, claim.is_some()));
+            return Ok(self.start(plan, step, attempt, edits, claim.is_some()));
         };
         // Pods of a Job that was removed stay for a while; they say nothing of this one.
         let all = seen.list(&self.pods(run))?;
@@ -141,10 +141,12 @@ impl Filling {
         }
         if let Some(end) = end(job) {
             return Ok(match self.ended(report(&pods), &end, edits, claim) {
-                Verdict::Stuck(_) if end.is_before(since) => Verdict::Act(vec![Effect::Delete {
-                    object: self.job(run),
-                    precondition: Precondition::same_uid(job),
-                }]),
+                Verdict::Stuck(_) if is_of_before(job, attempt) => {
+                    Verdict::Act(vec![Effect::Delete {
+                        object: self.job(run),
+                        precondition: Precondition::same_uid(job),
+                    }])
+                }
                 verdict => verdict,
             });
         }

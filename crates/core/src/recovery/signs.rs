@@ -1,53 +1,40 @@
 //! What a mover's Job, its pods and the events around them say. Reads live objects, decides nothing.
 
-use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::mover::MoverReport;
 use crate::driver::Problem;
 
-/// Seconds by which two clocks of whole seconds may differ.
-const ROUNDING: SignedDuration = SignedDuration::from_secs(1);
+/// Annotation of a mover's Job: how often the run had been resumed when it was made.
+pub(super) const ANNOTATION_ATTEMPT: &str = "refloat.io/attempt";
 
-/// How and when a mover's Job ended.
+/// How a mover's Job ended.
 pub(super) struct MoverEnd {
     /// It gave up.
     pub(super) failed: bool,
-    at: Option<Timestamp>,
 }
 
-impl MoverEnd {
-    /// True when it had ended before that moment.
-    pub(super) fn is_before(&self, moment: Option<Timestamp>) -> bool {
-        self.at
-            .zip(moment)
-            .is_some_and(|(at, moment)| moment.duration_since(at) >= ROUNDING)
-    }
+/// True when a Job was made before the run was last resumed.
+pub(super) fn is_of_before(job: &Value, attempt: u32) -> bool {
+    let made = job
+        .pointer("/metadata/annotations")
+        .and_then(|all| all.get(ANNOTATION_ATTEMPT)?.as_str()?.parse::<u32>().ok());
+    made.unwrap_or(0) < attempt
 }
 
 /// The end of a Job; `None` while it goes on.
 pub(super) fn end(job: &Value) -> Option<MoverEnd> {
-    let time = |value: Option<&Value>| value?.as_str()?.parse().ok();
     let failed = job
         .pointer("/status/conditions")
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
-        .find(|condition| {
+        .any(|condition| {
             let is = |key: &str, value: &str| condition.get(key) == Some(&Value::from(value));
             is("type", "Failed") && is("status", "True")
         });
-    if let Some(condition) = failed {
-        return Some(MoverEnd {
-            failed: true,
-            at: time(condition.get("lastTransitionTime")),
-        });
-    }
-    let succeeded = job.pointer("/status/succeeded").and_then(Value::as_u64);
-    (succeeded > Some(0)).then(|| MoverEnd {
-        failed: false,
-        at: time(job.pointer("/status/completionTime")),
-    })
+    let succeeded = job.pointer("/status/succeeded").and_then(Value::as_u64) > Some(0);
+    (failed || succeeded).then_some(MoverEnd { failed })
 }
 
 /// The newest report among a job's pods: success first.
@@ -141,4 +128,22 @@ pub(super) fn pending_reason(part: &str, pods: &[&Value]) -> String {
         }
     }
     format!("{part}: the mover pod starts")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_job_is_of_before_when_the_run_was_resumed_since() {
+        let made = |attempt: &str| json!({ "metadata": { "annotations": { ANNOTATION_ATTEMPT: attempt } } });
+        assert!(!is_of_before(&made("0"), 0));
+        assert!(is_of_before(&made("0"), 1));
+        assert!(!is_of_before(&made("1"), 1));
+        // One of an engine that did not note it.
+        assert!(!is_of_before(&json!({}), 0));
+        assert!(is_of_before(&json!({}), 1));
+    }
 }

@@ -159,7 +159,7 @@ pub fn advance(
         Work::SystemNamespace => recovery::system_namespace_decide(seen),
         Work::VaultAccess => backup::vault_access_decide(plan, seen),
         Work::VaultAccessEnd => backup::vault_access_end_decide(plan, seen),
-        Work::Fill(filling) => filling.decide(plan, step, since(step, progress), &prior, seen),
+        Work::Fill(filling) => filling.decide(plan, step, progress.resumed(), &prior, seen),
         Work::Write(writing) => {
             let waited = moment.waited;
             writing.decide(&plan.run, seen, Clock { now, waited })

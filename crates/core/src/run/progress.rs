@@ -45,6 +45,7 @@ pub struct Progress {
     must_release: Vec<(Timestamp, MustRelease)>,
     failing: Option<Problem>,
     ended: Option<End>,
+    resumed: u32,
     started: Option<Timestamp>,
     last: Option<Timestamp>,
 }
@@ -66,7 +67,10 @@ impl Progress {
                 self.started.get_or_insert(*at);
                 self.last = Some(*at);
             }
-            Record::Resumed { at, .. } => self.resume(*at),
+            Record::Resumed { at, .. } => {
+                self.resumed += 1;
+                self.resume(*at);
+            }
             Record::Began { at, step } => {
                 self.last = Some(*at);
                 let state = StepState::Running {
@@ -207,6 +211,11 @@ impl Progress {
     /// How the run ended, if it did.
     pub fn ended(&self) -> Option<End> {
         self.ended
+    }
+
+    /// How often the run was resumed. Tells attempts apart without any clock.
+    pub fn resumed(&self) -> u32 {
+        self.resumed
     }
 
     /// When the run started.

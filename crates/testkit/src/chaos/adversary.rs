@@ -101,13 +101,24 @@ impl<W: World> Adversary<'_, W> {
             scene.is_wrong(wrong);
             return None;
         }
+        self.afterwards(mishap, effect, result)
+    }
+
+    /// What the engine learns of an effect that has happened.
+    fn afterwards(
+        &self,
+        mishap: Option<Mishap>,
+        effect: &Effect,
+        result: Performed,
+    ) -> Option<Performed> {
+        let scene = self.scene;
         match mishap {
             Some(Mishap::DiesAfter) => {
                 scene.die("after it");
                 None
             }
             Some(after @ (Mishap::ReplyLost | Mishap::ErrorAfter)) => {
-                Some(Err(after.problem(deed, &line)))
+                Some(Err(after.problem(Deed::of(effect), &effect.describe())))
             }
             Some(Mishap::ForeignDeletes) => {
                 foreign::meddle(scene, mishap, effect);

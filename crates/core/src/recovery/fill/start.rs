@@ -6,6 +6,7 @@ use super::{Direction, Filling, claim_resource, job_resource};
 use crate::driver::{Effect, FieldOwner, Verdict};
 use crate::names::{LABEL_RUN, LABEL_STEP, SYSTEM_NAMESPACE};
 use crate::recovery::mover::{Edit, MoverOrder, VOLUME_MOUNT, container, vault_secret_name};
+use crate::recovery::signs::ANNOTATION_ATTEMPT;
 use crate::run::{RunPlan, Step};
 
 impl Filling {
@@ -13,6 +14,7 @@ impl Filling {
         &self,
         plan: &RunPlan,
         step: &Step,
+        attempt: u32,
         edits: &[Edit],
         claim_exists: bool,
     ) -> Verdict {
@@ -33,7 +35,7 @@ impl Filling {
         }
         effects.push(Effect::Create {
             resource: job_resource(),
-            object: self.job_object(plan, step, edits),
+            object: self.job_object(plan, step, attempt, edits),
             owner: FieldOwner::refloat(),
         });
         Verdict::Act(effects)
@@ -55,7 +57,7 @@ impl Filling {
         })
     }
 
-    fn job_object(&self, plan: &RunPlan, step: &Step, edits: &[Edit]) -> Value {
+    fn job_object(&self, plan: &RunPlan, step: &Step, attempt: u32, edits: &[Edit]) -> Value {
         let order = MoverOrder {
             direction: self.direction,
             path: VOLUME_MOUNT.to_owned(),
@@ -69,7 +71,8 @@ impl Filling {
         };
         let order = serde_json::to_string(&order).expect("an order is plain data");
         let read_only = self.direction == Direction::Backup;
-        let metadata = self.metadata(plan, step);
+        let mut metadata = self.metadata(plan, step);
+        metadata["annotations"][ANNOTATION_ATTEMPT] = json!(attempt.to_string());
         json!({
             "apiVersion": "batch/v1",
             "kind": "Job",
