@@ -8,6 +8,7 @@
 
 mod backup;
 mod claim;
+mod nudge;
 mod reap;
 mod restore;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use refloat_core::driver::{
 use serde_json::{Value, json};
 
 use super::backup::content;
+use super::nudge::nudge;
 use super::types::{self, text};
 
 /// A recovery leaves a job and, when it was given up, a filled claim; it never made a snapshot.
@@ -41,7 +42,7 @@ fn delete(object: ObjectRef, live: &Value) -> Verdict {
     }])
 }
 
-/// How long a controller may take to let go before it is nudged, and between two nudges.
+/// How long a controller may take to let go before it is nudged.
 const NUDGE_AFTER: SignedDuration = SignedDuration::from_secs(3);
 
 /// Set by the snapshot controller when it sees a VolumeSnapshot go; without it the snapshotter never lets go of a bound
@@ -66,7 +67,7 @@ fn remove(object: ObjectRef, live: &Value, now: Timestamp) -> Verdict {
         }]);
     }
     if live.pointer("/metadata/deletionTimestamp").is_some() {
-        return going(object, live, now);
+        return going(&object, live, now);
     }
     delete(object, live)
 }
@@ -107,25 +108,14 @@ pub(super) fn decide(task: &Task<'_>, seen: &Seen, now: Timestamp) -> Result<Ver
 
 /// What is going away is waited for, and touched now and then: a controller that was busy with it when the deletion came
 /// may not look again before its resync of many minutes (csi-snapshotter 8.4 with a cut of 30 s, seen on the testbed).
-fn going(object: ObjectRef, live: &Value, now: Timestamp) -> Verdict {
+fn going(object: &ObjectRef, live: &Value, now: Timestamp) -> Verdict {
     let is_snapshot = matches!(
         object.resource.kind.as_str(),
         "VolumeSnapshot" | "VolumeSnapshotContent"
     );
-    let time = |pointer: &str| text(live, pointer)?.parse::<Timestamp>().ok();
-    let nudged = live
-        .pointer("/metadata/annotations")
-        .and_then(|all| all.get(types::ANNOTATION_NUDGE)?.as_str()?.parse().ok());
-    let since = nudged.or_else(|| time("/metadata/deletionTimestamp"));
-    if is_snapshot && since.is_some_and(|since| now.duration_since(since) > NUDGE_AFTER) {
-        return Verdict::Act(vec![Effect::Patch {
-            object,
-            patch: Patch::Merge(json!({
-                "metadata": { "annotations": { types::ANNOTATION_NUDGE: now.to_string() } },
-            })),
-            precondition: Precondition::same_uid(live),
-            subresource: None,
-        }]);
+    let since = "/metadata/deletionTimestamp";
+    if is_snapshot && let Some(verdict) = nudge(object, live, since, NUDGE_AFTER, now) {
+        return verdict;
     }
     Verdict::Wait(Why::new(
         "being-deleted",
@@ -154,9 +144,9 @@ fn reap_content(
         // Both are going: the content is what may be stuck.
         Some(live) if live.pointer("/metadata/deletionTimestamp").is_some() => {
             if content.pointer("/metadata/deletionTimestamp").is_some() {
-                going(object, content, now)
+                going(&object, content, now)
             } else {
-                going(snapshot, live, now)
+                going(&snapshot, live, now)
             }
         }
         Some(live) => delete(snapshot, live),

@@ -14,11 +14,12 @@ use refloat_core::names::{ANNOTATION_RECOVERY, SYSTEM_NAMESPACE};
 use refloat_core::planted::{self, Bug};
 use serde_json::{Value, json};
 
+use super::nudge::nudge;
 use super::types::{self, text};
 
 /// Remembers, on the volume, the reclaim policy to put back.
 const ANNOTATION_POLICY: &str = "refloat.io/reclaim-policy";
-/// How long the binder may take before it is nudged, and between two nudges.
+/// How long the binder may take before it is nudged.
 const NUDGE_AFTER: SignedDuration = SignedDuration::from_secs(1);
 
 fn volume_name<'a>(task: &'a Task<'_>) -> Result<&'a str, Problem> {
@@ -170,28 +171,13 @@ fn create_target(task: &Task<'_>, volume: &str) -> Result<Verdict, Problem> {
 }
 
 fn wait_bound(task: &Task<'_>, target: &Value, now: Timestamp) -> Verdict {
-    let time =
-        |pointer: &str| text(target, pointer).and_then(|text| text.parse::<Timestamp>().ok());
-    let nudged = target
-        .pointer("/metadata/annotations")
-        .and_then(|all| all.get(types::ANNOTATION_NUDGE))
-        .and_then(Value::as_str)
-        .and_then(|text| text.parse::<Timestamp>().ok());
-    let since = nudged.or_else(|| time("/metadata/creationTimestamp"));
-    if since.is_some_and(|since| now.duration_since(since) > NUDGE_AFTER) {
-        return Verdict::Act(vec![Effect::Patch {
-            object: types::claim(task),
-            patch: Patch::Merge(json!({
-                "metadata": { "annotations": { types::ANNOTATION_NUDGE: now.to_string() } },
-            })),
-            precondition: Precondition::same_uid(target),
-            subresource: None,
-        }]);
-    }
-    Verdict::Wait(Why::new(
-        "claim-binding",
-        format!("{}: waits to be bound", task.claim.thing),
-    ))
+    let since = "/metadata/creationTimestamp";
+    nudge(&types::claim(task), target, since, NUDGE_AFTER, now).unwrap_or_else(|| {
+        Verdict::Wait(Why::new(
+            "claim-binding",
+            format!("{}: waits to be bound", task.claim.thing),
+        ))
+    })
 }
 
 fn finish(task: &Task<'_>, object: &ObjectRef, volume: &Value) -> Verdict {

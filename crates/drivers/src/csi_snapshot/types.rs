@@ -11,9 +11,6 @@ pub(super) const SNAPSHOT_API: &str = "snapshot.storage.k8s.io/v1";
 /// Marks the default class of a driver (external-snapshotter, `pkg/utils/util.go`).
 pub(super) const DEFAULT_CLASS: &str = "snapshot.storage.kubernetes.io/is-default-class";
 
-/// Touched to wake a controller that has missed a change.
-pub(super) const ANNOTATION_NUDGE: &str = "refloat.io/nudged";
-
 pub(super) fn claim_resource() -> Resource {
     Resource::namespaced("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 }

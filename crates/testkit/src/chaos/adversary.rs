@@ -122,7 +122,8 @@ impl<W: World> Adversary<'_, W> {
             }
             Some(Mishap::ForeignDeletes) => {
                 foreign::meddle(scene, mishap, effect);
-                Some(Err(Mishap::ReplyLost.problem(deed, &line)))
+                let lost = Mishap::ReplyLost;
+                Some(Err(lost.problem(Deed::of(effect), &effect.describe())))
             }
             Some(Mishap::ForeignChanges) => {
                 foreign::meddle(scene, mishap, effect);

@@ -21,7 +21,7 @@ fn object(world: &SimWorld, object: &ObjectRef) -> Option<Value> {
 #[test]
 fn a_recovery_succeeds_while_caches_of_controllers_lag() {
     let sealed = sealed();
-    for steps in [1, 2, 3] {
+    for steps in [1, 2, 3, 7] {
         let recovery = Recovery::of(&sealed);
         recovery.world.with_store(|store| store.lag(steps));
         assert_eq!(recovery.drive(), COMPLETED, "{steps} steps");
