@@ -201,7 +201,9 @@ fn declared(files: &[PathBuf], wrong: &mut Vec<String>) -> Result<()> {
         let Some(directory) = file.parent() else {
             continue;
         };
-        let is_root = matches!(stem, "lib" | "main" | "build") || directory.ends_with("examples");
+        let alone = ["examples", "src/bin"].iter();
+        let is_root = matches!(stem, "lib" | "main" | "build")
+            || alone.into_iter().any(|one| directory.ends_with(one));
         if is_root {
             continue;
         }
