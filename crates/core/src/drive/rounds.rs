@@ -130,7 +130,9 @@ impl Rounds {
 
     /// The step's limit begins anew: it began, or something new was done.
     pub(super) fn anew(&mut self, step: &str, now: Duration) {
-        self.steps.entry(step.to_owned()).or_default().since = now;
+        if let Some(round) = self.steps.get_mut(step) {
+            round.since = now;
+        }
     }
 
     /// It waits; this is what it asked for.
@@ -140,7 +142,10 @@ impl Rounds {
         } else {
             POLL
         };
-        let round = self.steps.entry(step.to_owned()).or_default();
+        // One that is over stays so, whatever its last effects brought.
+        let Some(round) = self.steps.get_mut(step) else {
+            return;
+        };
         round.again = on_raster(now + after);
         round.asked = asked;
         round.vain = 0;
@@ -148,7 +153,10 @@ impl Rounds {
 
     /// It was acted on, and its effects answered this: it is looked at at once.
     pub(super) fn acted(&mut self, step: &str, fresh: Seen, now: Duration) {
-        let round = self.steps.entry(step.to_owned()).or_default();
+        // One that is over stays so, whatever its last effects brought.
+        let Some(round) = self.steps.get_mut(step) else {
+            return;
+        };
         round.again = now;
         round.vain = 0;
         round.fresh = fresh;
@@ -156,7 +164,10 @@ impl Rounds {
 
     /// It was acted on in vain, or did again what it had done before.
     pub(super) fn in_vain(&mut self, step: &str, now: Duration) {
-        let round = self.steps.entry(step.to_owned()).or_default();
+        // One that is over stays so, whatever its last effects brought.
+        let Some(round) = self.steps.get_mut(step) else {
+            return;
+        };
         let after = RETRY.saturating_mul(2_u32.saturating_pow(round.vain.min(8)));
         round.again = on_raster(now + after.min(RETRY_MAX));
         round.vain += 1;

@@ -87,7 +87,7 @@ fn a_step_is_looked_at_when_what_it_asked_for_changes_and_no_other_is() {
 fn without_any_news_it_is_looked_at_ever_more_rarely_but_always_again() {
     let steps = [step("a")];
     let mut rounds = Rounds::new(at(0));
-    rounds.anew("a", at(0));
+    assert_eq!(due(&mut rounds, &steps, 0), ["a"]);
     let (mut now, mut looks) = (0, Vec::new());
     while now < 60_000 {
         rounds.waits("a", vec![list()], at(now));
@@ -108,7 +108,7 @@ fn without_any_news_it_is_looked_at_ever_more_rarely_but_always_again() {
 fn what_no_watch_tells_of_is_asked_again_soon() {
     let steps = [step("a")];
     let mut rounds = Rounds::new(at(0));
-    rounds.anew("a", at(0));
+    assert_eq!(due(&mut rounds, &steps, 0), ["a"]);
     rounds.waits("a", vec![list(), command()], at(60_000));
     assert_eq!(rounds.interest(), [list()], "no watch on a command");
     assert_eq!(due(&mut rounds, &steps, 60_299), Vec::<String>::new());
@@ -119,6 +119,7 @@ fn what_no_watch_tells_of_is_asked_again_soon() {
 fn what_was_in_vain_is_tried_again_after_ever_longer_times() {
     let steps = [step("a")];
     let mut rounds = Rounds::new(at(0));
+    assert_eq!(due(&mut rounds, &steps, 0), ["a"]);
     let mut now = 0;
     let mut gaps = Vec::new();
     for _ in 0..7 {
@@ -152,4 +153,24 @@ fn a_turn_takes_those_that_have_waited_longest() {
         10,
         "nobody starves"
     );
+}
+
+#[test]
+fn what_is_over_is_not_waited_for() {
+    let steps = [step("a"), step("b")];
+    let mut rounds = Rounds::new(at(0));
+    assert_eq!(due(&mut rounds, &steps, 0), ["a", "b"]);
+    rounds.waits("b", vec![command()], at(0));
+    rounds.over("a");
+    rounds.in_vain("a", at(0));
+    rounds.acted("a", Seen::default(), at(0));
+    rounds.waits("a", vec![list()], at(0));
+    assert_eq!(
+        rounds.pause(at(10_000)),
+        Duration::from_millis(1),
+        "b is due"
+    );
+    rounds.waits("b", vec![command()], at(10_000));
+    assert_eq!(rounds.pause(at(10_000)), POLL);
+    assert_eq!(rounds.interest(), Vec::<Query>::new());
 }
