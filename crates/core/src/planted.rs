@@ -34,11 +34,13 @@ pub enum Bug {
     GoesOnAfterTakenOver,
     /// The point is sealed before all its parts are in the vault.
     SealsBeforeParts,
+    /// What is watched is only looked at again when the watch says so.
+    TrustsWatches,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::JournalAfterActing,
         Self::EdgeForgotten,
         Self::GateIgnoresReadiness,
@@ -51,6 +53,7 @@ impl Bug {
         Self::NeverIsRepeated,
         Self::GoesOnAfterTakenOver,
         Self::SealsBeforeParts,
+        Self::TrustsWatches,
     ];
 }
 

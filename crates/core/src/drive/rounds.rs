@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::driver::{Query, Seen};
+use crate::planted::{self, Bug};
 use crate::run::Step;
 use crate::world::Changed;
 
@@ -137,7 +138,9 @@ impl Rounds {
 
     /// It waits; this is what it asked for.
     pub(super) fn waits(&mut self, step: &str, asked: Vec<Query>, now: Duration) {
-        let after = if asked.iter().all(is_watchable) {
+        let after = if asked.iter().all(is_watchable) && planted::is(Bug::TrustsWatches) {
+            Duration::from_secs(1_000_000)
+        } else if asked.iter().all(is_watchable) {
             (self.waited(step, now) / 4).clamp(FALLBACK_MIN, FALLBACK_MAX)
         } else {
             POLL

@@ -350,6 +350,9 @@ impl<W: World> World for Adversary<'_, W> {
             PATIENCE..60 => at_most * 5,
             _ => at_most * 50,
         };
-        self.inner.pause(longer, on).await
+        // A watch may miss anything.
+        let lost = self.scene.script.borrow_mut().lots.chance(25);
+        let changed = self.inner.pause(longer, on).await;
+        if lost { Changed::default() } else { changed }
     }
 }

@@ -15,6 +15,7 @@ mod problem;
 pub mod server;
 mod sessions;
 mod store;
+mod watching;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -38,6 +39,7 @@ pub use server::resource;
 use sessions::Held;
 pub use sessions::{SessionFault, Trouble};
 pub use store::Store;
+use watching::Watching;
 
 /// Where the engine dies, or what goes wrong, at the n-th effect (from 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +71,7 @@ pub struct SimWorld {
     sessions: RefCell<Held>,
     trusting: Cell<bool>,
     suffixes: Cell<u64>,
+    watching: Watching,
     /// What the journal says that follows.
     intended: RefCell<Vec<String>>,
     /// What databases answer, by pod `namespace/name`.
@@ -97,6 +100,7 @@ impl SimWorld {
             sessions: RefCell::default(),
             trusting: Cell::new(false),
             suffixes: Cell::new(0),
+            watching: Watching::default(),
             intended: RefCell::new(Vec::new()),
             databases: RefCell::new(BTreeMap::new()),
             sealed: RefCell::new(Vec::new()),
@@ -338,7 +342,7 @@ impl World for SimWorld {
 
     async fn pause(&self, at_most: Duration, on: &[Query]) -> Changed {
         self.tick(at_most);
-        Changed::all_of(on)
+        self.watching.changed(&self.store.borrow(), on)
     }
 }
 

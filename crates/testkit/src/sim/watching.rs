@@ -1,0 +1,45 @@
+//! What the engine's watches bring: names of what changed, the whole kind when a watch has just begun or history was compacted.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+
+use refloat_core::driver::Query;
+use refloat_core::inventory::Resource;
+use refloat_core::world::Changed;
+
+use super::Store;
+
+/// What is watched, and up to where it was told.
+#[derive(Debug, Default)]
+pub(super) struct Watching {
+    kinds: RefCell<BTreeSet<(Resource, Option<String>)>>,
+    told: Cell<u64>,
+}
+
+impl Watching {
+    /// What changed since it was asked last, as far as these queries go.
+    pub(super) fn changed(&self, store: &Store, on: &[Query]) -> Changed {
+        let objects = &store.server.objects;
+        let since = self.told.replace(objects.revision());
+        let wanted = Changed::all_of(on).kinds;
+        let before = self.kinds.replace(wanted.clone());
+        let Some(events) = objects.since(since) else {
+            return Changed {
+                kinds: wanted,
+                ..Changed::default()
+            };
+        };
+        let watched = |event: &&super::server::Event| {
+            let (resource, namespace) = (&event.object.resource, &event.object.namespace);
+            before.contains(&(resource.clone(), namespace.clone()))
+                || before.contains(&(resource.clone(), None))
+        };
+        Changed {
+            objects: events
+                .filter(watched)
+                .map(|event| event.object.clone())
+                .collect(),
+            kinds: wanted.difference(&before).cloned().collect(),
+        }
+    }
+}
