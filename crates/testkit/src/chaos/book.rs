@@ -24,6 +24,14 @@ fn unwritable() -> JournalError {
     ))
 }
 
+/// What is known of a capture once it is over. Its intent is written while it is still to come.
+fn ends_capture(record: &Record) -> bool {
+    match record {
+        Record::Done { step, .. } | Record::Stuck { step, .. } => step == "capture",
+        _ => false,
+    }
+}
+
 impl Book<'_> {
     fn mishap(&self, records: &[Record]) -> Option<Mishap> {
         let mut script = self.scene.script.borrow_mut();
@@ -58,11 +66,9 @@ impl Journal for Book<'_> {
         if scene.is_dead() {
             std::future::pending::<()>().await;
         }
-        let of_capture =
-            |record: &Record| matches!(record, Record::MustRelease { .. } | Record::Kept { .. });
         let captured = {
             let mut script = scene.script.borrow_mut();
-            let over = script.life.capturing && !records.iter().all(of_capture);
+            let over = script.life.capturing && records.iter().any(ends_capture);
             script.life.capturing &= !over;
             over && std::mem::take(&mut script.life.dies_after_capture)
         };

@@ -136,6 +136,14 @@ pub(super) fn live(scene: &Scene<'_>) -> Lived {
             }
         }
     };
+    // An engine that lives lets go by itself, not by its end.
+    let mut held = scene.world.held();
+    let script = scene.script.borrow();
+    held.retain(|member| script.life.sessions.contains_key(member));
+    drop(script);
+    if let (Lived::Out(Ok(_)), Some(member)) = (&lived, held.first()) {
+        scene.is_wrong(format!("the run is over and {member} is still held"));
+    }
     bury(scene);
     lived
 }

@@ -215,3 +215,34 @@ fn a_problem_without_words_or_of_our_own_fault_is_told() {
     };
     assert!(unsaid(&fault).unwrap().contains("a defect"));
 }
+
+#[test]
+fn what_is_held_for_longer_than_its_limit_is_told() {
+    use refloat_core::capture::{SessionOrder, Sessions, Until};
+    judged(|scene| {
+        let member = "shop/files";
+        let order = SessionOrder {
+            namespace: "shop".to_owned(),
+            pod: "files-0".to_owned(),
+            container: "files".to_owned(),
+            command: Vec::new(),
+            beat: None,
+            seconds_max: 100,
+        };
+        scene.world.open(member, &order);
+        scene.world.send(member, "", &Until::AnyLine);
+        let session = (order, scene.world.now(), 1);
+        let mut script = scene.script.borrow_mut();
+        script.life.capturing = true;
+        script.life.sessions.insert(member.to_owned(), session);
+        drop(script);
+        let limits = (member.to_owned(), (true, 100));
+        scene.judge.borrow_mut().holds = BTreeMap::from([limits]);
+        assert_eq!(look(scene), None);
+        let later = std::time::Duration::from_secs(20);
+        crate::sim::block_on(scene.world.pause(later));
+        assert_eq!(look(scene), None);
+        crate::sim::block_on(scene.world.pause(later));
+        assert!(look(scene).unwrap().contains("shop/files is held"));
+    });
+}
