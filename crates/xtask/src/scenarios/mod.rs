@@ -7,6 +7,7 @@ mod bulk;
 mod cuts;
 mod disasters;
 mod duel;
+mod fidelity;
 mod holds;
 mod killed;
 mod state;
@@ -39,6 +40,7 @@ type Scenario = (&'static str, fn(&Stage<'_>) -> Result<()>);
 
 /// All of them, in the order in which they run.
 const SCENARIOS: &[Scenario] = &[
+    ("simulation: a real API server answers alike", fidelity::run),
     (
         "backup: bad kubeconfigs and missing rights",
         bad_input::kubeconfigs,

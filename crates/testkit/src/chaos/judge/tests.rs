@@ -240,9 +240,9 @@ fn what_is_held_for_longer_than_its_limit_is_told() {
         scene.judge.borrow_mut().holds = BTreeMap::from([limits]);
         assert_eq!(look(scene), None);
         let later = std::time::Duration::from_secs(20);
-        crate::sim::block_on(scene.world.pause(later));
+        crate::sim::block_on(scene.world.pause(later, &[]));
         assert_eq!(look(scene), None);
-        crate::sim::block_on(scene.world.pause(later));
+        crate::sim::block_on(scene.world.pause(later, &[]));
         assert!(look(scene).unwrap().contains("shop/files is held"));
     });
 }
