@@ -336,8 +336,11 @@ pub(super) async fn a_pod_without_node_goes_at_once<A: Api>(ground: &Ground<'_, 
         .until("made", &account, |reply| reply.code == 200)
         .await?;
     let pod = ground.at("Pod", "a");
-    let body =
-        json!({ "spec": { "containers": [{ "name": "a", "image": "none.example.com/a:1" }] } });
+    // Where there is a scheduler, it leaves this one alone.
+    let body = json!({ "spec": {
+        "schedulerName": "nobody",
+        "containers": [{ "name": "a", "image": "none.example.com/a:1" }],
+    } });
     let made = ground.create(&pod, body).await?;
     same("phase", text(&made, "/status/phase"), "Pending")?;
     done(ground.delete(&pod, json!({})).await)?;

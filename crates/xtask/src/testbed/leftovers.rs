@@ -131,9 +131,17 @@ fn remove_network_results(network: &str, sandboxes: &BTreeSet<String>) -> Result
 fn remove_device_plugin_socket() -> Result<()> {
     let directory = Path::new("/var/lib/kubelet/device-plugins");
     let socket = directory.join("kubelet.sock");
-    if UnixStream::connect(&socket).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
-    {
-        files::remove(&socket)?;
+    // One that was just killed may answer for a moment still.
+    for _ in 0..20 {
+        match UnixStream::connect(&socket) {
+            Ok(_) => std::thread::sleep(std::time::Duration::from_millis(50)),
+            Err(error) => {
+                if error.kind() == ErrorKind::ConnectionRefused {
+                    files::remove(&socket)?;
+                }
+                break;
+            }
+        }
     }
     remove_if_empty(directory)?;
     remove_if_empty(Path::new("/var/lib/kubelet"))
