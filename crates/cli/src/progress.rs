@@ -13,6 +13,9 @@ use refloat_core::run::{RunPlan, Step};
 use crate::printer::Printer;
 use crate::waits::Waits;
 
+/// The living line is written anew this often at most: it is computed from all waits.
+const LIVING: Duration = Duration::from_millis(100);
+
 /// Tells a run's story on standard error.
 pub(crate) struct Narrator {
     printer: Printer,
@@ -27,6 +30,22 @@ struct State {
     done: usize,
     total: usize,
     waits: Waits,
+    /// When the living line was written anew.
+    living: Option<Instant>,
+}
+
+impl State {
+    /// The living line, when it is time to write it anew.
+    fn living(&mut self, now: Instant) -> Option<String> {
+        let fresh = self
+            .living
+            .is_some_and(|last| now.saturating_duration_since(last) < LIVING);
+        if fresh {
+            return None;
+        }
+        self.living = Some(now);
+        Some(self.waits.living(now))
+    }
 }
 
 impl Narrator {
@@ -99,7 +118,11 @@ impl Observer for Narrator {
                 let mut state = self.state.borrow_mut();
                 let line = state.waits.waits(&step.id, &step.title, why, now);
                 match (&self.bar, line) {
-                    (Some(bar), _) => bar.set_message(state.waits.living(now)),
+                    (Some(bar), _) => {
+                        if let Some(living) = state.living(now) {
+                            bar.set_message(living);
+                        }
+                    }
                     (None, Some(line)) => self.line(&line),
                     (None, None) => {}
                 }
@@ -129,7 +152,9 @@ impl Narrator {
             let took = state.waits.over(&step.id, now);
             if let Some(bar) = &self.bar {
                 bar.set_position(state.done as u64);
-                bar.set_message(state.waits.living(now));
+                if let Some(living) = state.living(now) {
+                    bar.set_message(living);
+                }
             }
             (state.done, state.total, took)
         };

@@ -14,10 +14,15 @@ const REPEAT_AFTER: Duration = Duration::from_secs(15);
 /// A wait that is younger is not worth a line, and one that changes is not said more often.
 const QUIET: Duration = Duration::from_secs(2);
 
+/// Lines within [`QUIET`]; a thousand gates that wait do not make a thousand lines.
+const LINES_MAX: u32 = 12;
+
 /// The waits of a run, by step.
 #[derive(Debug, Default)]
 pub(crate) struct Waits {
     of_steps: BTreeMap<String, Wait>,
+    /// Lines of late: since when, and how many.
+    lines: Option<(Instant, u32)>,
 }
 
 #[derive(Debug)]
@@ -82,9 +87,14 @@ impl Waits {
                 silence >= REPEAT_AFTER || (*said != wait.text && silence >= QUIET)
             }
         };
-        if !due {
+        let (since, count) = self
+            .lines
+            .filter(|(since, _)| now.saturating_duration_since(*since) < QUIET)
+            .unwrap_or((now, 0));
+        if !due || count >= LINES_MAX {
             return None;
         }
+        self.lines = Some((since, count + 1));
         wait.said = Some((wait.text.clone(), now));
         Some(format!("waiting {}: {}", long(age), wait.text))
     }
@@ -183,6 +193,20 @@ mod tests {
         assert!(said(&two, 19));
         assert!(!said(&two, 33));
         assert!(said(&two, 34));
+    }
+
+    #[test]
+    fn a_thousand_waits_are_not_a_thousand_lines() {
+        let start = Instant::now();
+        let mut waits = Waits::default();
+        let mut lines = 0;
+        for seconds in [10, 11, 12, 13] {
+            for step in 0..1000 {
+                let said = waits.waits(&step.to_string(), WRITE, &why("x", ""), at(start, seconds));
+                lines += u32::from(said.is_some());
+            }
+        }
+        assert!((12..=24).contains(&lines), "{lines} lines");
     }
 
     #[test]

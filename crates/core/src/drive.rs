@@ -146,7 +146,7 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
                 .due(going.frontier.open(), self.world.elapsed());
             if due.is_empty() {
                 let pause = going.rounds.pause(self.world.elapsed());
-                let changed = self.world.pause(pause, &going.rounds.interest()).await;
+                let changed = self.world.pause(pause, going.rounds.interest()).await;
                 going.rounds.heard(&changed);
             } else {
                 self.turn(&mut going, &due, progress).await?;

@@ -92,8 +92,13 @@ pub(crate) struct Call {
 
 /// The objects whole.
 const WHOLE: &str = "application/json";
-/// Their metadata alone, from servers that know how.
-const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+/// The metadata of a list's objects alone, from servers that know how.
+const METADATA_OF_LIST: &str =
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+/// The metadata of a watch's objects alone. The server takes the first form that it knows and answers 406 when that is one for objects
+/// and a list was asked for (apiserver 1.34, `endpoints/handlers/response.go`): so each has a header of its own.
+const METADATA_OF_EACH: &str =
+    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 
 impl Call {
     /// A call about all objects of a kind.
@@ -128,10 +133,19 @@ impl Call {
         self
     }
 
-    /// The answer may leave out everything but metadata.
+    /// The list may leave out everything but metadata.
     pub(crate) fn names_only(mut self) -> Self {
-        self.accept = METADATA;
+        self.accept = METADATA_OF_LIST;
         self
+    }
+
+    /// A watch from this version on, whose events may leave out everything but metadata.
+    pub(crate) fn watching_names(mut self, version: &str, seconds: u32) -> Self {
+        self.accept = METADATA_OF_EACH;
+        self.parameter("watch", "true")
+            .parameter("allowWatchBookmarks", "true")
+            .parameter("timeoutSeconds", seconds.to_string())
+            .parameter("resourceVersion", version)
     }
 
     pub(crate) fn body(mut self, body: Value) -> Self {

@@ -44,6 +44,8 @@ type Key = (Resource, Option<String>);
 pub(crate) struct Watches {
     shared: Arc<Shared>,
     running: Mutex<BTreeMap<Key, Running>>,
+    /// When what is polled was named last.
+    polled: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Default)]
@@ -84,6 +86,7 @@ impl Watches {
         Self {
             shared: Arc::default(),
             running: Mutex::default(),
+            polled: Mutex::default(),
         }
     }
 
@@ -105,7 +108,10 @@ impl Watches {
             tokio::time::sleep(SWARM).await;
         }
         let mut changed = std::mem::take(&mut lock(&self.shared.state).changed);
-        if woken.is_err() {
+        // A busy watch beside must not keep what is polled from being read.
+        let mut last = lock(&self.polled);
+        if woken.is_err() || last.is_none_or(|last| last.elapsed() >= POLL) {
+            *last = Some(Instant::now());
             changed.kinds.extend(polled);
         }
         changed
@@ -174,25 +180,24 @@ async fn watch(client: Client, key: Key, shared: Arc<Shared>) {
 /// One watch, from now on to its end.
 async fn follow(client: &Client, key: &Key, shared: &Shared) -> Result<(), Failure> {
     let (resource, namespace) = key;
-    let on_kind = || Call::on_kind(Verb::List, resource, namespace.as_deref()).names_only();
-    // The server's cache will do: what is older than the watch is read anew by whoever is told that it is open.
-    let newest = on_kind()
-        .parameter("limit", "1")
-        .parameter("resourceVersion", "0");
+    let on_kind = || Call::on_kind(Verb::List, resource, namespace.as_deref());
+    // Without a version: the watch cache would send everything, whatever the limit.
+    let newest = on_kind().names_only().parameter("limit", "1");
     let list = send(client, &newest).await?.json()?;
     let version = list
         .pointer("/metadata/resourceVersion")
         .and_then(Value::as_str)
         .ok_or_else(|| Failure::Garbled("a list without a resourceVersion".to_owned()))?;
-    let call = on_kind()
-        .parameter("watch", "true")
-        .parameter("allowWatchBookmarks", "true")
-        .parameter("timeoutSeconds", WATCH_SECONDS.to_string())
-        .parameter("resourceVersion", version);
+    let call = on_kind().watching_names(version, WATCH_SECONDS);
     let mut body = open(client, &call).await?.into_data_stream();
     shared.opened(key);
     let mut rest: Vec<u8> = Vec::new();
-    while let Some(bytes) = body.next().await {
+    // The server ends it in time; a link that was cut silently never does.
+    let silence = Duration::from_secs(u64::from(WATCH_SECONDS) + 30);
+    while let Some(bytes) = tokio::time::timeout(silence, body.next())
+        .await
+        .map_err(|_| Failure::Late(silence))?
+    {
         let bytes = bytes.map_err(|error| Failure::Lost(crate::failure::causes(&error)))?;
         rest.extend_from_slice(&bytes);
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {

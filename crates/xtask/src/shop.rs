@@ -101,6 +101,23 @@ impl<'a> Shop<'a> {
         Ok(())
     }
 
+    /// The manifests applied once more, without effect: what would come of it.
+    pub(crate) fn applied_again(&self) -> Result<serde_json::Value> {
+        let class = format!("storageClassName: {}", self.ground.storage_class);
+        let manifests = MANIFESTS.replace("storageClassName: btrfs", &class);
+        let dry = [
+            "apply",
+            "--server-side",
+            "--dry-run=server",
+            "-o",
+            "json",
+            "-f",
+            "-",
+        ];
+        let said = self.kubectl(&dry, &manifests)?;
+        serde_json::from_str(&said).context("kubectl printed no JSON")
+    }
+
     /// Waits until a workload is rolled out.
     pub(crate) fn rolled_out(&self, what: &str) -> Result<()> {
         self.kubectl(

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::driver::{Query, Seen};
+use crate::driver::{Query, Seen, Verdict, Why};
 use crate::planted::{self, Bug};
 use crate::run::Step;
 use crate::world::Changed;
@@ -19,6 +19,8 @@ const POLL: Duration = Duration::from_millis(300);
 /// watch may miss something.
 const FALLBACK_MIN: Duration = Duration::from_millis(250);
 const FALLBACK_MAX: Duration = Duration::from_secs(5);
+/// A step is not looked at more often, however much of what it asked for changes.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// What was tried in vain is tried again after this time, and then after ever longer ones.
 const RETRY: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(3);
@@ -40,6 +42,10 @@ struct Round {
     fresh: Seen,
     /// Since when its limit runs.
     since: Duration,
+    /// When it was looked at last.
+    looked: Duration,
+    /// The failure that it shows, and since when without a break.
+    failing: Option<(String, Duration)>,
 }
 
 /// When each step of a run is looked at again.
@@ -47,8 +53,8 @@ pub(super) struct Rounds {
     /// When this process began to drive.
     began: Duration,
     steps: BTreeMap<String, Round>,
-    /// Steps that are looked at before their time.
-    woken: BTreeSet<String>,
+    /// What all of them wait for, until that changes.
+    interest: Option<Vec<Query>>,
 }
 
 impl Rounds {
@@ -56,11 +62,11 @@ impl Rounds {
         Self {
             began: now,
             steps: BTreeMap::new(),
-            woken: BTreeSet::new(),
+            interest: None,
         }
     }
 
-    /// Steps to look at now; those that have waited longest first.
+    /// Steps to look at now: first those whose effects have just been answered, then those that have waited longest.
     pub(super) fn due<'a>(
         &mut self,
         open: impl Iterator<Item = &'a Step>,
@@ -79,8 +85,16 @@ impl Rounds {
                 due.push((now, step));
                 continue;
             };
-            if round.again <= now || self.woken.contains(&step.id) {
-                due.push((round.again.min(now), step));
+            if round.again <= now {
+                let answered = !round.fresh.is_empty();
+                due.push((
+                    if answered {
+                        Duration::ZERO
+                    } else {
+                        round.again
+                    },
+                    step,
+                ));
             }
         }
         if due.len() > STEPS_PER_TURN_MAX {
@@ -88,7 +102,9 @@ impl Rounds {
             due.truncate(STEPS_PER_TURN_MAX);
         }
         for (_, step) in &due {
-            self.woken.remove(&step.id);
+            if let Some(round) = self.steps.get_mut(&step.id) {
+                round.looked = now;
+            }
         }
         due.into_iter().map(|(_, step)| step).collect()
     }
@@ -101,7 +117,14 @@ impl Rounds {
     }
 
     /// What waiting steps wait for and a watch can tell of.
-    pub(super) fn interest(&self) -> Vec<Query> {
+    pub(super) fn interest(&mut self) -> &[Query] {
+        if self.interest.is_none() {
+            self.interest = Some(self.all_asked());
+        }
+        self.interest.as_deref().unwrap_or_default()
+    }
+
+    fn all_asked(&self) -> Vec<Query> {
         let all: BTreeSet<&Query> = self
             .steps
             .values()
@@ -116,9 +139,9 @@ impl Rounds {
         if changed.is_empty() {
             return;
         }
-        for (id, round) in &self.steps {
+        for round in self.steps.values_mut() {
             if round.asked.iter().any(|query| changed.concerns(query)) {
-                self.woken.insert(id.clone());
+                round.again = round.again.min(round.looked + LOOK_AGAIN);
             }
         }
     }
@@ -150,8 +173,35 @@ impl Rounds {
             return;
         };
         round.again = on_raster(now + after);
-        round.asked = asked;
-        round.vain = 0;
+        if round.asked != asked {
+            round.asked = asked;
+            self.interest = None;
+        }
+        if let Some(round) = self.steps.get_mut(step) {
+            round.vain = 0;
+        }
+    }
+
+    /// A wait that shows a failure: a person is needed once it has been shown for its time at every look.
+    pub(super) fn judged(&mut self, step: &str, why: Why, now: Duration) -> Verdict {
+        let Some(round) = self.steps.get_mut(step) else {
+            return Verdict::Wait(why);
+        };
+        let Some(failing) = &why.failing else {
+            round.failing = None;
+            return Verdict::Wait(why);
+        };
+        let since = match &round.failing {
+            Some((code, since)) if *code == failing.problem.code => *since,
+            Some(_) | None => {
+                round.failing = Some((failing.problem.code.clone(), now));
+                now
+            }
+        };
+        if now.saturating_sub(since) >= Duration::from_secs(u64::from(failing.seconds)) {
+            return Verdict::Stuck(failing.problem.clone());
+        }
+        Verdict::Wait(why)
     }
 
     /// It was acted on, and its effects answered this: it is looked at at once.
@@ -188,7 +238,7 @@ impl Rounds {
     /// It is over.
     pub(super) fn over(&mut self, step: &str) {
         self.steps.remove(step);
-        self.woken.remove(step);
+        self.interest = None;
     }
 }
 

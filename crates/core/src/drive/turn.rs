@@ -9,6 +9,7 @@ use crate::driver::{
     Seen, Verdict,
 };
 use crate::planted::{self, Bug};
+use crate::recovery::Existing;
 use crate::run::{Decision, Moment, Progress, Record, Step, Work, advance, first_queries};
 use crate::world::World;
 
@@ -165,6 +166,13 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
                         again.push(step);
                     }
                     decision => {
+                        let decision = match decision {
+                            Decision::Verdict(Verdict::Wait(why)) => {
+                                let now = self.world.elapsed();
+                                Decision::Verdict(going.rounds.judged(&step.id, why, now))
+                            }
+                            other => other,
+                        };
                         let asked = asked.remove(step.id.as_str()).unwrap_or_default();
                         decisions.push((step, decision, asked));
                     }
@@ -249,7 +257,12 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
 /// there by now, its creation says so, and it is looked at.
 fn believed_absent(step: &Step, progress: &Progress) -> Option<ObjectRef> {
     match &step.work {
-        Work::Write(writing) if !writing.adopt && !progress.was_intended(&step.id) => {
+        // With `skip` something may well be there, and a server may refuse to create it before it says so.
+        Work::Write(writing)
+            if !writing.adopt
+                && writing.existing == Existing::Fail
+                && !progress.was_intended(&step.id) =>
+        {
             Some(writing.target())
         }
         _ => None,

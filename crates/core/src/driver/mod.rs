@@ -206,6 +206,18 @@ pub struct Why {
     /// What it would take, for a person: `all 3 replicas are ready`. Empty when the message says it all.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub takes: String,
+    /// It shows a failure that may pass, and needs a person when it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<Box<Failing>>,
+}
+
+/// A failure that is one only when it stays: operators come back from some.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failing {
+    /// What it is then.
+    pub problem: Problem,
+    /// For so many seconds it must have been shown at every look.
+    pub seconds: u32,
 }
 
 impl Why {
@@ -215,6 +227,7 @@ impl Why {
             code: code.to_owned(),
             message: message.into(),
             takes: String::new(),
+            failing: None,
         }
     }
 
@@ -222,6 +235,13 @@ impl Why {
     #[must_use]
     pub fn taking(mut self, takes: impl Into<String>) -> Self {
         self.takes = takes.into();
+        self
+    }
+
+    /// The same, as a failure if it stays so.
+    #[must_use]
+    pub fn failing(mut self, problem: Problem, seconds: u32) -> Self {
+        self.failing = Some(Box::new(Failing { problem, seconds }));
         self
     }
 }

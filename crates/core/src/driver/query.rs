@@ -149,6 +149,11 @@ impl Seen {
         self.answers.get(query)
     }
 
+    /// True when nothing was asked.
+    pub fn is_empty(&self) -> bool {
+        self.answers.is_empty()
+    }
+
     /// True when the query was answered or refused.
     pub fn has(&self, query: &Query) -> bool {
         self.answers.contains_key(query)

@@ -1,7 +1,8 @@
 //! The gate of custom resources that no table knows: the rules of kstatus, without their false positive. To kstatus a resource
 //! that has just been created and tells nothing is ready; here it counts what it told at the source.
 
-use super::reading::{Condition, generation, is_stale};
+use super::reading::{Condition, generation, is_stale, one_line};
+use super::told::phase;
 use super::{Gate, View};
 
 /// Seconds of waiting for a status that there was at the source. Operators write one within a few seconds; those that never
@@ -61,6 +62,9 @@ pub(super) fn judge(view: &View<'_>) -> Gate {
             )
             .or_assumed(view.clock, STATUS_SECONDS);
     }
+    if let Some(gate) = another_word(view) {
+        return gate;
+    }
     if view.told.ready {
         return view
             .closed(
@@ -71,4 +75,17 @@ pub(super) fn judge(view: &View<'_>) -> Gate {
             .or_assumed(view.clock, READY_SECONDS);
     }
     Gate::Open
+}
+
+/// Without conditions a word tells: `Creating`, until it is again what it was.
+fn another_word(view: &View<'_>) -> Option<Gate> {
+    let (then, now) = (view.told.phase.as_deref()?, phase(view.live)?);
+    (then != now).then(|| {
+        view.closed(
+            "not-ready",
+            &format!("it says `{}`", one_line(now)),
+            &format!("it says `{}` again, as at the source", one_line(then)),
+        )
+        .or_assumed(view.clock, READY_SECONDS)
+    })
 }

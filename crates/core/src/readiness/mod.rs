@@ -72,7 +72,7 @@ pub struct View<'a> {
     /// The object as it is now.
     pub live: &'a Value,
     /// What it told at the site that it comes from.
-    pub told: Told,
+    pub told: &'a Told,
     /// What else was read.
     pub seen: &'a Seen,
     /// The time, and how long this is being waited for.
@@ -123,6 +123,11 @@ fn evidence(view: &View<'_>) -> Vec<Query> {
         queries.push(storage::nodes_query());
     }
     queries
+}
+
+/// True for what is done once (a backup, a migration): a recovery that puts it back does not wait for it.
+pub fn is_done_once(resource: &Resource) -> bool {
+    known::rule(resource).is_some_and(|rule| rule.once)
 }
 
 /// Judges a live object.

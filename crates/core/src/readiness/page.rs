@@ -30,6 +30,9 @@ fn row(rule: &Rule) -> String {
     } else {
         joined(rule.ready)
     };
+    if rule.once {
+        ready.push_str("; one that is recovered: it exists");
+    }
     if !rule.excused.is_empty() {
         ready.push_str(&format!("; or {}", joined(rule.excused)));
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::events::{self, trouble as newest_trouble};
 use super::reading::{Condition, condition, list, number, one_line, text};
 use super::{Gate, View, scheduling};
-use crate::driver::{ListRequest, Query};
+use crate::driver::{ListRequest, Problem, Query, Why};
 use crate::inventory::Resource;
 
 /// Restarts after which a crash loop is no longer taken for a slow start, when it is waited for that long already.
@@ -173,16 +173,16 @@ fn of_container(view: &View<'_>, pod_name: &str, container: &Value) -> Option<Ga
         "ErrImagePull" | "ImageInspectError" | "RegistryUnavailable" => {
             Gate::closed("image-pulling", what, "the image can be pulled")
         }
-        "CreateContainerConfigError" if view.clock.is_past(CONFIGURATION_SECONDS) => Gate::failed(
-            "container-configuration",
-            what,
-            "create the Secret or ConfigMap that it names, then run the same command again",
-        ),
-        "CreateContainerConfigError" => Gate::closed(
-            "container-configuration",
-            what,
-            "the Secret or ConfigMap that it names is there",
-        ),
+        "CreateContainerConfigError" => {
+            let code = "container-configuration";
+            let problem = Problem::stuck(
+                code,
+                what.clone(),
+                "create the Secret or ConfigMap that it names, then run the same command again",
+            );
+            let why = Why::new(code, what).taking("the Secret or ConfigMap that it names is there");
+            Gate::Closed(why.failing(problem, CONFIGURATION_SECONDS))
+        }
         "CrashLoopBackOff" | "RunContainerError" if never_started && restarts >= START_ATTEMPTS => {
             Gate::failed(
                 "container-cannot-start",

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Gate, View};
+use crate::driver::{Problem, Why};
 
 /// Characters of what others say that go into one line.
 const WORDS_MAX: usize = 300;
@@ -152,6 +153,13 @@ impl<'a> View<'a> {
     /// Failed, with the object's name before the message.
     pub(super) fn failed(&self, code: &str, message: &str, hint: &str) -> Gate {
         Gate::failed(code, format!("{}: {message}", self.name()), hint)
+    }
+
+    /// Closed, and failed when it stays so: nobody tells since when.
+    pub(super) fn failing(&self, code: &str, message: &str, hint: &str, seconds: u32) -> Gate {
+        let message = format!("{}: {message}", self.name());
+        let why = Why::new(code, message.clone()).taking("it passes, as it may");
+        Gate::Closed(why.failing(Problem::stuck(code, message, hint), seconds))
     }
 
     /// Its controller has not told about the newest spec.

@@ -220,6 +220,8 @@ pub(super) struct Rule {
     pub(super) words: &'static [&'static str],
     /// Opened after this many seconds if it was not ready at the source either. None: never.
     pub(super) assumed_seconds: Option<u32>,
+    /// Something that is done once: a backup, a migration. Put back among others, it is done anew or not at all, and nothing waits for it.
+    pub(super) once: bool,
 }
 
 impl Rule {
@@ -238,6 +240,7 @@ impl Rule {
             settled: None,
             words: &[],
             assumed_seconds: None,
+            once: false,
         }
     }
 
@@ -272,14 +275,18 @@ impl Rule {
         if is_stale(object) || object.pointer("/status").is_none_or(Value::is_null) {
             return assumable(view.unobserved());
         }
-        if let Some(failure) = self.failed.iter().find(|one| {
-            one.sign.is_in(object, generation)
-                && view
-                    .clock
-                    .has_lasted(one.sign.since(object), one.after_seconds)
-        }) {
+        let shown = |one: &&Failure| one.sign.is_in(object, generation);
+        for failure in self.failed.iter().filter(shown) {
             let message = format!("{}{}", failure.sign.seen(object), self.said(object));
-            return view.failed(failure.code, &message, failure.hint);
+            let since = failure.sign.since(object);
+            if since.is_none() && failure.after_seconds > 0 {
+                // Nobody tells since when: it is seen for how long it stays.
+                let (code, hint) = (failure.code, failure.hint);
+                return view.failing(code, &message, hint, failure.after_seconds);
+            }
+            if view.clock.has_lasted(since, failure.after_seconds) {
+                return view.failed(failure.code, &message, failure.hint);
+            }
         }
         let missing = self
             .ready

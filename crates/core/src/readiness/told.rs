@@ -4,10 +4,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::reading::{condition, condition_in, list};
+use super::reading::{condition, condition_in, list, text};
 
 /// Which signs of readiness an object showed when its point was made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Told {
     /// It had a status.
@@ -16,6 +16,17 @@ pub struct Told {
     pub ready: bool,
     /// It had an address for clients.
     pub address: bool,
+    /// The word in which it told its state, where it has one: `Running`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+}
+
+/// Where operators tell their state in a word.
+const PHASES: &[&str] = &["/status/phase", "/status/state", "/status/health"];
+
+/// The word in which an object tells its state.
+pub(super) fn phase(object: &Value) -> Option<&str> {
+    PHASES.iter().find_map(|pointer| text(object, pointer))
 }
 
 /// The signs of an object as it was recorded.
@@ -32,5 +43,6 @@ pub fn told(object: &Value) -> Told {
         address: addresses
             .iter()
             .any(|pointer| !list(object, pointer).is_empty()),
+        phase: phase(object).map(str::to_owned),
     }
 }

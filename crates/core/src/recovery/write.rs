@@ -224,13 +224,16 @@ impl Writing {
         View {
             resource: &self.resource,
             live,
-            told: self.told,
+            told: &self.told,
             seen,
             clock,
         }
     }
 
     fn wait_ready(&self, live: &Value, seen: &Seen, clock: Clock) -> Verdict {
+        if readiness::is_done_once(&self.resource) {
+            return Verdict::Done(written(live));
+        }
         let view = self.view(live, seen, clock);
         let more = readiness::look(&view);
         if more.is_empty() {
@@ -313,13 +316,15 @@ pub fn owner_of(thing: &Thing) -> FieldOwner {
 }
 
 /// What must be given back beyond the one owner under whom the object is created: all entries but those of its status when there
-/// are several, nothing otherwise.
+/// are several; also a single one that applies, because what it applies next would take away annotations that are its own and not in
+/// what it applies (Argo CD, Flux). Nothing otherwise.
 pub fn managers_of(thing: &Thing) -> Vec<Value> {
     let entries: Vec<Value> = owners(&thing.object)
         .filter(|(owner, _)| owner.subresource != "status" && owner.manager != FIELD_MANAGER)
         .map(|(_, entry)| entry.clone())
         .collect();
-    if entries.len() > 1 {
+    let applies = |entry: &Value| entry.get("operation").and_then(Value::as_str) == Some("Apply");
+    if entries.len() > 1 || entries.iter().any(applies) {
         entries
     } else {
         Vec::new()

@@ -221,11 +221,9 @@ impl From<Problem> for Verdict {
     /// A problem that may pass is waited for (the step's limit bounds it); any other needs a person.
     fn from(problem: Problem) -> Self {
         match problem.class {
-            crate::driver::Class::Wait | crate::driver::Class::Retry => Self::Wait(Why {
-                code: problem.code,
-                message: problem.message,
-                takes: problem.hint,
-            }),
+            crate::driver::Class::Wait | crate::driver::Class::Retry => {
+                Self::Wait(Why::new(&problem.code, problem.message).taking(problem.hint))
+            }
             crate::driver::Class::Stuck | crate::driver::Class::Bug => Self::Stuck(problem),
         }
     }

@@ -1,6 +1,6 @@
 //! What is known of each step of a run: the journal, folded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -36,11 +36,24 @@ pub enum StepState {
     },
 }
 
+/// How often what a step comes back to counts as new.
+const COMES_BACK_MAX: u32 = 8;
+
+/// What a step intended.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Intents {
+    last: Vec<String>,
+    counts: BTreeMap<Vec<String>, u32>,
+}
+
 /// The journal, folded.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Progress {
     steps: BTreeMap<String, StepState>,
-    intents: BTreeMap<String, Vec<String>>,
+    /// What a step intended last, and how often it began to intend what since the run was begun or resumed.
+    intents: BTreeMap<String, Intents>,
+    /// Steps that ever intended something.
+    intended: BTreeSet<String>,
     outcomes: BTreeMap<String, Outcome>,
     must_release: Vec<(Timestamp, MustRelease)>,
     failing: Option<Problem>,
@@ -86,7 +99,10 @@ impl Progress {
                     let began = self.began(step).unwrap_or(*at);
                     let state = StepState::Running { began, since: *at };
                     self.steps.insert(step.clone(), state);
-                    self.intents.insert(step.clone(), effects.clone());
+                    let intents = self.intents.entry(step.clone()).or_default();
+                    intents.last.clone_from(effects);
+                    *intents.counts.entry(effects.clone()).or_default() += 1;
+                    self.intended.insert(step.clone());
                 }
             }
             Record::MustRelease { at, sessions, .. } => {
@@ -125,10 +141,13 @@ impl Progress {
         }
     }
 
-    /// False for an intent that repeats the step's last one.
+    /// False for an intent that repeats the step's last one, or that it has come back to again and again: that is no progress.
     pub fn is_news(&self, record: &Record) -> bool {
         match record {
-            Record::Intent { step, effects, .. } => self.intents.get(step) != Some(effects),
+            Record::Intent { step, effects, .. } => !self.intents.get(step).is_some_and(|before| {
+                let count = before.counts.get(effects).copied().unwrap_or(0);
+                before.last == *effects || count >= COMES_BACK_MAX
+            }),
             Record::Started { .. }
             | Record::Resumed { .. }
             | Record::Began { .. }
@@ -143,6 +162,7 @@ impl Progress {
 
     fn resume(&mut self, at: Timestamp) {
         self.last = Some(at);
+        self.intents.clear();
         for state in self.steps.values_mut() {
             match state {
                 StepState::Stuck { .. } if planted::is(Bug::ResumeForgetsStuck) => {}
@@ -182,7 +202,7 @@ impl Progress {
 
     /// True once something was about to be done for the step.
     pub fn was_intended(&self, step: &str) -> bool {
-        self.intents.contains_key(step)
+        self.intended.contains(step)
     }
 
     /// Outcomes of the steps that are done.

@@ -33,31 +33,35 @@ let_go() {
   code=$?
   [ -z "$ender" ] || kill "$ender" 2>/dev/null
 }
-# A shell may lose a signal that comes before its trap is set: the watchdog says when it is ready.
+# No signal is sent to the watchdog itself: a shell may lose one that comes before its trap is set or just before it waits (dash 0.5.12),
+# and would then wait to the end. What it waits for is ended instead; a shell of its own, without anybody's traps, says which that is.
 watch() {
   (
     exec 4>&- </dev/null >/dev/null 2>&1
     # Whatever ends it without a word, no memory for another process too, must not leave its parent waiting.
     trap 'echo failed >&6' EXIT
-    # Its own child is waited for: the first process of a container may never do so.
-    trap 'trap - EXIT; kill "$sleep"; wait "$sleep"; exit 0' TERM
-    sleep "$silence" 6>&- &
-    sleep=$!
-    echo ready >&6
-    wait "$sleep"
+    sh -c 'echo $$ >&6; exec sleep "$1" 6>&-' sleeper "$silence" &
+    # Its own child is waited for: the first process of a container may never do so. 143: ended by SIGTERM.
+    wait "$!"
+    ended=$?
     trap - EXIT
-    kill -TERM $$
+    [ "$ended" = 143 ] || { echo failed >&6; kill -TERM $$; }
   ) &
   watchdog=$!
-  read -r ready <&6
-  [ "$ready" = ready ] || { let_go; echo 'no watchdog could be started' >&2; exit 75; }
+  read -r sleeper <&6
+  case $sleeper in
+    '' | failed) let_go; echo 'no watchdog could be started' >&2; exit 75 ;;
+  esac
+}
+unwatch() {
+  kill "$sleeper" 2>/dev/null
+  wait "$watchdog" 2>/dev/null
 }
 trap '' PIPE
 trap 'let_go; echo "let go: nothing was heard for $silence s" >&2; exit 72' TERM INT HUP
 watch
 while read -r word; do
-  kill "$watchdog" 2>/dev/null
-  wait "$watchdog" 2>/dev/null
+  unwatch
   if ! runs; then
     wait "$command"
     echo "the command ended by itself with exit code $?" >&2
@@ -72,6 +76,6 @@ while read -r word; do
   watch
   echo 'refloat beat'
 done
-kill "$watchdog" 2>/dev/null
+unwatch
 let_go
 exit "$code"

@@ -10,6 +10,7 @@ mod deletes;
 mod ground;
 mod immutables;
 mod owners;
+mod pauses;
 mod reads;
 mod updates;
 mod webhooks;
@@ -228,6 +229,7 @@ pub async fn run_world<W: World, A: Api>(
             a_delete_of_nothing_is_done,
             a_webhook_that_fails_is_tried_again,
             lists_are_typed_and_by_labels,
+            a_pause_ends_with_the_names_of_what_changed,
         ]
     );
 }

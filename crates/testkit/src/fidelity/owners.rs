@@ -58,7 +58,8 @@ pub(super) async fn a_create_owns_each_field<A: Api>(ground: &Ground<'_, A>) -> 
     // Two looks at the clock, which a second may lie between.
     let time = |object: &serde_json::Value, pointer: &str| -> Result<jiff::Timestamp, String> {
         let text = text(object, pointer);
-        text.parse().map_err(|error| format!("{text:?} is no time: {error}"))
+        text.parse()
+            .map_err(|error| format!("{text:?} is no time: {error}"))
     };
     let apart = time(entry, "/time")?.duration_since(time(&made, "/metadata/creationTimestamp")?);
     same("time", apart.as_secs().abs() <= 1, true)?;

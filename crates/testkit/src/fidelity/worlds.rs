@@ -10,6 +10,7 @@ use refloat_core::inventory::Resource;
 use refloat_core::world::World;
 use serde_json::{Value, json};
 
+pub(super) use super::pauses::a_pause_ends_with_the_names_of_what_changed;
 use super::{Api, Checked, Ground, done, ensure, same, text, webhooks};
 use crate::sim::resource;
 

@@ -164,7 +164,14 @@ impl RunJournal {
     pub async fn append_records(&mut self, records: &[Record]) -> Result<(), VaultError> {
         let sequence = self.sequence + 1;
         if !self.marked {
-            self.vault.mark_run(&self.run).await?;
+            match self.vault.mark_run(&self.run).await {
+                // Nobody finds a run that is begun without a mark.
+                Err(error) if sequence == 1 => return Err(error),
+                Err(error) => {
+                    tracing::debug!(%error, run = %self.run, "the run could not be marked");
+                }
+                Ok(()) => {}
+            }
             self.marked = true;
         }
         let now = Timestamp::now();

@@ -19,6 +19,7 @@ pub(crate) struct Asked {
     pub(crate) path: String,
     pub(crate) query: String,
     pub(crate) content_type: String,
+    pub(crate) accept: String,
     pub(crate) body: Value,
 }
 
@@ -161,7 +162,9 @@ async fn serve(mut stream: TcpStream, handler: Arc<Handler>, log: Arc<Mutex<Vec<
     if !upgrade {
         log.lock().unwrap().push(asked.clone());
     }
-    let say = handler(&asked).unwrap_or_else(|| empty_cluster(&asked));
+    let say = unacceptable(&asked)
+        .or_else(|| handler(&asked))
+        .unwrap_or_else(|| empty_cluster(&asked));
     let (code, extra, body) = match say {
         Say::Json(code, body) => (code, String::new(), body.to_string()),
         Say::Later(code, seconds) => (
@@ -197,6 +200,19 @@ async fn lines_of(mut stream: TcpStream, lines: Vec<(u64, Value)>, rest: Rest) {
     }
 }
 
+/// As an API server: the first form that it knows decides, and one object's metadata is no answer to a list (apiserver 1.34).
+fn unacceptable(asked: &Asked) -> Option<Say> {
+    let first = asked.accept.split(',').next().unwrap_or_default();
+    let is_watch = asked.query.contains("watch=true");
+    let wrong = if is_watch {
+        first.contains("as=PartialObjectMetadataList")
+    } else {
+        first.contains("as=PartialObjectMetadata;")
+    };
+    let why = "you requested PartialObjectMetadata, but the requested object is a list";
+    wrong.then(|| Say::Json(406, status(406, "NotAcceptable", why, &json!({}))))
+}
+
 fn read_head(head: &str) -> Asked {
     let mut words = head.split(' ');
     let method = words.next().unwrap_or_default().to_owned();
@@ -207,6 +223,7 @@ fn read_head(head: &str) -> Asked {
         path: path.to_owned(),
         query: query.to_owned(),
         content_type: header(head, "content-type"),
+        accept: header(head, "accept"),
         body: Value::Null,
     }
 }

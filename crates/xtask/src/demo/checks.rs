@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::writer::Order;
 use crate::ground::Ground;
 use crate::printer::say;
-use crate::shop;
+use crate::shop::{self, Shop};
 use crate::testbed::{Site, output};
 
 fn object(ground: &Ground, site: Site, arguments: &[&str]) -> Result<Value> {
@@ -151,7 +151,22 @@ fn owners(ground: &Ground, site: Site) -> Result<()> {
             managers = object.pointer("/metadata/managedFields")
         );
     }
-    say("  objects belong to the field managers that owned them");
+    // What a GitOps tool does next: no conflict, and it takes nothing away that is not its own.
+    let again = Shop::new(ground, site).applied_again()?;
+    let items = again.pointer("/items").and_then(Value::as_array);
+    let kept = items.into_iter().flatten().filter(|object| {
+        object
+            .pointer("/metadata/annotations")
+            .is_some_and(|all| all.get("refloat.io/recovery").is_some())
+    });
+    let kept = kept.count();
+    ensure!(
+        kept >= 10,
+        "applied again, only {kept} objects keep the annotations of their recovery"
+    );
+    say(
+        "  objects belong to the field managers that owned them; applied again they meet no conflict and lose nothing",
+    );
     Ok(())
 }
 

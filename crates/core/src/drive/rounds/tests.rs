@@ -67,20 +67,31 @@ fn a_step_is_looked_at_when_what_it_asked_for_changes_and_no_other_is() {
     rounds.waits("b", vec![Query::Object(pod("web-0"))], at(0));
     rounds.waits("c", vec![list()], at(0));
     assert_eq!(due(&mut rounds, &steps, 10), Vec::<String>::new());
+    for one in &steps {
+        let asked = rounds.steps[&one.id].asked.clone();
+        rounds.waits(&one.id, asked, at(60_000));
+    }
     rounds.heard(&Changed {
         objects: BTreeSet::from([pod("db-0")]),
         kinds: BTreeSet::new(),
     });
-    assert_eq!(due(&mut rounds, &steps, 10), ["a", "c"]);
+    assert_eq!(due(&mut rounds, &steps, 60_010), ["a", "c"]);
     for one in ["a", "c"] {
-        rounds.waits(one, vec![list()], at(10));
+        rounds.waits(one, vec![list()], at(60_010));
     }
-    assert_eq!(due(&mut rounds, &steps, 20), Vec::<String>::new(), "once");
-    rounds.heard(&Changed {
+    assert_eq!(
+        due(&mut rounds, &steps, 60_020),
+        Vec::<String>::new(),
+        "once"
+    );
+    let gap = Changed {
         objects: BTreeSet::new(),
         kinds: BTreeSet::from([(pods(), None)]),
-    });
-    assert_eq!(due(&mut rounds, &steps, 20), ["a", "b", "c"], "a gap");
+    };
+    rounds.heard(&gap);
+    assert_eq!(due(&mut rounds, &steps, 60_020), ["b"], "not so soon again");
+    rounds.waits("b", vec![list()], at(60_020));
+    assert_eq!(due(&mut rounds, &steps, 60_260), ["a", "c"]);
 }
 
 #[test]
@@ -173,4 +184,40 @@ fn what_is_over_is_not_waited_for() {
     rounds.waits("b", vec![command()], at(10_000));
     assert_eq!(rounds.pause(at(10_000)), POLL);
     assert_eq!(rounds.interest(), Vec::<Query>::new());
+}
+
+#[test]
+fn what_was_just_answered_is_looked_at_before_all_others() {
+    let steps: Vec<Step> = (0..STEPS_PER_TURN_MAX + 10)
+        .map(|number| step(&format!("{number:04}")))
+        .collect();
+    let mut rounds = Rounds::new(at(0));
+    let first = due(&mut rounds, &steps, 0);
+    let mut answered = Seen::default();
+    answered.insert(list(), crate::driver::Answer::List(Vec::new()));
+    rounds.acted(&first[7], answered, at(100));
+    for id in first.iter().filter(|id| **id != first[7]) {
+        rounds.acted(id, Seen::default(), at(50));
+    }
+    assert_eq!(due(&mut rounds, &steps, 200)[0], first[7]);
+}
+
+#[test]
+fn a_failure_is_one_when_it_is_shown_at_every_look_for_its_time() {
+    let problem = crate::driver::Problem::stuck("cluster-error", "it says `error`", "look");
+    let failing = || Why::new("cluster-error", "it says `error`").failing(problem.clone(), 180);
+    let steps = [step("a")];
+    let mut rounds = Rounds::new(at(0));
+    assert_eq!(due(&mut rounds, &steps, 0), ["a"]);
+    let mut says = |why: Why, now: u64| rounds.judged("a", why, at(now * 1000));
+    assert!(matches!(says(failing(), 1000), Verdict::Wait(_)));
+    assert!(matches!(says(failing(), 1179), Verdict::Wait(_)));
+    // It came back from it for a moment.
+    assert!(matches!(
+        says(Why::new("rolling-out", "x"), 1180),
+        Verdict::Wait(_)
+    ));
+    assert!(matches!(says(failing(), 1181), Verdict::Wait(_)));
+    assert!(matches!(says(failing(), 1360), Verdict::Wait(_)));
+    assert_eq!(says(failing(), 1361), Verdict::Stuck(problem.clone()));
 }

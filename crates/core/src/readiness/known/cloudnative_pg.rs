@@ -41,6 +41,7 @@ pub(super) const RULES: &[Rule] = &[
             hint: "look at the operator's log; delete the Backup if it is not needed here",
         }],
         words: &["/status/error"],
+        once: true,
         ..Rule::of(
             GROUP,
             &["Backup"],

@@ -15,6 +15,7 @@ const fn ended(kinds: &'static [&'static str], ready: &'static [Sign]) -> Rule {
             hint: HINT,
         }],
         words: &["/status/error"],
+        once: true,
         ..Rule::of(GROUP, kinds, ready)
     }
 }

@@ -56,6 +56,7 @@ const fn operation(
     Rule {
         failed: &[RUN_FAILED],
         words: WORDS,
+        once: true,
         ..Rule::of(group, kinds, ready)
     }
 }

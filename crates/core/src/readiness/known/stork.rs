@@ -17,6 +17,7 @@ pub(super) const RULES: &[Rule] = &[
             hint: HINT,
         }],
         words: &["/status/reason"],
+        once: true,
         ..Rule::of(
             GROUP,
             &[

@@ -188,7 +188,7 @@ fn a_conversion_that_does_not_answer_is_told_and_holds_nothing_back() {
 }
 
 #[test]
-fn what_is_being_deleted_says_what_holds_it_and_is_stuck_when_it_is_held_for_long() {
+fn what_is_being_deleted_says_what_holds_it_and_is_stuck_when_it_cannot_go() {
     let going = |seconds: i64, more: &Value| {
         let mut live = json!({ "metadata": {
             "name": "shop", "deletionTimestamp": ago(seconds),
@@ -209,10 +209,17 @@ fn what_is_being_deleted_says_what_holds_it_and_is_stuck_when_it_is_held_for_lon
     let finalizers = json!({ "finalizers": ["shop.example.com/keep"] });
     assert!(going(500, &json!({})).starts_with("closed being-deleted"));
     for more in [&held, &finalizers] {
-        let waits = going(10, more);
-        assert!(waits.starts_with("closed being-deleted"), "{waits}");
-        assert!(waits.contains("shop.example.com/keep"), "{waits}");
-        let stuck = going(120, more);
-        assert!(stuck.starts_with("failed deletion-stuck"), "{stuck}");
+        for seconds in [10, 120, 500] {
+            let waits = going(seconds, more);
+            assert!(waits.starts_with("closed being-deleted"), "{waits}");
+            assert!(waits.contains("shop.example.com/keep"), "{waits}");
+        }
     }
+    let fails = json!({ "status": { "conditions": [{
+        "type": "NamespaceDeletionDiscoveryFailure", "status": "True",
+        "message": "unable to retrieve the complete list of server APIs",
+    }] } });
+    assert!(going(119, &fails).starts_with("closed being-deleted"));
+    let stuck = going(120, &fails);
+    assert!(stuck.starts_with("failed deletion-stuck"), "{stuck}");
 }

@@ -92,18 +92,18 @@ fn one_that_told_something_at_its_source_is_waited_for_until_it_does_and_not_for
         ..Told::default()
     };
     let cases = [
-        (&silent, Told::default(), 0, "open"),
-        (&silent, status, 0, "closed no-status"),
-        (&empty, status, 29, "closed no-status"),
-        (&silent, status, 30, "assumed no-status"),
-        (&phase, status, 0, "open"),
-        (&phase, ready, 0, "closed not-ready"),
-        (&phase, ready, 299, "closed not-ready"),
-        (&phase, ready, 300, "assumed not-ready"),
+        (&silent, &Told::default(), 0, "open"),
+        (&silent, &status, 0, "closed no-status"),
+        (&empty, &status, 29, "closed no-status"),
+        (&silent, &status, 30, "assumed no-status"),
+        (&phase, &status, 0, "open"),
+        (&phase, &ready, 0, "closed not-ready"),
+        (&phase, &ready, 299, "closed not-ready"),
+        (&phase, &ready, 300, "assumed not-ready"),
     ];
     for (live, told, seconds, expected) in cases {
         assert_eq!(
-            says(live, told, seconds),
+            says(live, told.clone(), seconds),
             expected,
             "{live} {told:?} {seconds}"
         );
@@ -157,4 +157,23 @@ fn what_an_object_told_is_read_from_its_record() {
             "{object}"
         );
     }
+}
+
+#[test]
+fn one_that_tells_its_state_in_a_word_is_ready_when_it_says_the_same_again() {
+    let of = |word: &str| json!({ "metadata": { "name": "x" }, "status": { "phase": word } });
+    let then = told(&of("Running"));
+    for (word, seconds, expected) in [
+        ("Running", 0, "open"),
+        ("Creating", 0, "closed not-ready"),
+        ("Creating", 299, "closed not-ready"),
+        ("Creating", 300, "assumed not-ready"),
+    ] {
+        assert_eq!(says(&of(word), then.clone(), seconds), expected, "{word}");
+    }
+    assert_eq!(
+        says(&of("Creating"), Told::default(), 0),
+        "open",
+        "it told none"
+    );
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::super::known::FAMILIES;
 use super::super::rule::{Rule, Sign};
 use super::super::{Told, page};
-use super::Scene;
+use super::{Scene, shown_for};
 
 /// Sets a value in an object, making the objects on the way.
 fn set(object: &mut Value, pointer: &str, value: Value) {
@@ -113,7 +113,7 @@ fn judged(rule: &Rule, live: &Value, seconds: i64) -> String {
         ready: true,
         ..Told::default()
     };
-    scene.told(ready).after(seconds).says()
+    shown_for(&scene.told(ready).after(seconds).says(), seconds)
 }
 
 /// An object of a rule that shows all its signs, as far as they do not exclude each other.

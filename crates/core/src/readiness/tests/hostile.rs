@@ -172,7 +172,7 @@ fn run(kind: &(String, String), live: &Value, fuel: &Value, clock: Clock) -> usi
         let view = View {
             resource: &resource,
             live,
-            told: told(fuel),
+            told: &told(fuel),
             seen: &seen,
             clock,
         };
@@ -224,7 +224,7 @@ fn huge_lists_and_lines_are_read_in_their_stride() {
     let view = View {
         resource: &resource,
         live: &live,
-        told: Told::default(),
+        told: &Told::default(),
         seen: &Seen::default(),
         clock: waited(0),
     };
@@ -273,7 +273,7 @@ fn answers_that_are_refused_hold_back_only_what_cannot_be_told_without_them() {
         let view = View {
             resource: &resource,
             live: &live,
-            told: Told::default(),
+            told: &Told::default(),
             seen: &seen,
             clock,
         };
@@ -283,7 +283,7 @@ fn answers_that_are_refused_hold_back_only_what_cannot_be_told_without_them() {
         let view = View {
             resource: &resource,
             live: &live,
-            told: Told::default(),
+            told: &Told::default(),
             seen: &seen,
             clock,
         };

@@ -112,7 +112,7 @@ impl Scene {
         View {
             resource: &self.resource,
             live: &self.live,
-            told: self.told,
+            told: &self.told,
             seen: &self.seen,
             clock: self.clock,
         }
@@ -122,7 +122,7 @@ impl Scene {
         assess(&self.view())
     }
 
-    /// `open`, `assumed code`, `closed code`, `failed code`. What is told to a person is never empty and one line.
+    /// `open`, `assumed code`, `closed code`, `failing code seconds`, `failed code`. What is told to a person is never empty and one line.
     fn says(&self) -> String {
         let line = |words: &str| {
             assert!(!words.is_empty() && !words.contains('\n'), "{words:?}");
@@ -133,7 +133,13 @@ impl Scene {
             Gate::Closed(why) => {
                 line(&why.message);
                 line(&why.takes);
-                format!("closed {}", why.code)
+                match &why.failing {
+                    Some(failing) => {
+                        line(&failing.problem.hint);
+                        format!("failing {} {}", failing.problem.code, failing.seconds)
+                    }
+                    None => format!("closed {}", why.code),
+                }
             }
             Gate::Failed(problem) => {
                 line(&problem.message);
@@ -153,6 +159,21 @@ impl Scene {
 
     fn asks(&self) -> Vec<Query> {
         look(&self.view())
+    }
+}
+
+/// What the engine makes of it when it was shown at every look for so long: it counts for signs that tell no time.
+fn shown_for(says: &str, seconds: i64) -> String {
+    let Some((code, budget)) = says
+        .strip_prefix("failing ")
+        .and_then(|rest| rest.split_once(' '))
+    else {
+        return says.to_owned();
+    };
+    if seconds >= budget.parse().unwrap() {
+        format!("failed {code}")
+    } else {
+        "closed not-ready".to_owned()
     }
 }
 

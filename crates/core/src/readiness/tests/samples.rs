@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::Scene;
+use super::{Scene, shown_for};
 
 /// What an object of this kind says after so many seconds.
 fn check(group_version: &str, kind: &str, samples: &[(&Value, i64, &str)]) {
     for (live, seconds, expected) in samples {
         let scene = Scene::of(group_version, kind, (*live).clone()).after(*seconds);
-        let says = scene.says();
+        let says = shown_for(&scene.says(), *seconds);
         assert_eq!(says, *expected, "{kind} {live} after {seconds} s");
     }
 }

@@ -9,11 +9,13 @@ const ADDRESS: Told = Told {
     status: true,
     ready: false,
     address: true,
+    phase: None,
 };
 const NONE: Told = Told {
     status: false,
     ready: false,
     address: false,
+    phase: None,
 };
 
 #[test]
