@@ -221,3 +221,15 @@ fn a_failure_is_one_when_it_is_shown_at_every_look_for_its_time() {
     assert!(matches!(says(failing(), 1360), Verdict::Wait(_)));
     assert_eq!(says(failing(), 1361), Verdict::Stuck(problem.clone()));
 }
+
+#[test]
+fn a_limit_runs_from_the_resume_and_anew_from_each_thing_that_is_done() {
+    let steps = [step("a")];
+    // The step ran before this process began to drive, at whatever time that was.
+    let mut rounds = Rounds::new(at(5_000));
+    assert_eq!(due(&mut rounds, &steps, 5_200), ["a"]);
+    assert_eq!(rounds.waited("a", at(95_000)), Duration::from_secs(90));
+    rounds.anew("a", at(95_000));
+    assert_eq!(rounds.waited("a", at(96_000)), Duration::from_secs(1));
+    assert_eq!(rounds.waited("a", at(94_000)), Duration::ZERO);
+}
