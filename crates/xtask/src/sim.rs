@@ -28,7 +28,7 @@ const RUNNER: &[&str] = &[
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// One run, told line by line
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["time", "runs", "from", "bugs", "replay"])]
     seed: Option<u64>,
     /// With `--seed`: with this bug planted
     #[arg(long, requires = "seed", value_name = "BUG")]
@@ -37,16 +37,16 @@ pub(crate) struct Arguments {
     #[arg(long = "for", value_name = "TIME")]
     time: Option<String>,
     /// So many runs
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     runs: Option<u64>,
     /// The first seed; the clock's when it is left out
     #[arg(long)]
     from: Option<u64>,
     /// Whether each planted bug is found, and after how many runs
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["time", "runs", "from", "replay"])]
     bugs: bool,
     /// Every kept seed
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["time", "runs", "from"])]
     replay: bool,
 }
 

@@ -25,25 +25,25 @@ use refloat_testkit::chaos::{Coverage, RUNS_PER_APPLICATION, Runner};
 #[derive(Debug, Parser)]
 struct Arguments {
     /// One run, told line by line
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["time", "runs", "from", "bugs", "replay"])]
     seed: Option<u64>,
     /// Random runs for so long: `90s`, `10m`, `1h`
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     time: Option<Duration>,
     /// So many runs
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     runs: Option<u64>,
     /// The first seed; the clock's when it is left out
     #[arg(long)]
     from: Option<u64>,
     /// Whether each planted bug is found, and after how many runs
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["time", "runs", "from", "replay"])]
     bugs: bool,
     /// With `--seed`: with this bug planted
-    #[arg(long)]
+    #[arg(long, requires = "seed")]
     bug: Option<String>,
     /// Every kept seed
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["time", "runs", "from"])]
     replay: bool,
     /// What `cargo xtask test` runs: kept seeds, a fixed set of seeds, coverage, planted bugs
     #[arg(long)]
@@ -57,17 +57,15 @@ struct Arguments {
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    let (number, unit) = text.split_at(text.len().saturating_sub(1));
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return Err("a number and s, m or h".to_owned()),
-    };
-    let number: u64 = number
-        .parse()
-        .map_err(|_| "a number and s, m or h".to_owned())?;
-    Ok(Duration::from_secs(number * seconds))
+    let units = [('s', 1_u64), ('m', 60), ('h', 3600)];
+    units
+        .iter()
+        .find_map(|(unit, seconds)| {
+            let number: u64 = text.strip_suffix(*unit)?.parse().ok()?;
+            number.checked_mul(*seconds).filter(|all| *all > 0)
+        })
+        .map(Duration::from_secs)
+        .ok_or_else(|| "a number above 0 and s, m or h".to_owned())
 }
 
 /// Runs in which a planted bug must be found.
