@@ -1,8 +1,8 @@
 //! `kill -9` of the engine at random moments; then it is started again.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::io::{BufRead, BufReader, Lines};
+use std::process::{Child, ChildStderr, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -109,9 +109,11 @@ pub(super) fn two_at_once(stage: &Stage<'_>) -> Result<()> {
         .command(Some(Site::Primary), &arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()?;
-    super::store::wait_for_pod(stage, Duration::from_mins(1))?;
+    // A mover may be gone between two looks at its pods: the first step's line says as surely that its engine works.
+    let works = |line: &str| line.contains("[1/");
+    let _said = said_until(&mut first, works)?;
     let second = stage.backup(&["-n", "shop"], &[])?;
     let ended = first.wait()?;
     refused(
@@ -133,6 +135,21 @@ const RECOVER: [&str; 6] = [
     "--yes",
 ];
 
+/// Reads what it says until a line is as wanted, or it ends; what is returned keeps its stderr open.
+fn said_until(
+    child: &mut Child,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Lines<BufReader<ChildStderr>>> {
+    let said = BufReader::new(child.stderr.take().context("no stderr")?);
+    let mut lines = said.lines();
+    while let Some(line) = lines.next().transpose()? {
+        if wanted(&line) {
+            break;
+        }
+    }
+    Ok(lines)
+}
+
 /// Starts the recovery, waits until its engine works, and kills it a moment later; false when it was done before.
 fn recovery_killed(stage: &Stage<'_>, after: Duration) -> Result<bool> {
     let mut child = stage
@@ -142,15 +159,9 @@ fn recovery_killed(stage: &Stage<'_>, after: Duration) -> Result<bool> {
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()?;
-    let said = BufReader::new(child.stderr.take().context("no stderr")?);
-    let mut lines = said.lines();
     // The first step line, or the word that it goes on: from then on there is a journal.
     let works = |line: &str| line.contains("going on with recovery") || line.contains("[1/");
-    while let Some(line) = lines.next().transpose()? {
-        if works(&line) {
-            break;
-        }
-    }
+    let _said = said_until(&mut child, works)?;
     thread::sleep(after);
     let running = child.try_wait()?.is_none();
     if running {

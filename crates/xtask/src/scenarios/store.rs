@@ -88,7 +88,7 @@ pub(super) fn dying(stage: &Stage<'_>) -> Result<()> {
 }
 
 /// Waits until a mover runs.
-pub(super) fn wait_for_pod(stage: &Stage<'_>, limit: Duration) -> Result<()> {
+fn wait_for_pod(stage: &Stage<'_>, limit: Duration) -> Result<()> {
     let start = std::time::Instant::now();
     loop {
         let mut command = stage.testbed.kubectl(Site::Primary);
