@@ -21,7 +21,7 @@ use crate::driver::Problem;
 use crate::inventory::{Inventory, LeftOut};
 use crate::names::{RunId, SiteName};
 use crate::recovery::Existing;
-use crate::run::{RunKind, RunPlan};
+use crate::run::{Edge, RunKind, RunPlan};
 
 pub use clean::clean;
 pub use rules::{RULES, Rule};
@@ -92,8 +92,8 @@ pub fn plan(
             if let Some(step) = steps.get_mut(&drawn.step)
                 && drawn.step != drawn.on
             {
-                step.needs
-                    .insert(crate::run::Edge::new(&drawn.on, rule.name, drawn.evidence));
+                let edge = Edge::new(&drawn.on, rule.name, drawn.evidence);
+                step.needs.insert(edge.with(drawn.confidence));
             }
         }
     }

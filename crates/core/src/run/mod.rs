@@ -103,7 +103,28 @@ impl Phase {
     }
 }
 
-/// One step waits for another: by which rule, on what evidence.
+/// How sure a rule is of its edge. Of a cycle the weakest edge is left out, with a warning; one of certain edges alone is an error.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confidence {
+    /// Concluded from a text: a host name in a value.
+    Medium,
+    /// What else could it mean: rights that only an operator has, a wait in an init container, an author's word.
+    High,
+    /// A typed reference, or part of how a recovery works.
+    #[default]
+    Certain,
+}
+
+impl Confidence {
+    fn is_certain(&self) -> bool {
+        matches!(self, Self::Certain)
+    }
+}
+
+/// One step waits for another: by which rule, on what evidence, how surely.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Edge {
     /// Id of the step that must be done first.
@@ -112,16 +133,27 @@ pub struct Edge {
     pub rule: String,
     /// Object and field that the rule saw.
     pub evidence: String,
+    /// How sure the rule is.
+    #[serde(default, skip_serializing_if = "Confidence::is_certain")]
+    pub confidence: Confidence,
 }
 
 impl Edge {
-    /// An edge.
+    /// An edge that is certain.
     pub fn new(on: &str, rule: &str, evidence: impl Into<String>) -> Self {
         Self {
             on: on.to_owned(),
             rule: rule.to_owned(),
             evidence: evidence.into(),
+            confidence: Confidence::Certain,
         }
+    }
+
+    /// The same, less sure.
+    #[must_use]
+    pub fn with(mut self, confidence: Confidence) -> Self {
+        self.confidence = confidence;
+        self
     }
 }
 

@@ -7,7 +7,7 @@ use super::super::phases::phase;
 use super::{Drawn, Rule};
 use crate::backup::Member;
 use crate::inventory::{Thing, ThingId};
-use crate::run::Phase;
+use crate::run::{Confidence, Phase};
 
 pub(super) const RULE: Rule = Rule {
     name: "DATABASE_BEFORE_CLIENT",
@@ -39,11 +39,10 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
             named
         };
         for (member, evidence) in waits {
-            drawn.push(Drawn::new(
-                write_step(&thing.id()),
-                ready_step(&member.name),
-                evidence,
-            ));
+            drawn.push(
+                Drawn::new(write_step(&thing.id()), ready_step(&member.name), evidence)
+                    .with(Confidence::Medium),
+            );
         }
     }
     drawn

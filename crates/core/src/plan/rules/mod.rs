@@ -14,6 +14,7 @@ mod volume_before_pod;
 mod webhook_after_backend;
 
 use super::context::Context;
+use crate::run::Confidence;
 
 /// A rule.
 pub struct Rule {
@@ -32,6 +33,8 @@ pub(super) struct Drawn {
     pub(super) on: String,
     /// Object and field that were seen.
     pub(super) evidence: String,
+    /// How sure the rule is.
+    pub(super) confidence: Confidence,
 }
 
 impl Drawn {
@@ -40,7 +43,14 @@ impl Drawn {
             step,
             on,
             evidence: evidence.into(),
+            confidence: Confidence::Certain,
         }
+    }
+
+    /// The same, less sure.
+    pub(super) fn with(mut self, confidence: Confidence) -> Self {
+        self.confidence = confidence;
+        self
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::super::context::{Context, write_step};
 use super::{Drawn, Rule};
+use crate::run::Confidence;
 
 pub(super) const RULE: Rule = Rule {
     name: "OPERATOR_BEFORE_ITS_CR",
@@ -18,17 +19,23 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
         let key = (group.to_owned(), plural.to_owned());
         for operator in context.operators.get(&key).into_iter().flatten() {
             let evidence = format!("its ServiceAccount may write {plural}.{group}");
-            drawn.push(Drawn::new(
-                write_step(operator),
-                write_step(&definition.id()),
-                evidence.clone(),
-            ));
-            for thing in context.of_kind(group, kind) {
-                drawn.push(Drawn::new(
-                    write_step(&thing.id()),
+            drawn.push(
+                Drawn::new(
                     write_step(operator),
+                    write_step(&definition.id()),
                     evidence.clone(),
-                ));
+                )
+                .with(Confidence::High),
+            );
+            for thing in context.of_kind(group, kind) {
+                drawn.push(
+                    Drawn::new(
+                        write_step(&thing.id()),
+                        write_step(operator),
+                        evidence.clone(),
+                    )
+                    .with(Confidence::High),
+                );
             }
         }
     }
