@@ -209,7 +209,11 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
             let mut fresh = Seen::default();
             for (effect, result) in effects.iter().zip(results) {
                 match result {
-                    Ok(Effected::Stored(outcome) | Effected::Sealed(outcome)) => {
+                    Ok(
+                        Effected::Stored(outcome)
+                        | Effected::Sealed(outcome)
+                        | Effected::Kept(outcome),
+                    ) => {
                         going.brought.insert(step.id.clone(), outcome);
                     }
                     Ok(Effected::Ran(answer)) => {
@@ -288,6 +292,7 @@ fn object_of(effect: &Effect) -> Option<ObjectRef> {
         | Effect::GrantVault { .. }
         | Effect::Capture(_)
         | Effect::StoreObjects
+        | Effect::Keep(_)
         | Effect::Seal(_) => None,
     }
 }
