@@ -135,7 +135,10 @@ fn settings_that_contradict_each_other_are_refused() {
             database: Some(name.to_owned()),
             ..Sql::default()
         };
-        assert!(check(&Probe::new("db", None, Ask::Mysql(sql))).is_err(), "{name}");
+        assert!(
+            check(&Probe::new("db", None, Ask::Mysql(sql))).is_err(),
+            "{name}"
+        );
     }
     let statuses = |status_min, status_max| {
         let http = Http {

@@ -53,7 +53,9 @@ fn a_policy_keeps_out_what_no_rule_lets_in() {
         json!({ "podSelector": { "matchExpressions": [{ "key": "app", "operator": "In", "values": ["db"] }] } }),
         from(json!({ "podSelector": {} })),
         from(json!({ "namespaceSelector": { "matchLabels": { "team": "x" } } })),
-        from(json!({ "namespaceSelector": system, "podSelector": { "matchLabels": { "app": "x" } } })),
+        from(
+            json!({ "namespaceSelector": system, "podSelector": { "matchLabels": { "app": "x" } } }),
+        ),
         from(json!({ "ipBlock": { "cidr": "10.8.0.0/16" } })),
         from(json!({ "ipBlock": { "cidr": "10.9.0.0/16", "except": ["10.9.0.0/24"] } })),
         from(json!({ "ipBlock": { "cidr": "fd00::/8" } })),
@@ -103,8 +105,12 @@ fn one_policy_that_lets_in_is_enough() {
     };
     let deny = policy("deny", json!({ "podSelector": {} }));
     let allow = policy("allow", json!({ "podSelector": {}, "ingress": [{}] }));
-    let other = json!({ "metadata": { "name": "far", "namespace": "far" }, "spec": { "podSelector": {} } });
-    assert_eq!(not_let_in(&[deny.clone(), other], server, server, port), ["deny"]);
+    let other =
+        json!({ "metadata": { "name": "far", "namespace": "far" }, "spec": { "podSelector": {} } });
+    assert_eq!(
+        not_let_in(&[deny.clone(), other], server, server, port),
+        ["deny"]
+    );
     assert!(not_let_in(&[deny, allow], server, server, port).is_empty());
 }
 
@@ -133,12 +139,17 @@ fn a_policy_of_the_clients_place_keeps_it_in() {
         protocol,
         pod: None,
     };
-    let out = |spec: Value, to, port| !not_let_out(&[policy("p", spec)], client, to, port).is_empty();
+    let out =
+        |spec: Value, to, port| !not_let_out(&[policy("p", spec)], client, to, port).is_empty();
     let inside_only = json!({ "podSelector": {}, "policyTypes": ["Egress"], "egress": [{ "to": [{ "namespaceSelector": {} }] }] });
     assert!(out(inside_only.clone(), outside, port(443, "TCP")));
     assert!(!out(inside_only, names, port(53, "UDP")));
     let web_only = json!({ "podSelector": {}, "egress": [{ "ports": [{ "port": 443 }] }] });
     assert!(!out(web_only.clone(), outside, port(443, "TCP")));
     assert!(out(web_only, names, port(53, "UDP")));
-    assert!(!out(json!({ "podSelector": {} }), outside, port(443, "TCP")));
+    assert!(!out(
+        json!({ "podSelector": {} }),
+        outside,
+        port(443, "TCP")
+    ));
 }
