@@ -189,7 +189,7 @@ fn spec(task: &ProbeTask<'_>, env: &[Value]) -> Value {
             "name": CONTAINER,
             "image": task.image,
             "imagePullPolicy": "IfNotPresent",
-            "command": ["/usr/bin/refloat", "probe"],
+            "command": ["/usr/bin/refloat", "probe", "once"],
             "env": env,
             "terminationMessagePolicy": "File",
             "securityContext": {
