@@ -23,8 +23,9 @@ use serde::{Deserialize, Serialize};
 pub use answer::{Cause, ProbeAnswer, one_line};
 pub use check::check;
 pub use decide::{decide, look};
-pub(crate) use pod::refused;
-pub use pod::{ORDER_VARIABLE, PASSWORD_VARIABLE, STEP_LABEL, USER_VARIABLE};
+pub use pod::{
+    ORDER_VARIABLE, PASSWORD_VARIABLE, STEP_LABEL, USER_VARIABLE, object as pod_of, refused,
+};
 
 use crate::driver::Outcome;
 use crate::names::RunId;

@@ -90,7 +90,7 @@ fn keep(before: Option<&Kept>, heard: Heard, address: Option<IpAddr>, at: Timest
 
 /// For the loop: when the cluster refuses a probe pod, the step remembers it and tries again, instead of ending there. `None` for
 /// every other effect, and for what trying again answers.
-pub(crate) fn refused(
+pub fn refused(
     effect: &Effect,
     problem: &Problem,
     before: Option<&Outcome>,
@@ -114,7 +114,8 @@ pub(super) fn namespace<'t>(task: &ProbeTask<'t>) -> &'t str {
     task.probe.from.as_deref().unwrap_or(SYSTEM_NAMESPACE)
 }
 
-pub(super) fn object(task: &ProbeTask<'_>) -> ObjectRef {
+/// The probe pod of a task, whether it is there or not.
+pub fn object(task: &ProbeTask<'_>) -> ObjectRef {
     let resource = Resource::namespaced("v1", "Pod", "pods");
     let name = part_object_name(task.run, &format!("probe {}", task.step));
     ObjectRef::namespaced(resource, namespace(task), &name)
