@@ -54,6 +54,9 @@ pub async fn ask_once(probe: &Probe, credentials: &ProbeCredentials) -> ProbeAns
     let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     match heard {
         Ok(said) => ProbeAnswer::yes(&said, milliseconds),
+        Err((cause, said)) if said.trim().is_empty() => {
+            ProbeAnswer::no(cause, "an empty answer", milliseconds)
+        }
         Err((cause, said)) => ProbeAnswer::no(cause, &said, milliseconds),
     }
 }
