@@ -94,7 +94,7 @@ pub(super) enum Target<'s> {
     },
 }
 
-/// Who is asked. Without the right to read Services and pods it is somebody unknown.
+/// Who is asked. Fails when Services or pods cannot be read.
 pub(super) fn target<'s>(task: &ProbeTask<'_>, seen: &'s Seen) -> Result<Target<'s>, Problem> {
     let Some(place) = place(task) else {
         return Ok(Target::Elsewhere);

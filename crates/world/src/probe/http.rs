@@ -80,7 +80,6 @@ async fn judge(response: Response<Incoming>, order: &Http) -> Heard {
     let said = format!("status {}{location}", status.as_u16());
     if !(order.status_min..=order.status_max).contains(&status.as_u16()) {
         let cause = match status.as_u16() {
-            401 | 403 | 407 => Cause::OtherAnswer,
             502..=504 => Cause::NotReady,
             _ => Cause::OtherAnswer,
         };
