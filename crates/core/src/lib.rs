@@ -12,6 +12,7 @@ pub mod inventory;
 pub mod names;
 pub mod plan;
 pub mod planted;
+pub mod probe;
 pub mod readiness;
 pub mod recovery;
 pub mod run;

@@ -96,6 +96,7 @@ impl Cluster {
                 precondition,
             } => write::delete(&self.client, object, precondition).await,
             Effect::Exec { request, .. } => self.exec(request).await.map(Effected::Ran),
+            Effect::Keep(outcome) => Ok(Effected::Kept(outcome.clone())),
             Effect::GrantVault { .. }
             | Effect::Capture(_)
             | Effect::StoreObjects

@@ -6,6 +6,7 @@ mod gc;
 mod mover;
 mod plan;
 mod points;
+mod probe;
 mod recover;
 mod reference;
 mod status;
@@ -43,6 +44,9 @@ pub(crate) enum Command {
     /// Print a page of the book that is made from the code
     #[command(hide = true)]
     Reference(reference::Arguments),
+    /// Ask a service inside a cluster
+    #[command(subcommand, hide = true)]
+    Probe(probe::Command),
     /// Inside a mover pod
     #[command(subcommand, hide = true)]
     Mover(mover::Command),
@@ -71,6 +75,7 @@ pub(crate) async fn run(
             reference::run(&arguments, *printer);
             Ok(())
         }
+        Command::Probe(command) => probe::run(command, config, *printer).await,
         Command::Mover(command) => mover::run(command).await,
     }
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use refloat_core::drive::{Drive, Engine};
-use refloat_core::driver::{ListRequest, ObjectRef, Problem};
+use refloat_core::driver::{Effect, ListRequest, ObjectRef, Precondition, Problem};
 use refloat_core::inventory::Resource;
-use refloat_core::names::{LABEL_RUN, RunId};
+use refloat_core::names::{LABEL_RUN, LABEL_STEP, RunId};
+use refloat_core::probe;
 use refloat_core::run::{Progress, Record, RunPlan, Workers};
 use refloat_drivers::CATALOGUE;
 use refloat_vault::store::RunJournal;
@@ -109,10 +110,38 @@ pub(crate) async fn clean_up_dead_run(
     };
     let ended = engine.drive(&plan, &mut progress).await;
     narrator.finish();
+    remove_probe_pods(cluster, &plan.run).await?;
     match ended? {
         Drive::Ended(_) => Ok(()),
         Drive::Stuck(problem) => Err(problem.into()),
     }
+}
+
+/// Removes the pods in which a run's last engine was asking something when it ended.
+pub(crate) async fn remove_probe_pods(cluster: &Cluster, run: &RunId) -> Result<(), Failure> {
+    let resource = Resource::namespaced("v1", "Pod", "pods");
+    let request = ListRequest {
+        resource: resource.clone(),
+        namespace: None,
+        labels: BTreeMap::from([
+            (LABEL_RUN.to_owned(), run.to_string()),
+            (LABEL_STEP.to_owned(), probe::STEP_LABEL.to_owned()),
+        ]),
+    };
+    for pod in cluster.list(&request).await? {
+        let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str);
+        let (Some(namespace), Some(name)) = (text("/metadata/namespace"), text("/metadata/name"))
+        else {
+            continue;
+        };
+        cluster
+            .perform(&Effect::Delete {
+                object: ObjectRef::namespaced(resource.clone(), namespace, name),
+                precondition: Precondition::same_uid(&pod),
+            })
+            .await?;
+    }
+    Ok(())
 }
 
 /// A run whose journal has no end.

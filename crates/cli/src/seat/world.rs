@@ -81,6 +81,7 @@ impl<'a> Seat<'a> {
             | Effect::Patch { .. }
             | Effect::Delete { .. }
             | Effect::Capture(_)
+            | Effect::Keep(_)
             | Effect::Exec { .. } => self.cluster.perform(effect).await,
         }
     }

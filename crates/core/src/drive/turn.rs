@@ -9,6 +9,7 @@ use crate::driver::{
     Seen, Verdict,
 };
 use crate::planted::{self, Bug};
+use crate::probe;
 use crate::recovery::Existing;
 use crate::run::{Decision, Moment, Progress, Record, Step, Work, advance, first_queries};
 use crate::world::World;
@@ -209,7 +210,11 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
             let mut fresh = Seen::default();
             for (effect, result) in effects.iter().zip(results) {
                 match result {
-                    Ok(Effected::Stored(outcome) | Effected::Sealed(outcome)) => {
+                    Ok(
+                        Effected::Stored(outcome)
+                        | Effected::Sealed(outcome)
+                        | Effected::Kept(outcome),
+                    ) => {
                         going.brought.insert(step.id.clone(), outcome);
                     }
                     Ok(Effected::Ran(answer)) => {
@@ -224,7 +229,11 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
                     }
                     Ok(Effected::Deleted) => {}
                     Err(problem) => {
-                        if let Some(problem) = fatal(effect, problem) {
+                        let before = going.brought.get(&step.id);
+                        let at = self.world.now();
+                        if let Some(outcome) = probe::refused(effect, &problem, before, at) {
+                            going.brought.insert(step.id.clone(), outcome);
+                        } else if let Some(problem) = fatal(effect, problem) {
                             records.push(self.stuck(going, step, problem));
                         }
                     }
@@ -288,6 +297,7 @@ fn object_of(effect: &Effect) -> Option<ObjectRef> {
         | Effect::GrantVault { .. }
         | Effect::Capture(_)
         | Effect::StoreObjects
+        | Effect::Keep(_)
         | Effect::Seal(_) => None,
     }
 }

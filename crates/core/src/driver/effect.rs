@@ -129,6 +129,8 @@ pub enum Effect {
     Capture(Box<Capture>),
     /// Reads the protection's namespaces and stores all objects in the repository. Answer: `Stored`.
     StoreObjects,
+    /// Nothing in the world: what the step has seen and is about to remove, for its next decision in this process. Answer: `Kept`.
+    Keep(super::Outcome),
     /// Writes the signed point. The body is the point as `backup::PointContent`. Answer: `Sealed`.
     Seal(Value),
 }
@@ -174,6 +176,7 @@ impl Effect {
                 }
             }
             Self::StoreObjects => "store the objects".to_owned(),
+            Self::Keep(_) => "keep what was said".to_owned(),
             Self::Seal(_) => "seal the point".to_owned(),
         }
     }
@@ -192,6 +195,8 @@ pub enum Effected {
     Deleted,
     /// What the command said.
     Ran(ExecAnswer),
+    /// What the step wants to remember.
+    Kept(super::Outcome),
     /// Facts about the stored objects.
     Stored(super::Outcome),
     /// Facts about the sealed point.

@@ -69,6 +69,7 @@ impl Deed {
             Effect::GrantVault { .. } => Self::GrantVault,
             Effect::Capture(_) => Self::Capture,
             Effect::StoreObjects => Self::StoreObjects,
+            Effect::Keep(_) => Self::Note,
             Effect::Seal(_) => Self::Seal,
         }
     }
@@ -96,6 +97,7 @@ impl Deed {
             "run" => Self::Exec,
             "store" => Self::StoreObjects,
             "seal" => Self::Seal,
+            "keep" => Self::Note,
             _ => Self::Capture,
         }
     }

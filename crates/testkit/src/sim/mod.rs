@@ -241,6 +241,7 @@ impl SimWorld {
                 });
                 store.create(&resource("Secret"), &object, &FieldOwner::refloat())
             }
+            Effect::Keep(outcome) => Ok(Effected::Kept(outcome.clone())),
             Effect::Capture(_) => Err(unsupported("a capture as one effect")),
             Effect::StoreObjects => Ok(Effected::Stored(
                 Outcome::default()

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use refloat_core::driver::{ListRequest, ObjectRef, Problem};
 use refloat_core::inventory::{Inventory, Resource, Thing};
+use refloat_core::probe::ProbeAnswer;
 use serde_json::{Value, json};
 
 use super::cache::Cache;
@@ -27,6 +28,8 @@ pub struct Store {
     pub refusals: Vec<String>,
     /// What movers say instead of doing their work.
     pub mover_failure: Option<Problem>,
+    /// What every probe pod hears.
+    pub probe_answer: ProbeAnswer,
     /// An image that cannot be pulled.
     pub missing_image: Option<String>,
     /// What the storage says instead of cutting.
@@ -48,6 +51,7 @@ impl Default for Store {
             news: Vec::new(),
             refusals: Vec::new(),
             mover_failure: None,
+            probe_answer: ProbeAnswer::yes("simulated", 1),
             missing_image: None,
             cut_failure: None,
             lost_races: 0,

@@ -10,6 +10,7 @@ mod duel;
 mod fidelity;
 mod holds;
 mod killed;
+mod probes;
 mod state;
 mod store;
 mod target;
@@ -88,6 +89,7 @@ const SCENARIOS: &[Scenario] = &[
     ("capture: a standby is preferred", holds::standby),
     ("capture: copies recovered and judged", holds::judged),
     ("capture: two engines at once", holds::two_at_once),
+    ("probes: by exec, by a pod, refused, blocked", probes::run),
 ];
 
 /// How much is played.

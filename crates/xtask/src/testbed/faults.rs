@@ -77,6 +77,19 @@ impl Testbed {
         Ok(())
     }
 
+    /// What is sent to one pod is dropped silently, as a network that enforces a policy does. Healing the site ends it.
+    pub(crate) fn swallow(&self, site: Site, pod: std::net::IpAddr) -> Result<()> {
+        let pod = pod.to_string();
+        let iptables = |arguments: &[&str]| -> Result<()> {
+            let mut command = self.command_in(site, "iptables")?;
+            command.arg("--wait").args(arguments);
+            super::command::output(command).map(drop)
+        };
+        iptables(&["--new-chain", CHAIN])?;
+        iptables(&["--insert", "FORWARD", "1", "--jump", CHAIN])?;
+        iptables(&["--append", CHAIN, "--destination", &pod, "--jump", "DROP"])
+    }
+
     /// Joins a site's links again; one that was not cut is no error.
     pub(crate) fn heal(&self, site: Site) -> Result<()> {
         for hook in HOOKS {

@@ -59,7 +59,11 @@ pub(super) fn reference(effect: &Effect) -> Option<ObjectRef> {
             namespace,
             name,
         )),
-        Effect::Exec { .. } | Effect::Capture(_) | Effect::StoreObjects | Effect::Seal(_) => None,
+        Effect::Exec { .. }
+        | Effect::Capture(_)
+        | Effect::StoreObjects
+        | Effect::Keep(_)
+        | Effect::Seal(_) => None,
     }
 }
 
@@ -84,7 +88,7 @@ pub(super) fn before(scene: &Scene<'_>, effect: &Effect) -> Option<String> {
         Effect::Create { .. } | Effect::GrantVault { .. } | Effect::Seal(_) => {
             order::too_early(scene, effect)
         }
-        Effect::Exec { .. } | Effect::Capture(_) | Effect::StoreObjects => None,
+        Effect::Exec { .. } | Effect::Capture(_) | Effect::StoreObjects | Effect::Keep(_) => None,
     }
 }
 

@@ -3,6 +3,8 @@
 use crate::sim::look::Look as _;
 use jiff::Timestamp;
 use refloat_core::driver::ObjectRef;
+use refloat_core::names::LABEL_STEP;
+use refloat_core::probe::STEP_LABEL;
 use serde_json::{Value, json};
 
 use super::storage::{DATA, volume_of};
@@ -40,6 +42,14 @@ pub(super) fn pod(store: &mut Store, reference: &ObjectRef, object: &Value, now:
         // Its kubelet ends it at once: nothing simulated needs its time of grace.
         return store.server.end(reference);
     }
+    if text(object, "/status/phase") == Some("Running") && is_probe(object) {
+        let message = serde_json::to_string(&store.probe_answer).unwrap_or_default();
+        let ended = json!({ "status": { "phase": "Succeeded", "containerStatuses": [{
+            "name": "probe", "state": { "terminated": { "exitCode": 0, "message": message } },
+        }] } });
+        store.write(reference, object, ended);
+        return;
+    }
     if text(object, "/status/phase") != Some("Pending") || is_slow(object, now) {
         return;
     }
@@ -74,6 +84,12 @@ pub(super) fn pod(store: &mut Store, reference: &ObjectRef, object: &Value, now:
         first_start(store, claim);
     }
     store.write(reference, object, running);
+}
+
+fn is_probe(object: &Value) -> bool {
+    let labels = object.at("/metadata/labels");
+    let step = labels.and_then(|labels| labels.get(LABEL_STEP)?.as_str());
+    step == Some(STEP_LABEL)
 }
 
 /// What keeps its containers from starting: an image that cannot be had, something that they name and is not there.

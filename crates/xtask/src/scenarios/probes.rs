@@ -1,0 +1,219 @@
+//! Probes of real servers: by their own clients and by pods, and each no with its own reason. Afterwards nothing is left.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use super::Stage;
+use crate::printer::say;
+use crate::testbed::Site;
+
+/// A MariaDB that needs no volume, and a policy that lets nobody in to the shop's web server.
+const MARIADB: &str = r"
+apiVersion: v1
+kind: Namespace
+metadata: { name: probes }
+---
+apiVersion: v1
+kind: Secret
+metadata: { name: passwords, namespace: probes }
+stringData: { root: not-a-secret }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: maria, namespace: probes }
+spec:
+  selector: { app: maria }
+  ports: [{ port: 3306 }]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: maria, namespace: probes }
+spec:
+  selector: { matchLabels: { app: maria } }
+  template:
+    metadata: { labels: { app: maria } }
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+        - name: mariadb
+          image: refloat.local/mariadb:10.11
+          imagePullPolicy: Never
+          env:
+            - name: MARIADB_ROOT_PASSWORD
+              valueFrom: { secretKeyRef: { name: passwords, key: root } }
+          ports: [{ containerPort: 3306 }]
+          readinessProbe:
+            tcpSocket: { port: 3306 }
+            periodSeconds: 1
+";
+const POLICY: &str = r"
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: nobody, namespace: shop }
+spec:
+  podSelector: { matchLabels: { app: web } }
+";
+
+struct Asking<'a>(&'a Stage<'a>);
+
+impl Asking<'_> {
+    fn ask(&self, namespace: &str, probe: &Value, seconds: &str) -> Result<crate::refloat::Answer> {
+        let text = probe.to_string();
+        let words = [
+            "probe",
+            "ask",
+            "--namespace",
+            namespace,
+            "--seconds",
+            seconds,
+            &text,
+        ];
+        self.0.refloat.answer(Some(Site::Primary), &words, &[])
+    }
+
+    /// It says yes, in this way.
+    fn yes(&self, namespace: &str, probe: &Value, way: &str) -> Result<()> {
+        let answer = self.ask(namespace, probe, "30")?;
+        let heard = answer.value.get("way").and_then(Value::as_str);
+        ensure!(
+            answer.code == Some(0) && heard == Some(way),
+            "{probe}: {} {}",
+            answer.value,
+            answer.said
+        );
+        say(format_args!(
+            "  yes, by {way}: {} {}",
+            probe["ask"], answer.value["said"]
+        ));
+        self.0.nothing_left(Site::Primary)
+    }
+
+    /// It says no, for this reason, in these words.
+    fn no(&self, namespace: &str, probe: &Value, code: &str, words: &str) -> Result<()> {
+        let answer = self.ask(namespace, probe, "1")?;
+        ensure!(
+            answer.code == Some(1) && answer.problems() == [code],
+            "{probe}: {} {}",
+            answer.value,
+            answer.said
+        );
+        ensure!(answer.value.to_string().contains(words), "{}", answer.value);
+        say(format_args!(
+            "  no: {}",
+            answer.value["problems"][0]["message"]
+        ));
+        self.0.nothing_left(Site::Primary)
+    }
+}
+
+pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
+    let asking = Asking(stage);
+    stage.shop.kubectl(&["apply", "-f", "-"], MARIADB)?;
+    let shop_password = json!({ "secret": "db-credentials", "password-key": "password" });
+    let sql = |query: &str, expected: &str| json!({ "query": query, "expected": expected, "user": "shop" });
+    let orders = "SELECT count(*) > 0 FROM accounts";
+    asking.yes(
+        "shop",
+        &json!({ "host": "db", "ask": { "postgresql": sql(orders, "t") } }),
+        "exec",
+    )?;
+    asking.yes(
+        "shop",
+        &json!({ "host": "db", "way": "pod", "credentials": shop_password, "ask": { "postgresql": sql(orders, "t") } }),
+        "pod",
+    )?;
+    asking.no(
+        "shop",
+        &json!({ "host": "db", "ask": { "postgresql": sql("SELECT 'f'", "t") } }),
+        "probe-other-answer",
+        "not `t`",
+    )?;
+    asking.yes(
+        "shop",
+        &json!({ "host": "web", "ask": { "http": { "text": "balance=" } } }),
+        "pod",
+    )?;
+    asking.no(
+        "shop",
+        &json!({ "host": "web", "ask": { "http": { "text": "closed" } } }),
+        "probe-other-answer",
+        "without",
+    )?;
+    asking.yes(
+        "shop",
+        &json!({ "host": "db", "ask": { "dns": {} } }),
+        "pod",
+    )?;
+    asking.no(
+        "shop",
+        &json!({ "host": "db", "ask": { "grpc": {} }, "port": 5432 }),
+        "probe-closed",
+        "closed",
+    )?;
+    stage.shop.kubectl(
+        &[
+            "-n",
+            "probes",
+            "rollout",
+            "status",
+            "deployment/maria",
+            "--timeout=60s",
+        ],
+        "",
+    )?;
+    asking.yes(
+        "probes",
+        &json!({ "host": "maria", "ask": { "mysql": {} } }),
+        "exec",
+    )?;
+    asking.yes(
+        "probes",
+        &json!({ "host": "maria", "way": "pod", "credentials": { "secret": "passwords", "password-key": "root" }, "ask": { "mysql": {} } }),
+        "pod",
+    )?;
+    ways_that_are_closed(stage, &asking)?;
+    stage
+        .shop
+        .kubectl(&["delete", "namespace", "probes", "--wait=false"], "")?;
+    Ok(())
+}
+
+/// A port where nobody listens, and one behind a policy. The testbed's network enforces no policies: a rule that drops does it in
+/// its place, and the policy object tells why.
+fn ways_that_are_closed(stage: &Stage<'_>, asking: &Asking<'_>) -> Result<()> {
+    let pod = stage.shop.kubectl(
+        &[
+            "-n",
+            "shop",
+            "get",
+            "pod",
+            "-l",
+            "app=web",
+            "-o",
+            "jsonpath={.items[0].status.podIP}",
+        ],
+        "",
+    )?;
+    let pod = pod.trim().parse().context("the pod has no address")?;
+    let refused = json!({ "host": pod, "port": 9, "ask": "tcp" });
+    asking.no("shop", &refused, "probe-refused", "refused")?;
+    stage.shop.kubectl(&["apply", "-f", "-"], POLICY)?;
+    stage.testbed.swallow(Site::Primary, pod)?;
+    let blocked = json!({ "host": "web", "ask": { "http": {} }, "try-seconds": 2 });
+    let heard = asking.no(
+        "shop",
+        &blocked,
+        "probe-blocked-by-policy",
+        "NetworkPolicy nobody",
+    );
+    stage.testbed.heal(Site::Primary)?;
+    stage
+        .shop
+        .kubectl(&["-n", "shop", "delete", "networkpolicy", "nobody"], "")?;
+    heard?;
+    asking.yes(
+        "shop",
+        &json!({ "host": "web", "ask": { "http": {} } }),
+        "pod",
+    )
+}
