@@ -26,6 +26,7 @@ fn world() -> SimWorld {
         json!({
             "metadata": { "name": "web-1", "namespace": "shop", "labels": { "app": "web" } },
             "spec": { "containers": [{ "name": "web", "image": "web:1" }] },
+            "status": { "phase": "Running" },
         }),
     );
     let world = SimWorld::new(store);
@@ -51,6 +52,7 @@ fn ask(world: &SimWorld, effects_per_life: usize) -> usize {
     let asked = Probe::new("web", None, Ask::Http(probe::Http::default()));
     let (mut attempt, mut ran, mut effects_left, mut count) =
         (0, None::<Outcome>, effects_per_life, 0);
+    let mut last = String::new();
     for _ in 0..400 {
         let task = ProbeTask {
             run: &run,
@@ -63,7 +65,8 @@ fn ask(world: &SimWorld, effects_per_life: usize) -> usize {
         };
         match decided(world, &task) {
             Verdict::Done(_) => return count,
-            Verdict::Wait(_) => {
+            Verdict::Wait(why) => {
+                last = why.message;
                 if count > 6 {
                     world.with_store(|store| store.probe_answer = ProbeAnswer::yes("simulated", 1));
                 }
@@ -89,7 +92,7 @@ fn ask(world: &SimWorld, effects_per_life: usize) -> usize {
             other => panic!("{other:?}"),
         }
     }
-    panic!("it never ends");
+    panic!("it never ends: {last}");
 }
 
 fn decided(world: &SimWorld, task: &ProbeTask<'_>) -> Verdict {
