@@ -220,7 +220,7 @@ impl<'a> Context<'a> {
 
     /// The workloads behind a Service, by its selector.
     pub(super) fn behind(&self, service: &Thing) -> Vec<ThingId> {
-        let selector = service.object.pointer("/spec/selector");
+        let selector = service.at("/spec/selector");
         match (service.namespace(), selector.and_then(Value::as_object)) {
             (Some(namespace), Some(selector)) => self
                 .pods
@@ -234,10 +234,8 @@ impl<'a> Context<'a> {
 
     /// What a dependent must wait for so that a workload works: its engine's own check where there is one.
     pub(super) fn works_step(&self, workload: &ThingId) -> String {
-        self.engine(workload).map_or_else(
-            || write_step(workload),
-            |member| ready_step(&member.name),
-        )
+        self.engine(workload)
+            .map_or_else(|| write_step(workload), |member| ready_step(&member.name))
     }
 }
 

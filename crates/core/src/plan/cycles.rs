@@ -258,7 +258,12 @@ impl<'s> Knot<'s> {
     }
 
     /// Nodes reached from one, itself included, in the order of their places.
-    fn reach(&self, edges: &[Vec<usize>], start: usize, within: impl Fn(usize) -> bool) -> Vec<usize> {
+    fn reach(
+        &self,
+        edges: &[Vec<usize>],
+        start: usize,
+        within: impl Fn(usize) -> bool,
+    ) -> Vec<usize> {
         let mut seen = BTreeMap::from([(self.place[start], start)]);
         let mut work = vec![start];
         while let Some(node) = work.pop() {
@@ -299,9 +304,7 @@ impl<'s> Knot<'s> {
 
     /// The cycle from its first step by id.
     fn problem(&self, from: usize, back: &[usize]) -> Problem {
-        let mut cycle: Vec<usize> = std::iter::once(from)
-            .chain(back.iter().copied())
-            .collect();
+        let mut cycle: Vec<usize> = std::iter::once(from).chain(back.iter().copied()).collect();
         cycle.pop();
         let first = cycle.iter().min().copied();
         let start = cycle.iter().position(|node| Some(*node) == first);

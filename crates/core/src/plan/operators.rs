@@ -90,8 +90,7 @@ pub(super) fn service_named<'a>(context: &Context<'a>, reference: &Value) -> Opt
 /// Workloads behind the Service that converts between a definition's versions, with that Service.
 pub(super) fn conversion(context: &Context<'_>, definition: &Thing) -> Vec<(ThingId, ThingId)> {
     let service = definition
-        .object
-        .pointer("/spec/conversion/webhook/clientConfig/service")
+        .at("/spec/conversion/webhook/clientConfig/service")
         .and_then(|reference| service_named(context, reference));
     let Some(service) = service else {
         return Vec::new();

@@ -28,12 +28,12 @@ pub(super) fn pod_labels(thing: &Thing) -> Option<&Value> {
         "CronJob" => "/spec/jobTemplate/spec/template/metadata/labels",
         _ => "/spec/template/metadata/labels",
     };
-    thing.object.pointer(pointer)
+    thing.at(pointer)
 }
 
 /// The labels of the thing itself.
 pub(super) fn own_labels(thing: &Thing) -> Option<&Value> {
-    thing.object.pointer("/metadata/labels")
+    thing.at("/metadata/labels")
 }
 
 impl<'a> ByLabel<'a> {

@@ -6,6 +6,8 @@
 mod reading;
 mod resolving;
 pub(super) mod servers;
+#[cfg(test)]
+mod tests;
 mod texts;
 mod words;
 
@@ -14,8 +16,8 @@ use std::collections::BTreeMap;
 use super::context::Context;
 use crate::inventory::ThingId;
 pub(super) use reading::spec_path;
-use texts::Texts;
 use resolving::Resolver;
+use texts::Texts;
 
 /// How a workload names another thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -66,7 +66,11 @@ fn text<'v>(value: &'v Value, key: &str) -> Option<&'v str> {
 }
 
 fn items<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
-    value.get(key).and_then(Value::as_array).into_iter().flatten()
+    value
+        .get(key)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
 }
 
 /// Command and arguments as one text.
@@ -82,9 +86,8 @@ fn script(container: &Value) -> String {
 fn uses(script: &str, name: &str) -> bool {
     script.match_indices('$').any(|(at, _)| {
         let rest = script[at + 1..].trim_start_matches(['{', '(']);
-        rest.strip_prefix(name).is_some_and(|rest| {
-            !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
-        })
+        rest.strip_prefix(name)
+            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
     })
 }
 
@@ -116,7 +119,13 @@ impl Reader<'_, '_, '_> {
         let command = script(container);
         let waits = starts_first && connects(&command);
         let how = |waits: bool| if waits { How::Wait } else { How::Text };
-        self.own(how(waits), &format!("{path}.command"), "", &command, Kind::Script);
+        self.own(
+            how(waits),
+            &format!("{path}.command"),
+            "",
+            &command,
+            Kind::Script,
+        );
         for variable in items(container, "env") {
             let Some(name) = text(variable, "name") else {
                 continue;
@@ -127,7 +136,9 @@ impl Reader<'_, '_, '_> {
                 self.own(how, &path, name, value, Kind::Value);
             }
             for (key, kind) in [("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")] {
-                let from = variable.pointer("/valueFrom").and_then(|from| from.get(key));
+                let from = variable
+                    .pointer("/valueFrom")
+                    .and_then(|from| from.get(key));
                 if let Some((map, key)) =
                     from.and_then(|from| Some((text(from, "name")?, text(from, "key")?)))
                 {
@@ -183,4 +194,3 @@ impl Reader<'_, '_, '_> {
         }
     }
 }
-

@@ -123,7 +123,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 add(thing);
             }
         }
-        let selector = service.object.pointer("/spec/selector");
+        let selector = service.at("/spec/selector");
         let selector = selector.and_then(serde_json::Value::as_object);
         if let (Some(namespace), Some(selector)) = (service.namespace(), selector) {
             for child in self.context.children.with(namespace, selector) {
@@ -161,9 +161,9 @@ impl<'c, 'a> Resolver<'c, 'a> {
 
 /// A member of a StatefulSet: `db-0`.
 fn is_ordinal(label: &str) -> bool {
-    label
-        .rsplit_once('-')
-        .is_some_and(|(_, ordinal)| !ordinal.is_empty() && ordinal.bytes().all(|b| b.is_ascii_digit()))
+    label.rsplit_once('-').is_some_and(|(_, ordinal)| {
+        !ordinal.is_empty() && ordinal.bytes().all(|b| b.is_ascii_digit())
+    })
 }
 
 /// Namespaces and names of the Services that a host name may mean, the likeliest first.

@@ -45,11 +45,7 @@ const fn server(
 
 /// From the documentation of each operator, on the Services that it creates.
 const SERVED: &[Served] = &[
-    database(
-        "postgresql.cnpg.io",
-        "Cluster",
-        &["{}-rw", "{}-ro", "{}-r"],
-    ),
+    database("postgresql.cnpg.io", "Cluster", &["{}-rw", "{}-ro", "{}-r"]),
     database("postgresql.cnpg.io", "Pooler", &["{}"]),
     database(
         "pxc.percona.com",
@@ -135,18 +131,59 @@ const SERVED: &[Served] = &[
 
 /// Words in the name of a database's image.
 const DATABASE_IMAGES: &[&str] = &[
-    "postgres", "postgis", "timescale", "mysql", "mariadb", "percona", "mongo", "cockroach",
-    "cassandra", "scylla", "clickhouse", "couchdb", "neo4j", "influxdb",
+    "postgres",
+    "postgis",
+    "timescale",
+    "mysql",
+    "mariadb",
+    "percona",
+    "mongo",
+    "cockroach",
+    "cassandra",
+    "scylla",
+    "clickhouse",
+    "couchdb",
+    "neo4j",
+    "influxdb",
 ];
 /// Words in the name of another server's image.
 const SERVER_IMAGES: &[&str] = &[
-    "redis", "valkey", "keydb", "dragonfly", "memcached", "rabbitmq", "kafka", "redpanda", "nats",
-    "activemq", "artemis", "pulsar", "elasticsearch", "opensearch", "solr", "etcd", "zookeeper",
-    "minio", "pgbouncer", "pgpool", "proxysql", "qdrant", "weaviate", "milvus",
+    "redis",
+    "valkey",
+    "keydb",
+    "dragonfly",
+    "memcached",
+    "rabbitmq",
+    "kafka",
+    "redpanda",
+    "nats",
+    "activemq",
+    "artemis",
+    "pulsar",
+    "elasticsearch",
+    "opensearch",
+    "solr",
+    "etcd",
+    "zookeeper",
+    "minio",
+    "pgbouncer",
+    "pgpool",
+    "proxysql",
+    "qdrant",
+    "weaviate",
+    "milvus",
 ];
 /// Words in the name of an image that only looks at a server.
 const NO_SERVER_IMAGES: &[&str] = &[
-    "exporter", "-ui", "express", "commander", "admin", "operator", "client", "backup", "tool",
+    "exporter",
+    "-ui",
+    "express",
+    "commander",
+    "admin",
+    "operator",
+    "client",
+    "backup",
+    "tool",
     "migrat",
 ];
 const DATABASE_PORTS: &[u64] = &[5432, 3306, 27017, 26257, 9042];

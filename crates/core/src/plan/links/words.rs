@@ -22,34 +22,134 @@ pub(super) const TEXT_BYTES_MAX: usize = 64 * 1024;
 const HOSTS_MAX: usize = 256;
 /// Ends of keys whose value is a host, or a list of hosts.
 const HOST_KEYS: &[&str] = &[
-    "host", "hosts", "hostname", "hostnames", "server", "servers", "address", "addresses", "addr",
-    "addrs", "endpoint", "endpoints", "url", "urls", "uri", "uris", "dsn", "broker", "brokers",
-    "bootstrap", "node", "nodes", "upstream", "primary", "master", "replica", "replicas",
-    "sentinel", "sentinels", "seed", "seeds", "peer", "peers", "contactpoints",
+    "host",
+    "hosts",
+    "hostname",
+    "hostnames",
+    "server",
+    "servers",
+    "address",
+    "addresses",
+    "addr",
+    "addrs",
+    "endpoint",
+    "endpoints",
+    "url",
+    "urls",
+    "uri",
+    "uris",
+    "dsn",
+    "broker",
+    "brokers",
+    "bootstrap",
+    "node",
+    "nodes",
+    "upstream",
+    "primary",
+    "master",
+    "replica",
+    "replicas",
+    "sentinel",
+    "sentinels",
+    "seed",
+    "seeds",
+    "peer",
+    "peers",
+    "contactpoints",
 ];
 /// Ends of keys whose value is anything but a host.
 const OTHER_KEYS: &[&str] = &[
-    "user", "username", "login", "password", "passwd", "pass", "secret", "token", "db", "database",
-    "name", "schema", "role", "mode", "level", "type", "kind", "driver", "engine", "dialect",
-    "backend", "adapter", "image", "tag", "version", "env", "environment", "id", "prefix", "topic",
-    "queue", "exchange", "vhost", "bucket", "namespace", "store", "connection", "profile",
-    "profiles", "provider", "component", "components", "label", "app", "owner", "group",
+    "user",
+    "username",
+    "login",
+    "password",
+    "passwd",
+    "pass",
+    "secret",
+    "token",
+    "db",
+    "database",
+    "name",
+    "schema",
+    "role",
+    "mode",
+    "level",
+    "type",
+    "kind",
+    "driver",
+    "engine",
+    "dialect",
+    "backend",
+    "adapter",
+    "image",
+    "tag",
+    "version",
+    "env",
+    "environment",
+    "id",
+    "prefix",
+    "topic",
+    "queue",
+    "exchange",
+    "vhost",
+    "bucket",
+    "namespace",
+    "store",
+    "connection",
+    "profile",
+    "profiles",
+    "provider",
+    "component",
+    "components",
+    "label",
+    "app",
+    "owner",
+    "group",
 ];
 /// Programs whose bare arguments are hosts.
 const TOOLS: &[&str] = &[
-    "nc", "ncat", "netcat", "telnet", "ping", "nslookup", "getent", "dig", "curl", "wget",
-    "pg_isready", "psql", "mysqladmin", "mysql", "mariadb-admin", "mariadb", "mongosh", "mongo",
-    "redis-cli", "valkey-cli", "rabbitmqadmin", "kcat", "wait-for", "wait-for-it", "wait-for-it.sh",
-    "wait-for.sh", "wait4ports", "wait_for", "wait-port", "dockerize", "wait4x", "tcp-port-wait.sh",
+    "nc",
+    "ncat",
+    "netcat",
+    "telnet",
+    "ping",
+    "nslookup",
+    "getent",
+    "dig",
+    "curl",
+    "wget",
+    "pg_isready",
+    "psql",
+    "mysqladmin",
+    "mysql",
+    "mariadb-admin",
+    "mariadb",
+    "mongosh",
+    "mongo",
+    "redis-cli",
+    "valkey-cli",
+    "rabbitmqadmin",
+    "kcat",
+    "wait-for",
+    "wait-for-it",
+    "wait-for-it.sh",
+    "wait-for.sh",
+    "wait4ports",
+    "wait_for",
+    "wait-port",
+    "dockerize",
+    "wait4x",
+    "tcp-port-wait.sh",
 ];
 /// Flags whose argument is no host.
-const OTHER_FLAGS: &[&str] = &["-U", "-u", "-d", "-D", "-p", "-P", "-w", "-W", "-o", "-c", "-a", "-e"];
+const OTHER_FLAGS: &[&str] = &[
+    "-U", "-u", "-d", "-D", "-p", "-P", "-w", "-W", "-o", "-c", "-a", "-e",
+];
 
 /// Programs that a text starts: whether it connects anywhere, and so may wait for it.
 pub(super) fn connects(script: &str) -> bool {
     let script = beginning(script);
-    script.contains("/dev/tcp/")
-        || words(script).any(|range| TOOLS.contains(&&script[range]))
+    script.contains("/dev/tcp/") || words(script).any(|range| TOOLS.contains(&&script[range]))
 }
 
 /// The beginning of a text, cut between two characters.
@@ -95,7 +195,7 @@ pub(super) fn hosts(key: &str, text: &str, kind: Kind) -> BTreeSet<String> {
         let is_one = host.contains('.')
             || given
             || has_port(&text[range.end..]) && !text[..range.start].ends_with('/')
-            || text[..range.start].ends_with('@')
+            || text[..range.start].ends_with('@') && !text[range.end..].starts_with('(')
             || text[..range.start].ends_with("/dev/tcp/")
             || beside(previous, between);
         if is_one {
@@ -181,9 +281,12 @@ fn whole(key: &str, text: &str, found: &mut BTreeSet<String>) {
 fn beside(previous: &str, between: &str) -> bool {
     let joins = !between.is_empty()
         && between.len() <= 8
-        && between
-            .bytes()
-            .all(|b| matches!(b, b' ' | b'\t' | b'=' | b':' | b'"' | b'\'' | b'>' | b'[' | b'('));
+        && between.bytes().all(|b| {
+            matches!(
+                b,
+                b' ' | b'\t' | b'=' | b':' | b'"' | b'\'' | b'>' | b'[' | b'('
+            )
+        });
     joins && (matches!(previous, "-h" | "-H") || ends_with(previous, HOST_KEYS))
 }
 
@@ -193,14 +296,18 @@ fn authorities(text: &str, found: &mut BTreeSet<String>) -> Vec<Range<usize>> {
     for (at, _) in text.match_indices("://") {
         let scheme = text[..at]
             .rfind(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.')))
-            .map_or(0, |place| place + text[place..].chars().next().map_or(1, char::len_utf8));
+            .map_or(0, |place| {
+                place + text[place..].chars().next().map_or(1, char::len_utf8)
+            });
         let start = at + 3;
         let stops = |c: char| c.is_whitespace() || "/?#;\"'`<>()[]{}|\\".contains(c);
         let end = text[start..]
             .find(stops)
             .map_or(text.len(), |length| start + length);
         let authority = &text[start..end];
-        let places = authority.rsplit_once('@').map_or(authority, |(_, rest)| rest);
+        let places = authority
+            .rsplit_once('@')
+            .map_or(authority, |(_, rest)| rest);
         for place in places.split(',') {
             let (host, port) = place.split_once(':').unwrap_or((place, ""));
             let host = host.trim_end_matches('.');

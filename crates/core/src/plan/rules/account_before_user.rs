@@ -43,7 +43,11 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
         let id = ThingId::namespaced("", "ServiceAccount", namespace, account);
         if context.has(&id) {
             let evidence = format!("{}: {}.serviceAccountName", thing.id(), spec_path(thing));
-            drawn.push(Drawn::new(write_step(&thing.id()), write_step(&id), evidence));
+            drawn.push(Drawn::new(
+                write_step(&thing.id()),
+                write_step(&id),
+                evidence,
+            ));
         }
     }
     drawn

@@ -60,7 +60,7 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
 }
 
 /// Kinds of Kubernetes itself have rules of their own.
-fn is_custom(id: &ThingId) -> bool {
+pub(super) fn is_custom(id: &ThingId) -> bool {
     id.group.contains('.')
         && (!id.group.ends_with(".k8s.io") || id.group == "gateway.networking.k8s.io")
         || id.group.ends_with(".x-k8s.io")

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::super::context::{Context, ready_step, write_step};
 use super::super::links::{Is, servers};
 use super::super::phases::phase;
+use super::custom_reference::is_custom;
 use super::{Drawn, Rule};
 use crate::inventory::ThingId;
 use crate::run::{Confidence, Phase};
@@ -30,7 +31,8 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
         .collect();
     let mut drawn = Vec::new();
     for (id, thing) in &context.things {
-        if phase(context, thing) != Phase::Applications || names_one(context, id) {
+        let is_client = thing.pod_spec().is_some() || is_custom(id);
+        if !is_client || phase(context, thing) != Phase::Applications || names_one(context, id) {
             continue;
         }
         for database in &databases {

@@ -43,9 +43,9 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
                 found.push(("Secret", name, path));
             }
         }
-        let named = found.into_iter().map(|(kind, name, path)| {
-            (ThingId::namespaced("", kind, namespace, name), path)
-        });
+        let named = found
+            .into_iter()
+            .map(|(kind, name, path)| (ThingId::namespaced("", kind, namespace, name), path));
         let classes = CLASSES.iter().filter_map(|(field, group, kind)| {
             let name = spec.get(*field).and_then(Value::as_str)?;
             let path = format!("{}.{field}", spec_path(thing));
@@ -66,7 +66,11 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
 }
 
 fn items<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
-    value.get(key).and_then(Value::as_array).into_iter().flatten()
+    value
+        .get(key)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
 }
 
 fn walk<'v>(value: &'v Value, path: &str, found: &mut Vec<(&'static str, &'v str, String)>) {

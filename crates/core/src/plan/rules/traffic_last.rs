@@ -137,7 +137,11 @@ fn walk(value: &Value, path: &str, near: &str, found: &mut Vec<(ThingId, String)
                     let all = inner.as_array().into_iter().flatten();
                     for (place, backend) in all.enumerate() {
                         let namespace = backend.get("namespace").and_then(Value::as_str);
-                        add(namespace.unwrap_or(near), backend, format!("{path}[{place}]"));
+                        add(
+                            namespace.unwrap_or(near),
+                            backend,
+                            format!("{path}[{place}]"),
+                        );
                     }
                 }
             }

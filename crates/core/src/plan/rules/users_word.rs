@@ -103,7 +103,10 @@ pub(in crate::plan) fn take_away(
             }
             known
         });
-        let Some(step) = steps.get_mut(&write_step(id)).filter(|_| !refused.is_empty()) else {
+        let Some(step) = steps
+            .get_mut(&write_step(id))
+            .filter(|_| !refused.is_empty())
+        else {
             continue;
         };
         for word in refused {
@@ -134,7 +137,10 @@ fn means_nothing(context: &Context<'_>, thing: &Thing, word: &str) -> Option<Pro
             thing.id()
         )
     } else if found.iter().any(|one| one.written == own) {
-        format!("{} is to come after itself ({ANNOTATION_AFTER})", thing.id())
+        format!(
+            "{} is to come after itself ({ANNOTATION_AFTER})",
+            thing.id()
+        )
     } else {
         return None;
     };

@@ -40,7 +40,10 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
                 .and_then(Value::as_str);
             if let Some(part) = claim.and_then(|claim| parts.get(&(namespace, claim))) {
                 let field = "persistentVolumeClaim.claimName";
-                waits(part, format!("{}.volumes[{place}].{field}", spec_path(thing)));
+                waits(
+                    part,
+                    format!("{}.volumes[{place}].{field}", spec_path(thing)),
+                );
             }
         }
         for template in thing.list("/spec/volumeClaimTemplates") {

@@ -18,7 +18,11 @@ pub(super) type Wave = (u8, i64);
 /// One application's objects by wave.
 pub(super) type Waves<'a> = BTreeMap<Wave, Vec<&'a Thing>>;
 
-pub(super) fn draw(context: &Context<'_>, waves: &Waves<'_>, told: &dyn Fn(Wave) -> String) -> Vec<Drawn> {
+pub(super) fn draw(
+    context: &Context<'_>,
+    waves: &Waves<'_>,
+    told: &dyn Fn(Wave) -> String,
+) -> Vec<Drawn> {
     let mut drawn = Vec::new();
     for ((before, earlier), (after, later)) in waves.iter().zip(waves.iter().skip(1)) {
         let evidence = format!("{} comes before {}", told(*before), told(*after));

@@ -58,14 +58,14 @@ fn asked<'a>(context: &Context<'a>) -> Vec<(&'a Thing, String, &'a Value)> {
         }
     }
     for thing in context.of_kind("apiregistration.k8s.io", "APIService") {
-        if let Some(service) = thing.object.pointer("/spec/service") {
+        if let Some(service) = thing.at("/spec/service") {
             found.push((thing, "spec.service".to_owned(), service));
         }
     }
     for thing in context.of_kind("apiextensions.k8s.io", DEFINITION) {
         let field = "spec.conversion.webhook.clientConfig.service";
         let pointer = "/spec/conversion/webhook/clientConfig/service";
-        if let Some(service) = thing.object.pointer(pointer) {
+        if let Some(service) = thing.at(pointer) {
             found.push((thing, field.to_owned(), service));
         }
     }
