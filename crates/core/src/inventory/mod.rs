@@ -4,6 +4,8 @@
 //! `readiness`.
 
 mod scope;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -10,6 +10,7 @@ mod explain;
 mod links;
 mod operators;
 mod order;
+mod page;
 mod phases;
 mod preflight;
 mod rules;
@@ -30,6 +31,7 @@ use crate::run::{Edge, RunKind, RunPlan, Step};
 
 pub use clean::clean;
 pub use cycles::Broken;
+pub use page::page;
 pub use rules::{RULES, Rule};
 
 use context::Context;

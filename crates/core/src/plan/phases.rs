@@ -2,18 +2,17 @@
 
 use super::context::Context;
 use super::links::servers;
-use crate::inventory::Thing;
+use crate::inventory::{Thing, ThingId};
 use crate::run::Phase;
 
-pub(super) fn phase(context: &Context<'_>, thing: &Thing) -> Phase {
-    let id = thing.id();
-    if context.engine(&id).is_some() {
+pub(super) fn phase(context: &Context<'_>, id: &ThingId, thing: &Thing) -> Phase {
+    if context.engine(id).is_some() {
         return Phase::Databases;
     }
-    if context.is_operator(&id) {
+    if context.is_operator(id) {
         return Phase::Operators;
     }
-    if let Some(phase) = servers::phase(&id) {
+    if let Some(phase) = servers::phase(id) {
         return phase;
     }
     match (id.group.as_str(), id.kind.as_str()) {

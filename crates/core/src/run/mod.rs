@@ -119,6 +119,7 @@ pub enum Confidence {
 }
 
 impl Confidence {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
     fn is_certain(&self) -> bool {
         matches!(self, Self::Certain)
     }
@@ -248,6 +249,14 @@ impl RunPlan {
     /// The step with this id.
     pub fn step(&self, id: &str) -> Option<&Step> {
         self.steps.iter().find(|step| step.id == id)
+    }
+
+    /// All steps by id, for who asks for many: [`RunPlan::step`] looks at each.
+    pub fn by_id(&self) -> BTreeMap<&str, &Step> {
+        self.steps
+            .iter()
+            .map(|step| (step.id.as_str(), step))
+            .collect()
     }
 
     /// Digest of the plan without its run id: two plans of one point, target and goal are equal.

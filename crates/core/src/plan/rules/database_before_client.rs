@@ -23,7 +23,7 @@ pub(super) fn named(context: &Context<'_>, is: Is) -> Vec<Drawn> {
     for (id, links) in &context.links {
         let is_client = context.things.get(id).is_some_and(|thing| {
             matches!(
-                phase(context, thing),
+                phase(context, id, thing),
                 Phase::Applications | Phase::Operators
             )
         });

@@ -6,8 +6,9 @@ use super::super::context::{Context, ready_step, write_step};
 use super::super::links::{Is, servers};
 use super::super::phases::phase;
 use super::custom_reference::is_custom;
+use super::reference_before_reader::makers;
 use super::{Drawn, Rule};
-use crate::inventory::ThingId;
+use crate::inventory::{Thing, ThingId};
 use crate::run::{Confidence, Phase};
 
 pub(super) const RULE: Rule = Rule {
@@ -32,7 +33,8 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
     let mut drawn = Vec::new();
     for (id, thing) in &context.things {
         let is_client = thing.pod_spec().is_some() || is_custom(id);
-        if !is_client || phase(context, thing) != Phase::Applications || names_one(context, id) {
+        if !is_client || phase(context, id, thing) != Phase::Applications || names_one(context, id)
+        {
             continue;
         }
         for database in &databases {
@@ -44,7 +46,8 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
     drawn
 }
 
-fn names_one(context: &Context<'_>, id: &ThingId) -> bool {
+fn names_one(context: &Context<'_>, id: &ThingId, thing: &Thing) -> bool {
     let links = context.links.get(id).into_iter().flatten();
     links.into_iter().any(|link| link.is == Is::Database)
+        || makers(context, thing).iter().any(servers::is_database)
 }

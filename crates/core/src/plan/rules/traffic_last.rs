@@ -23,7 +23,7 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
     let gateways = behind_gateways(context);
     let mut drawn = Vec::new();
     for (id, thing) in &context.things {
-        if phase(context, thing) != Phase::Traffic {
+        if phase(context, id, thing) != Phase::Traffic {
             continue;
         }
         let step = write_step(id);

@@ -182,7 +182,7 @@ fn tangle(random: &mut Random) -> Vec<Thing> {
         if random.below(3) == 0 {
             pod["initContainers"] = json!([{ "name": "w", "command": ["nc", "-z", other, "80"] }]);
         }
-        let mut thing = workload(kind, &own, pod);
+        let mut thing = workload(kind, &own, &pod);
         thing.object["spec"]["otherRef"] = json!({ "kind": "Any", "name": third });
         let mut said = json!({ "argocd.argoproj.io/sync-wave": random.below(4).to_string() });
         match random.below(8) {
@@ -220,7 +220,7 @@ fn every_tangle_of_objects_ends_in_a_valid_order_or_in_a_problem_that_says_why()
             case.objects.insert(workload(
                 "apps/v1 StatefulSet",
                 "t0",
-                json!({ "containers": [] }),
+                &json!({ "containers": [] }),
             ));
         }
         let first = case.plan();

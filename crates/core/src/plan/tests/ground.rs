@@ -40,11 +40,15 @@ pub(super) fn object(kind: &str, name: &str, body: Value) -> Thing {
 }
 
 /// A Deployment of `shop`, labelled `app: NAME`, with this pod.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "pods are written where they are used"
+)]
 pub(super) fn deployment(name: &str, pod: Value) -> Thing {
-    workload("apps/v1 Deployment", name, pod)
+    workload("apps/v1 Deployment", name, &pod)
 }
 
-pub(super) fn workload(kind: &str, name: &str, pod: Value) -> Thing {
+pub(super) fn workload(kind: &str, name: &str, pod: &Value) -> Thing {
     let template = json!({ "metadata": { "labels": { "app": name } }, "spec": pod });
     let body = json!({ "spec": { "template": template } });
     object(kind, &format!("shop/{name}"), body)

@@ -73,57 +73,134 @@ fn a_pod_waits_for_what_it_names_unless_optional() {
 }
 
 #[test]
-fn a_thing_waits_for_what_its_fields_name() {
-    let rule = "TYPED_REFERENCE";
+fn a_pod_waits_for_what_makes_the_secret_that_it_reads() {
+    let made = |name: &str, kind: &str, by: &str| {
+        let owner = json!([{ "kind": kind, "name": by, "uid": format!("{kind}-shop-{by}") }]);
+        object(
+            "Secret",
+            &format!("shop/{name}"),
+            json!({ "owners": owner }),
+        )
+    };
+    let reads = |name: &str| json!({ "containers": [{ "name": "x", "envFrom": [{ "secretRef": { "name": name } }] }] });
+    let mut case = with([
+        api(reads("main-app")),
+        object(
+            "postgresql.cnpg.io/v1 Cluster",
+            "shop/main",
+            json!({ "spec": {} }),
+        ),
+        made("main-app", "Cluster", "main"),
+        object(
+            "external-secrets.io/v1 ExternalSecret",
+            "shop/access",
+            json!({ "spec": {} }),
+        ),
+        made("access", "ExternalSecret", "access"),
+        made("round", "Secret", "round"),
+    ]);
+    let mut db = case
+        .objects
+        .remove(&super::fixture::database("db").thing)
+        .unwrap();
+    db.object["spec"]["template"]["spec"] = reads("access");
+    case.objects.insert(db);
+    let planned = case.plan().unwrap();
+    let rule = "REFERENCE_BEFORE_READER";
+    let cluster = "Cluster.postgresql.cnpg.io shop/main";
+    let evidence = "Deployment.apps shop/api: spec.template.spec.containers[0].envFrom[0].secretRef is made by Cluster.postgresql.cnpg.io shop/main";
+    expect(&planned, API, cluster, rule, High, evidence);
+    // Its database is known: it waits for no other.
+    expect_none(&planned, API, "ready shop/db");
+    // The guess that a resource may need a database gives way.
+    let secret = "ExternalSecret.external-secrets.io shop/access";
+    drawn(&planned, "StatefulSet.apps shop/db", secret, rule);
+    expect_none(&planned, secret, "ready shop/db");
+}
+
+#[track_caller]
+fn expect_typed(planned: &crate::plan::Planned, edges: &[(&str, &str, &str)]) {
+    for (step, on, field) in edges {
+        let evidence = format!("{step}: {field}");
+        expect(planned, step, on, "TYPED_REFERENCE", Certain, &evidence);
+    }
+}
+
+#[test]
+fn what_leads_in_waits_for_what_its_fields_name() {
     let gateway = "gateway.networking.k8s.io/v1";
+    let tls = json!({ "spec": { "tls": [{ "secretName": "tls" }] } });
+    let listeners = json!([{ "tls": { "certificateRefs": [{ "name": "tls" }] } }]);
+    let route = json!({
+        "parentRefs": [{ "name": "edge" }], "rules": [{ "backendRefs": [{ "name": "api" }] }],
+    });
     let planned = planned([
         api(json!({ "containers": [] })),
+        service("api", &[80]),
         object("Secret", "shop/tls", json!({})),
-        object(
-            "networking.k8s.io/v1 Ingress",
-            "shop/front",
-            json!({ "spec": { "tls": [{ "secretName": "tls" }] } }),
-        ),
-        object(
-            "autoscaling/v2 HorizontalPodAutoscaler",
-            "shop/api",
-            json!({ "spec": {
-            "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "api" },
-        } }),
-        ),
-        object(
-            "cert-manager.io/v1 Issuer",
-            "shop/ca",
-            json!({ "spec": { "ca": { "secretName": "tls" } } }),
-        ),
-        object(
-            "cert-manager.io/v1 Certificate",
-            "shop/front",
-            json!({ "spec": {
-            "secretName": "tls", "issuerRef": { "name": "ca" },
-        } }),
-        ),
+        object("networking.k8s.io/v1 Ingress", "shop/front", tls),
         object(
             &format!("{gateway} Gateway"),
             "shop/edge",
-            json!({ "spec": { "listeners": [
-            { "tls": { "certificateRefs": [{ "name": "tls" }] } },
-        ] } }),
+            json!({ "spec": { "listeners": listeners } }),
         ),
         object(
             &format!("{gateway} HTTPRoute"),
             "shop/api",
-            json!({ "spec": {
-            "parentRefs": [{ "name": "edge" }], "rules": [{ "backendRefs": [{ "name": "api" }] }],
-        } }),
+            json!({ "spec": route }),
         ),
-        service("api", &[80]),
+    ]);
+    let edge = "Gateway.gateway.networking.k8s.io shop/edge";
+    let tls = "Secret shop/tls";
+    expect_typed(
+        &planned,
+        &[
+            (
+                "Ingress.networking.k8s.io shop/front",
+                tls,
+                "spec.tls[0].secretName",
+            ),
+            (edge, tls, "spec.listeners[0].tls.certificateRefs[0]"),
+            (
+                "HTTPRoute.gateway.networking.k8s.io shop/api",
+                edge,
+                "spec.parentRefs[0]",
+            ),
+        ],
+    );
+    drawn(&planned, edge, API, "TRAFFIC_LAST");
+}
+
+#[test]
+fn a_thing_waits_for_what_its_fields_name() {
+    const ACCOUNT: &str = "kubernetes.io/service-account.name";
+    let target = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "api" });
+    let certificate = json!({ "secretName": "tls", "issuerRef": { "name": "ca" } });
+    let watches = json!([{ "key": "team", "operator": "In", "values": ["a"] }]);
+    let spec = |spec: Value| json!({ "spec": spec });
+    let token = json!({
+        "type": "kubernetes.io/service-account-token", "annotations": { ACCOUNT: "robot" },
+    });
+    let monitor = "ServiceMonitor.monitoring.coreos.com shop/api";
+    let kind = "autoscaling/v2 HorizontalPodAutoscaler";
+    let planned = planned([
+        api(json!({ "containers": [] })),
+        object("Secret", "shop/tls", json!({})),
+        object(kind, "shop/api", spec(json!({ "scaleTargetRef": target }))),
+        object(
+            "cert-manager.io/v1 Issuer",
+            "shop/ca",
+            spec(json!({ "ca": { "secretName": "tls" } })),
+        ),
+        object(
+            "cert-manager.io/v1 Certificate",
+            "shop/front",
+            spec(certificate),
+        ),
         object(
             "monitoring.coreos.com/v1 ServiceMonitor",
             "shop/api",
-            json!({ "spec": {
-            "selector": { "matchExpressions": [{ "key": "team", "operator": "In", "values": ["a"] }] },
-        } }),
+            spec(json!({ "selector": { "matchExpressions": watches } })),
         ),
         object(
             "Service",
@@ -135,88 +212,32 @@ fn a_thing_waits_for_what_its_fields_name() {
             "shop/other",
             json!({ "labels": { "team": "b" } }),
         ),
-        object(
-            "Secret",
-            "shop/token",
-            json!({
-                "type": "kubernetes.io/service-account-token",
-                "annotations": { "kubernetes.io/service-account.name": "robot" },
-            }),
-        ),
+        object("Secret", "shop/token", token),
         object(
             "ServiceAccount",
             "shop/robot",
             json!({ "imagePullSecrets": [{ "name": "tls" }] }),
         ),
     ]);
-    for (step, on, field) in [
-        (
-            "Ingress.networking.k8s.io shop/front",
-            "Secret shop/tls",
-            "spec.tls[0].secretName",
-        ),
-        (
-            "HorizontalPodAutoscaler.autoscaling shop/api",
-            API,
-            "spec.scaleTargetRef",
-        ),
-        (
-            "Issuer.cert-manager.io shop/ca",
-            "Secret shop/tls",
-            "spec.ca.secretName",
-        ),
-        (
-            "Certificate.cert-manager.io shop/front",
-            "Secret shop/tls",
-            "spec.secretName",
-        ),
-        (
-            "Certificate.cert-manager.io shop/front",
-            "Issuer.cert-manager.io shop/ca",
-            "spec.issuerRef",
-        ),
-        (
-            "Gateway.gateway.networking.k8s.io shop/edge",
-            "Secret shop/tls",
-            "spec.listeners[0].tls.certificateRefs[0]",
-        ),
-        (
-            "HTTPRoute.gateway.networking.k8s.io shop/api",
-            "Gateway.gateway.networking.k8s.io shop/edge",
-            "spec.parentRefs[0]",
-        ),
-        (
-            "ServiceMonitor.monitoring.coreos.com shop/api",
-            "Service shop/watched",
-            "spec.selector",
-        ),
-        (
-            "Secret shop/token",
-            "ServiceAccount shop/robot",
-            "metadata.annotations[kubernetes.io/service-account.name]",
-        ),
-        (
-            "ServiceAccount shop/robot",
-            "Secret shop/tls",
-            "imagePullSecrets[0].name",
-        ),
-    ] {
-        expect(
-            &planned,
-            step,
-            on,
-            rule,
-            Certain,
-            &format!("{step}: {field}"),
-        );
-    }
-    expect_none(
-        &planned,
-        "ServiceMonitor.monitoring.coreos.com shop/api",
-        "Service shop/other",
+    let (issuer, front) = (
+        "Issuer.cert-manager.io shop/ca",
+        "Certificate.cert-manager.io shop/front",
     );
-    let edge = "Gateway.gateway.networking.k8s.io shop/edge";
-    drawn(&planned, edge, API, "TRAFFIC_LAST");
+    let scaler = "HorizontalPodAutoscaler.autoscaling shop/api";
+    let robot = "ServiceAccount shop/robot";
+    let annotation = format!("metadata.annotations[{ACCOUNT}]");
+    let tls = "Secret shop/tls";
+    expect_typed(&planned, &[(scaler, API, "spec.scaleTargetRef")]);
+    expect_typed(&planned, &[(issuer, tls, "spec.ca.secretName")]);
+    expect_typed(&planned, &[(front, tls, "spec.secretName")]);
+    expect_typed(&planned, &[(front, issuer, "spec.issuerRef")]);
+    expect_typed(
+        &planned,
+        &[(monitor, "Service shop/watched", "spec.selector")],
+    );
+    expect_typed(&planned, &[("Secret shop/token", robot, &annotation)]);
+    expect_typed(&planned, &[(robot, tls, "imagePullSecrets[0].name")]);
+    expect_none(&planned, monitor, "Service shop/other");
 }
 
 #[test]
@@ -316,7 +337,7 @@ fn pods_wait_for_the_policies_that_select_them_and_for_no_others() {
 
 #[test]
 fn a_stateful_set_waits_for_its_service_though_it_selects_nothing() {
-    let mut set = workload("apps/v1 StatefulSet", "ring", json!({ "containers": [] }));
+    let mut set = workload("apps/v1 StatefulSet", "ring", &json!({ "containers": [] }));
     set.object["spec"]["serviceName"] = json!("ring-peers");
     let planned = planned([
         set,
@@ -410,7 +431,7 @@ fn custom_resources_that_refer_to_each_other_do_not_stop_a_recovery() {
     );
 }
 
-fn answering(name: &str, webhook: Value) -> Vec<crate::inventory::Thing> {
+fn answering(name: &str, webhook: &Value) -> Vec<crate::inventory::Thing> {
     let group = "tools.example.com";
     let mut things = vec![
         deployment(name, json!({ "containers": [] })),
@@ -439,7 +460,7 @@ fn answering(name: &str, webhook: Value) -> Vec<crate::inventory::Thing> {
 fn what_converts_a_definitions_versions_is_its_operator() {
     let planned = planned(answering(
         "converter",
-        json!({ "namespace": "shop", "name": "converter" }),
+        &json!({ "namespace": "shop", "name": "converter" }),
     ));
     let definition = "CustomResourceDefinition.apiextensions.k8s.io tools.tools.example.com";
     let (tool, converter) = (
@@ -473,7 +494,7 @@ fn webhooks_of_a_group_and_operator_lists_tell_who_the_operator_is() {
         }] }),
         )
     };
-    let mut things = answering("listed", json!(null));
+    let mut things = answering("listed", &json!(null));
     things.extend([
         deployment("hooks", json!({ "containers": [] })),
         service("hooks", &[443]),
@@ -510,7 +531,7 @@ fn webhooks_of_a_group_and_operator_lists_tell_who_the_operator_is() {
 fn of_a_definition_that_nothing_else_tells_about_the_helm_release_does() {
     let release =
         json!({ "meta.helm.sh/release-name": "tools", "meta.helm.sh/release-namespace": "shop" });
-    let mut things = answering("tools", json!(null));
+    let mut things = answering("tools", &json!(null));
     for thing in &mut things {
         if matches!(
             thing.resource.kind.as_str(),

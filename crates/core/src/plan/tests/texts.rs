@@ -29,7 +29,11 @@ fn a_client_waits_for_the_database_that_it_names_and_for_no_other() {
             "api",
             with_env(&[("DATABASE_URL", "postgres://u:p@second:5432/x")]),
         ),
-        workload("apps/v1 StatefulSet", "second", json!({ "containers": [] })),
+        workload(
+            "apps/v1 StatefulSet",
+            "second",
+            &json!({ "containers": [] }),
+        ),
         service("second", &[5432]),
         deployment("idle", json!({ "containers": [] })),
     ]);
@@ -234,7 +238,11 @@ fn services_that_an_operator_makes_lead_to_its_resource() {
 fn the_owner_of_a_service_is_better_evidence_than_its_name() {
     let owner = |kind: &str, name: &str| json!([{ "kind": kind, "name": name, "uid": format!("{kind}-shop-{name}"), "controller": true }]);
     let selecting = json!({ "selector": { "app": "engine" } });
-    let mut set = workload("apps/v1 StatefulSet", "engine", json!({ "containers": [] }));
+    let mut set = workload(
+        "apps/v1 StatefulSet",
+        "engine",
+        &json!({ "containers": [] }),
+    );
     set.object["metadata"]["ownerReferences"] = owner("Engine", "own");
     let planned = planned([
         cluster("example.com/v1 Engine", "own"),
@@ -351,7 +359,7 @@ fn databases_do_not_wait_for_databases_that_they_name() {
         workload(
             "apps/v1 StatefulSet",
             "peer",
-            with_env(&[("PRIMARY_HOST", "db")]),
+            &with_env(&[("PRIMARY_HOST", "db")]),
         ),
         service("peer", &[5432]),
     ]);
