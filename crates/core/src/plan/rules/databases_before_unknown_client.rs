@@ -33,7 +33,9 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
     let mut drawn = Vec::new();
     for (id, thing) in &context.things {
         let is_client = thing.pod_spec().is_some() || is_custom(id);
-        if !is_client || phase(context, id, thing) != Phase::Applications || names_one(context, id)
+        if !is_client
+            || phase(context, id, thing) != Phase::Applications
+            || names_one(context, id, thing)
         {
             continue;
         }
