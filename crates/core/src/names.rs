@@ -26,6 +26,11 @@ pub const ANNOTATION_THAW: &str = "refloat.io/thaw-command";
 /// Annotation on a workload: container in which these commands run.
 pub const ANNOTATION_HOLD_CONTAINER: &str = "refloat.io/hold-container";
 
+/// Annotation on any object: what comes back before it, as `Kind/name` or `Kind/namespace/name`, separated by commas.
+pub const ANNOTATION_AFTER: &str = "refloat.io/after";
+/// Annotation on any object: what it does not wait for although it looks so, in the same words.
+pub const ANNOTATION_NOT_AFTER: &str = "refloat.io/not-after";
+
 /// A name breaks the rules of its kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(

@@ -63,6 +63,7 @@ fn generated() -> Result<Vec<(PathBuf, String)>> {
         file("docs/src/reference/cli.md", printed_page("commands")?),
         file("docs/src/reference/drivers.md", drivers()),
         file("docs/src/reference/gates.md", printed_page("gates")?),
+        file("docs/src/reference/rules.md", printed_page("rules")?),
     ])
 }
 

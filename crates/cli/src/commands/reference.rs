@@ -1,9 +1,10 @@
 //! `refloat reference`: pages of the book that are made from the code. The page about every command is from the same words as
-//! `--help`, that about gates from the tables that gates are judged by.
+//! `--help`, that about gates from the tables that gates are judged by, that about rules from the
+//! rules.
 
 use clap::builder::StyledStr;
 use clap::{Arg, Args, Command, CommandFactory, ValueEnum};
-use refloat_core::readiness;
+use refloat_core::{plan, readiness};
 
 use crate::printer::Printer;
 
@@ -22,12 +23,14 @@ pub(crate) struct Arguments {
 enum Page {
     Commands,
     Gates,
+    Rules,
 }
 
 pub(super) fn run(arguments: &Arguments, printer: Printer) {
     match arguments.page {
         Page::Commands => printer.document(&commands()),
         Page::Gates => printer.document(&readiness::page()),
+        Page::Rules => printer.document(&plan::page()),
     }
 }
 

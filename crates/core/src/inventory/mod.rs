@@ -4,6 +4,8 @@
 //! `readiness`.
 
 mod scope;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -150,30 +152,43 @@ impl Thing {
         self.text("/metadata/namespace")
     }
 
+    /// The value at a JSON pointer. Rules ask this of every object: without escapes nothing is allocated.
+    pub fn at(&self, pointer: &str) -> Option<&Value> {
+        if pointer.contains('~') {
+            return self.object.pointer(pointer);
+        }
+        let steps = pointer.split('/').skip(1);
+        let mut at = &self.object;
+        for step in steps {
+            at = match at {
+                Value::Object(map) => map.get(step)?,
+                Value::Array(list) => list.get(step.parse::<usize>().ok()?)?,
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return None,
+            };
+        }
+        Some(at)
+    }
+
     /// The string at a JSON pointer.
     pub fn text(&self, pointer: &str) -> Option<&str> {
-        self.object.pointer(pointer)?.as_str()
+        self.at(pointer)?.as_str()
     }
 
     /// The list at a JSON pointer, empty when there is none.
     pub fn list(&self, pointer: &str) -> &[Value] {
-        self.object
-            .pointer(pointer)
+        self.at(pointer)
             .and_then(Value::as_array)
             .map_or(&[], Vec::as_slice)
     }
 
     /// A label's value.
     pub fn label(&self, key: &str) -> Option<&str> {
-        self.object.pointer("/metadata/labels")?.get(key)?.as_str()
+        self.at("/metadata/labels")?.get(key)?.as_str()
     }
 
     /// An annotation's value.
     pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.object
-            .pointer("/metadata/annotations")?
-            .get(key)?
-            .as_str()
+        self.at("/metadata/annotations")?.get(key)?.as_str()
     }
 
     /// Its uid, empty when it has none.
@@ -191,7 +206,7 @@ impl Thing {
             | ("", "ReplicationController") => "/spec/template/spec",
             _ => return None,
         };
-        self.object.pointer(pointer)
+        self.at(pointer)
     }
 }
 

@@ -55,9 +55,10 @@ const MADE_ANEW: &[(&str, &str, &str)] = &[
 /// What of the namespaces themselves is carried and what is left out; cluster-scoped things are not looked at.
 pub fn inside_scope(inventory: &Inventory, namespaces: &[String]) -> Scope {
     let mut scope = Scope::default();
+    let uids: BTreeSet<&str> = inventory.iter().map(Thing::uid).collect();
     for thing in inventory.iter() {
         if inside(thing, namespaces) {
-            place(thing, inventory, &mut scope);
+            place(thing, &uids, &mut scope);
         }
     }
     scope
@@ -69,6 +70,7 @@ pub fn scope(inventory: &Inventory, namespaces: &[String]) -> Scope {
     own_rbac(inventory, namespaces, &mut scope);
     own_definitions(inventory, namespaces, &mut scope);
     own_webhooks(inventory, namespaces, &mut scope);
+    own_api_services(inventory, namespaces, &mut scope);
     require(inventory, namespaces, &mut scope);
     scope.carried.extend(scope.owned.clone());
     scope.carried.sort();
@@ -98,7 +100,7 @@ fn controller(thing: &Thing) -> Option<&Value> {
         .or_else(|| thing.list("/metadata/ownerReferences").first())
 }
 
-fn place(thing: &Thing, inventory: &Inventory, scope: &mut Scope) {
+fn place(thing: &Thing, uids: &BTreeSet<&str>, scope: &mut Scope) {
     let id = thing.id();
     let left_out = |scope: &mut Scope, why: String| {
         scope.left_out.push(LeftOut {
@@ -111,8 +113,7 @@ fn place(thing: &Thing, inventory: &Inventory, scope: &mut Scope) {
     }
     if let Some(owner) = controller(thing) {
         let text = |key: &str| owner.get(key).and_then(Value::as_str).unwrap_or_default();
-        let exists = inventory.iter().any(|other| other.uid() == text("uid"));
-        if exists {
+        if uids.contains(text("uid")) {
             let why = format!("made by its owner {} {}", text("kind"), text("name"));
             return left_out(scope, why);
         }
@@ -323,6 +324,18 @@ fn own_webhooks(inventory: &Inventory, namespaces: &[String], scope: &mut Scope)
             if ours {
                 scope.owned.push(configuration.id());
             }
+        }
+    }
+}
+
+/// An API that a protected Service answers; those of definitions have none, and are made anew.
+fn own_api_services(inventory: &Inventory, namespaces: &[String], scope: &mut Scope) {
+    for service in inventory.of_kind("apiregistration.k8s.io", "APIService") {
+        let ours = service
+            .text("/spec/service/namespace")
+            .is_some_and(|namespace| is_protected(namespace, namespaces));
+        if ours {
+            scope.owned.push(service.id());
         }
     }
 }

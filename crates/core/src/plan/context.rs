@@ -1,9 +1,13 @@
-//! What the rules look at: the carried things by identity, with the steps that write them.
+//! What the rules look at: the carried things by identity, with the steps that write them, and by what else they are
+//! looked for, so that no rule looks at everything for each thing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::links::{self, Link};
+use super::operators::{Grounds, operators};
+use super::selecting::{ByLabel, own_labels, pod_labels};
 use crate::backup::{Member, Part, PointContent};
 use crate::driver::Role;
 use crate::inventory::{Inventory, LeftOut, Thing, ThingId, inside_scope};
@@ -20,8 +24,24 @@ pub(super) struct Context<'a> {
     pub(super) members: &'a [Member],
     /// Kinds that the target serves.
     pub(super) target: &'a Inventory,
-    /// Workloads that are operators of carried definitions: by group and plural.
-    pub(super) operators: BTreeMap<(String, String), BTreeSet<ThingId>>,
+    /// Workloads that are operators of carried definitions: by group and plural, with what tells so.
+    pub(super) operators: BTreeMap<(String, String), BTreeMap<ThingId, Grounds>>,
+    /// What texts of a workload name, by workload.
+    pub(super) links: BTreeMap<ThingId, Vec<Link>>,
+    /// Carried workloads by the labels of their pods.
+    pub(super) pods: ByLabel<'a>,
+    /// Carried Services by their own labels.
+    pub(super) services: ByLabel<'a>,
+    /// Workloads that are not carried, as their owner makes them, by the labels of their pods.
+    pub(super) children: ByLabel<'a>,
+    /// Workloads by namespace and ServiceAccount.
+    by_account: BTreeMap<&'a str, BTreeMap<&'a str, Vec<&'a Thing>>>,
+    by_uid: BTreeMap<&'a str, &'a Thing>,
+    engines: BTreeMap<&'a ThingId, &'a Member>,
+    /// Groups of carried things by their kind.
+    groups: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    operator_ids: BTreeSet<ThingId>,
+    namespaces: BTreeSet<&'a str>,
 }
 
 /// Id of the step that writes a thing.
@@ -37,6 +57,9 @@ pub(super) fn ready_step(member: &str) -> String {
     format!("ready {member}")
 }
 
+/// Owners of owners are followed so far.
+const OWNERS_MAX: usize = 8;
+
 impl<'a> Context<'a> {
     pub(super) fn of(
         point: &'a PointContent,
@@ -50,39 +73,56 @@ impl<'a> Context<'a> {
             .chain(&point.owned)
             .filter_map(|id| Some((id.clone(), objects.get(id)?)))
             .collect();
+        let carried = || things.values().copied();
+        let left_out = scope
+            .left_out
+            .iter()
+            .filter_map(|one| objects.get(&one.thing));
+        let mut by_account: BTreeMap<_, BTreeMap<_, Vec<&Thing>>> = BTreeMap::new();
+        for thing in carried() {
+            if let (Some(namespace), Some(account)) = (thing.namespace(), account(thing)) {
+                let near = by_account.entry(namespace).or_default();
+                near.entry(account).or_default().push(thing);
+            }
+        }
+        let mut groups: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for thing in carried() {
+            let of_kind = groups.entry(&thing.resource.kind).or_default();
+            of_kind.insert(&thing.resource.group);
+        }
+        let is_service = |thing: &&Thing| thing.id().is("", "Service");
         let mut context = Self {
+            pods: ByLabel::of(carried().filter(|one| one.pod_spec().is_some()), pod_labels),
+            services: ByLabel::of(carried().filter(is_service), own_labels),
+            children: ByLabel::of(left_out.filter(|one| one.pod_spec().is_some()), pod_labels),
+            by_account,
+            groups,
+            by_uid: objects.iter().map(|thing| (thing.uid(), thing)).collect(),
+            engines: point
+                .members
+                .iter()
+                .filter(|member| role(member) != Role::Volume)
+                .map(|member| (&member.thing, member))
+                .collect(),
             things,
             objects,
             parts: &point.parts,
             members: &point.members,
             target,
             operators: BTreeMap::new(),
+            links: BTreeMap::new(),
+            operator_ids: BTreeSet::new(),
+            namespaces: point.namespaces.iter().map(String::as_str).collect(),
         };
-        context.operators = context.find_operators();
+        context.operators = operators(&context);
+        context.operator_ids = context
+            .operators
+            .values()
+            .flat_map(BTreeMap::keys)
+            .cloned()
+            .collect();
+        context.links = links::links(&context);
         (context, scope.left_out)
-    }
-
-    fn find_operators(&self) -> BTreeMap<(String, String), BTreeSet<ThingId>> {
-        let mut found: BTreeMap<(String, String), BTreeSet<ThingId>> = BTreeMap::new();
-        for definition in self.of_kind("apiextensions.k8s.io", "CustomResourceDefinition") {
-            let group = definition.text("/spec/group").unwrap_or_default();
-            let plural = definition.text("/spec/names/plural").unwrap_or_default();
-            for (namespace, account) in crate::inventory::writers(self.objects, group, plural) {
-                for thing in self.things.values() {
-                    let uses = thing.namespace() == Some(&namespace)
-                        && thing.pod_spec().is_some_and(|spec| {
-                            spec.get("serviceAccountName").and_then(Value::as_str) == Some(&account)
-                        });
-                    if uses {
-                        found
-                            .entry((group.to_owned(), plural.to_owned()))
-                            .or_default()
-                            .insert(thing.id());
-                    }
-                }
-            }
-        }
-        found
     }
 
     pub(super) fn of_kind<'b>(
@@ -90,9 +130,10 @@ impl<'a> Context<'a> {
         group: &'b str,
         kind: &'b str,
     ) -> impl Iterator<Item = &'a Thing> + 'b {
+        // Identities are ordered by group and kind: all of one kind stand together.
         self.things
-            .iter()
-            .filter(move |(id, _)| id.is(group, kind))
+            .range(ThingId::cluster(group, kind, "")..)
+            .take_while(move |(id, _)| id.is(group, kind))
             .map(|(_, thing)| *thing)
     }
 
@@ -100,8 +141,33 @@ impl<'a> Context<'a> {
         self.things.contains_key(id)
     }
 
+    /// Carried things that a reference means: of this kind and name, in this namespace or of the cluster.
+    pub(super) fn meant(
+        &self,
+        group: Option<&str>,
+        kind: &str,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Vec<ThingId> {
+        let groups = self.groups.get(kind).into_iter().flatten();
+        groups
+            .filter(|one| group.is_none_or(|group| group == **one))
+            .filter_map(|group| {
+                let near = namespace.map(|one| ThingId::namespaced(group, kind, one, name));
+                near.into_iter()
+                    .chain([ThingId::cluster(group, kind, name)])
+                    .find(|id| self.has(id))
+            })
+            .collect()
+    }
+
+    /// True for a namespace that the point holds.
+    pub(super) fn is_protected(&self, namespace: &str) -> bool {
+        self.namespaces.contains(namespace)
+    }
+
     pub(super) fn is_operator(&self, id: &ThingId) -> bool {
-        self.operators.values().any(|all| all.contains(id))
+        self.operator_ids.contains(id)
     }
 
     /// Things that run pods.
@@ -111,48 +177,72 @@ impl<'a> Context<'a> {
             .filter_map(|thing| Some((*thing, thing.pod_spec()?)))
     }
 
+    /// Workloads that run as this ServiceAccount.
+    pub(super) fn users_of(&self, namespace: &str, account: &str) -> &[&'a Thing] {
+        self.by_account
+            .get(namespace)
+            .and_then(|near| near.get(account))
+            .map_or(&[], Vec::as_slice)
+    }
+
     /// Databases and queues among the members.
     pub(super) fn engines(&self) -> impl Iterator<Item = &'a Member> {
         self.members
             .iter()
-            .filter(|member| !member.thing.is("", "PersistentVolumeClaim"))
+            .filter(|member| role(member) != Role::Volume)
+    }
+
+    /// The database or queue that a workload is.
+    pub(super) fn engine(&self, id: &ThingId) -> Option<&'a Member> {
+        self.engines.get(id).copied()
+    }
+
+    /// The carried thing that a child comes from, through its owners and theirs.
+    pub(super) fn root(&self, child: &Thing) -> Option<&'a Thing> {
+        let mut at = self.owner(child)?;
+        for _ in 0..OWNERS_MAX {
+            if self.has(&at.id()) {
+                return Some(at);
+            }
+            at = self.owner(at)?;
+        }
+        None
+    }
+
+    fn owner(&self, child: &Thing) -> Option<&'a Thing> {
+        child
+            .list("/metadata/ownerReferences")
+            .iter()
+            .filter_map(|owner| owner.get("uid").and_then(Value::as_str))
+            .filter(|uid| !uid.is_empty())
+            .find_map(|uid| self.by_uid.get(uid).copied())
     }
 
     /// The workloads behind a Service, by its selector.
     pub(super) fn behind(&self, service: &Thing) -> Vec<ThingId> {
-        let Some(selector) = service
-            .object
-            .pointer("/spec/selector")
-            .and_then(Value::as_object)
-            .filter(|selector| !selector.is_empty())
-        else {
-            return Vec::new();
-        };
-        self.things
-            .values()
-            .filter(|thing| thing.namespace() == service.namespace())
-            .filter(|thing| {
-                let labels = match thing.resource.kind.as_str() {
-                    "Pod" => thing.object.pointer("/metadata/labels"),
-                    _ => thing.object.pointer("/spec/template/metadata/labels"),
-                };
-                thing.pod_spec().is_some()
-                    && labels.is_some_and(|labels| {
-                        selector
-                            .iter()
-                            .all(|(key, value)| labels.get(key) == Some(value))
-                    })
-            })
-            .map(|thing| thing.id())
-            .collect()
+        let selector = service.at("/spec/selector");
+        match (service.namespace(), selector.and_then(Value::as_object)) {
+            (Some(namespace), Some(selector)) => self
+                .pods
+                .with(namespace, selector)
+                .iter()
+                .map(|thing| thing.id())
+                .collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// What a dependent must wait for so that a workload works: its engine's own check where there is one.
     pub(super) fn works_step(&self, workload: &ThingId) -> String {
-        self.engines()
-            .find(|member| member.thing == *workload)
+        self.engine(workload)
             .map_or_else(|| write_step(workload), |member| ready_step(&member.name))
     }
+}
+
+/// The ServiceAccount that the pods of a workload run as, `default` if it names none.
+pub(super) fn account(thing: &Thing) -> Option<&str> {
+    let named = thing.pod_spec()?.get("serviceAccountName");
+    Some(named.and_then(Value::as_str).unwrap_or("default"))
 }
 
 /// Names that Refloat itself uses are nobody's application.

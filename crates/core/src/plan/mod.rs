@@ -5,28 +5,37 @@
 
 mod clean;
 mod context;
+mod cycles;
 mod explain;
+mod links;
+mod operators;
 mod order;
+mod page;
 mod phases;
 mod preflight;
 mod rules;
+mod selecting;
 mod steps;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::backup::PointContent;
 use crate::driver::Problem;
 use crate::inventory::{Inventory, LeftOut};
 use crate::names::{RunId, SiteName};
 use crate::recovery::Existing;
-use crate::run::{Edge, RunKind, RunPlan};
+use crate::run::{Edge, RunKind, RunPlan, Step};
 
 pub use clean::clean;
+pub use cycles::Broken;
+pub use page::page;
 pub use rules::{RULES, Rule};
 
 use context::Context;
+use rules::Drawn;
 
 /// Why the source cannot write any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +82,8 @@ pub struct Planned {
     pub left_out: Vec<LeftOut>,
     /// What a person should know.
     pub warnings: Vec<String>,
+    /// Edges that were left out because they closed a cycle; each kind of them is in the warnings.
+    pub broken: Vec<Broken>,
 }
 
 /// Plans a recovery, or says everything that stands against it.
@@ -87,20 +98,13 @@ pub fn plan(
     let mut problems = preflight::check(&context, point, objects, target, goal);
     let mut warnings = Vec::new();
     let mut steps = steps::steps(&context, point, goal, &mut problems);
-    for rule in RULES {
-        for drawn in (rule.draw)(&context) {
-            if let Some(step) = steps.get_mut(&drawn.step)
-                && drawn.step != drawn.on
-            {
-                let edge = Edge::new(&drawn.on, rule.name, drawn.evidence);
-                step.needs.insert(edge.with(drawn.confidence));
-            }
-        }
-    }
-    let known: Vec<String> = steps.keys().cloned().collect();
-    for step in steps.values_mut() {
-        step.needs.retain(|edge| known.contains(&edge.on));
-    }
+    draw(&context, &mut steps);
+    rules::take_away(&context, &mut steps, &mut problems, &mut warnings);
+    let broken = cycles::break_cycles(&mut steps).unwrap_or_else(|found| {
+        problems.extend(found);
+        Vec::new()
+    });
+    warnings.extend(cycles::warnings(&broken));
     if objects.kubernetes_version != target.kubernetes_version
         && !target.kubernetes_version.is_empty()
     {
@@ -114,16 +118,10 @@ pub fn plan(
             "nobody has fenced the source; it is taken for dead: {reason}"
         ));
     }
-    let ordered = match order::order(steps) {
-        Ok(ordered) => ordered,
-        Err(problem) => {
-            problems.push(problem);
-            Vec::new()
-        }
-    };
     if !problems.is_empty() {
         return Err(problems);
     }
+    let ordered = order::order(steps).map_err(|problem| vec![problem])?;
     let plan = RunPlan {
         kind: RunKind::Restore,
         run: goal.run.clone(),
@@ -137,5 +135,41 @@ pub fn plan(
         plan,
         left_out,
         warnings,
+        broken,
     })
+}
+
+/// Asks all rules. Of several places in which one rule sees the same edge the surest is kept, then the first.
+fn draw(context: &Context<'_>, steps: &mut BTreeMap<String, Step>) {
+    let places: BTreeMap<String, usize> = steps.keys().cloned().zip(0..).collect();
+    let mut needs: Vec<Vec<Edge>> = vec![Vec::new(); steps.len()];
+    for rule in RULES {
+        let mut of_rule: BTreeMap<(usize, usize), Drawn> = BTreeMap::new();
+        for drawn in (rule.draw)(context) {
+            let (step, on) = (places.get(&drawn.step), places.get(&drawn.on));
+            let (Some(step), Some(on)) = (step, on) else {
+                continue;
+            };
+            if step == on {
+                continue;
+            }
+            match of_rule.entry((*step, *on)) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(drawn);
+                }
+                Entry::Occupied(mut kept) if kept.get().confidence < drawn.confidence => {
+                    kept.insert(drawn);
+                }
+                Entry::Occupied(_) => {}
+            }
+        }
+        for ((step, _), drawn) in of_rule {
+            let edge = Edge::new(&drawn.on, rule.name, drawn.evidence);
+            needs[step].push(edge.with(drawn.confidence));
+        }
+    }
+    for (step, needs) in steps.values_mut().zip(needs) {
+        step.needs.extend(needs);
+        step.needs.retain(|edge| places.contains_key(&edge.on));
+    }
 }

@@ -1,78 +1,65 @@
-//! Steps in an order that respects all edges; the same for the same steps, however they came. A cycle is an error that
-//! names its edges and the rules that drew them.
+//! Steps in an order that respects all edges; the same for the same steps, however they came.
+//!
+//! Cycles are `cycles`' matter: there is none left. Called by `plan`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use crate::driver::Problem;
-use crate::run::Step;
+use crate::run::{Phase, Step};
 
+/// Of the steps that may come next the one of the earliest phase, then the first by its id.
 pub(super) fn order(steps: BTreeMap<String, Step>) -> Result<Vec<Step>, Problem> {
-    let mut waiting: BTreeMap<String, usize> = BTreeMap::new();
-    let mut dependents: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for step in steps.values() {
-        let on: BTreeSet<&String> = step.needs.iter().map(|edge| &edge.on).collect();
-        waiting.insert(step.id.clone(), on.len());
-        for one in on {
-            dependents
-                .entry(one.clone())
-                .or_default()
-                .push(step.id.clone());
-        }
-    }
-    let key = |id: &String| (steps.get(id).map(|step| step.phase), id.clone());
-    let mut free: BTreeSet<_> = waiting
+    let count = steps.len();
+    let (mut waiting, dependents, phases) = edges(&steps);
+    // Ids are sorted: a smaller place is a smaller id.
+    let mut free: BinaryHeap<Reverse<(Phase, usize)>> = waiting
         .iter()
-        .filter(|(_, count)| **count == 0)
-        .map(|(id, _)| key(id))
+        .zip(&phases)
+        .enumerate()
+        .filter(|(_, (left, _))| **left == 0)
+        .map(|(place, (_, phase))| Reverse((*phase, place)))
         .collect();
-    let mut ordered = Vec::new();
-    while let Some(first) = free.pop_first() {
-        let (_, id) = first;
-        for dependent in dependents.remove(&id).unwrap_or_default() {
-            if let Some(count) = waiting.get_mut(&dependent) {
-                *count -= 1;
-                if *count == 0 {
-                    free.insert(key(&dependent));
-                }
+    let mut position = vec![count; count];
+    let mut next = 0;
+    while let Some(Reverse((_, place))) = free.pop() {
+        position[place] = next;
+        next += 1;
+        for dependent in &dependents[place] {
+            waiting[*dependent] -= 1;
+            if waiting[*dependent] == 0 {
+                free.push(Reverse((phases[*dependent], *dependent)));
             }
         }
-        waiting.remove(&id);
-        ordered.push(id);
     }
-    if !waiting.is_empty() {
-        return Err(cycle(&steps, &waiting));
+    if next < count {
+        return Err(Problem::stuck(
+            "plan-cycle",
+            "steps wait for each other",
+            "report this plan",
+        ));
     }
-    let mut steps = steps;
-    Ok(ordered.iter().filter_map(|id| steps.remove(id)).collect())
+    let mut ordered: Vec<(usize, Step)> = position.into_iter().zip(steps.into_values()).collect();
+    ordered.sort_by_key(|(position, _)| *position);
+    Ok(ordered.into_iter().map(|(_, step)| step).collect())
 }
 
-/// Walks backwards from any step that is left until one comes again.
-fn cycle(steps: &BTreeMap<String, Step>, left: &BTreeMap<String, usize>) -> Problem {
-    let mut path: Vec<(String, String)> = Vec::new();
-    let mut at = left.keys().next().cloned().unwrap_or_default();
-    loop {
-        if let Some(start) = path.iter().position(|(id, _)| *id == at) {
-            let edges: Vec<String> = path[start..]
-                .iter()
-                .map(|(id, rule)| format!("`{id}` waits by {rule}"))
-                .collect();
-            return Problem::stuck(
-                "plan-cycle",
-                format!("steps wait for each other: {}", edges.join(", for ")),
-                "take one of these dependencies out of the application",
-            );
+/// By place: how many others a step waits for, who waits for it, its phase.
+fn edges(steps: &BTreeMap<String, Step>) -> (Vec<usize>, Vec<Vec<usize>>, Vec<Phase>) {
+    let places: BTreeMap<&str, usize> = steps.keys().map(String::as_str).zip(0..).collect();
+    let mut waiting = vec![0; steps.len()];
+    let mut dependents = vec![Vec::new(); steps.len()];
+    for (place, step) in steps.values().enumerate() {
+        let on: BTreeSet<usize> = step
+            .needs
+            .iter()
+            .filter_map(|edge| places.get(edge.on.as_str()).copied())
+            .collect();
+        waiting[place] = on.len();
+        for one in on {
+            dependents[one].push(place);
         }
-        let next = steps
-            .get(&at)
-            .and_then(|step| step.needs.iter().find(|edge| left.contains_key(&edge.on)));
-        let Some(edge) = next else {
-            return Problem::stuck(
-                "plan-cycle",
-                "steps wait for each other",
-                "report this plan",
-            );
-        };
-        path.push((std::mem::take(&mut at), edge.rule.clone()));
-        at = edge.on.clone();
     }
+    let phases = steps.values().map(|step| step.phase).collect();
+    (waiting, dependents, phases)
 }

@@ -1,16 +1,19 @@
 //! Where a thing sits.
 
 use super::context::Context;
-use crate::inventory::Thing;
+use super::links::servers;
+use crate::inventory::{Thing, ThingId};
 use crate::run::Phase;
 
-pub(super) fn phase(context: &Context<'_>, thing: &Thing) -> Phase {
-    let id = thing.id();
-    if context.engines().any(|member| member.thing == id) {
+pub(super) fn phase(context: &Context<'_>, id: &ThingId, thing: &Thing) -> Phase {
+    if context.engine(id).is_some() {
         return Phase::Databases;
     }
-    if context.is_operator(&id) {
+    if context.is_operator(id) {
         return Phase::Operators;
+    }
+    if let Some(phase) = servers::phase(id) {
+        return phase;
     }
     match (id.group.as_str(), id.kind.as_str()) {
         ("", "Service") if thing.text("/spec/type") == Some("LoadBalancer") => Phase::Traffic,

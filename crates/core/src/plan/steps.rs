@@ -73,7 +73,6 @@ pub(super) fn steps(
             }
         }
     }
-    amend_before_fill(point, &mut steps);
     let end = step(
         "vault-access-end",
         Phase::Clean,
@@ -87,14 +86,16 @@ pub(super) fn steps(
         .chain([("vault-access".to_owned(), "MOVERS_GONE_FIRST")])
         .collect();
     steps.push(cleanup(needing(end, &reaped)));
-    steps
+    let mut steps = steps
         .into_iter()
         .map(|step| (step.id.clone(), step))
-        .collect()
+        .collect();
+    amend_before_fill(point, &mut steps);
+    steps
 }
 
 /// A volume of a held member is filled once its engine has said what its files need.
-fn amend_before_fill(point: &PointContent, steps: &mut [Step]) {
+fn amend_before_fill(point: &PointContent, steps: &mut BTreeMap<String, Step>) {
     for part in &point.parts {
         let of_part = |member: &&Member| {
             context::role(member) != Role::Volume
@@ -103,7 +104,7 @@ fn amend_before_fill(point: &PointContent, steps: &mut [Step]) {
         };
         let fill = format!("fill {}", part.id);
         for member in point.members.iter().filter(of_part) {
-            if let Some(step) = steps.iter_mut().find(|step| step.id == fill) {
+            if let Some(step) = steps.get_mut(&fill) {
                 step.needs.insert(Edge::new(
                     &format!("amend {}", member.name),
                     "AMEND_BEFORE_FILL",
@@ -160,7 +161,7 @@ fn write(context: &Context<'_>, thing: &Thing, goal: &Goal) -> Step {
     let resource = resource(context, thing);
     let mut object = clean(&thing.object);
     object["apiVersion"] = json!(resource.api_version());
-    let phase = phases::phase(context, thing);
+    let phase = phases::phase(context, &id, thing);
     let verb = if is_made_by_cluster(&id) {
         "await"
     } else {

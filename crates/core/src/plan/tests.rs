@@ -1,6 +1,12 @@
-//! Plans as golden text, everything that stands against one, and what holds for every plan.
+//! Plans as golden text, everything that stands against one, the edges that each rule draws and does not draw, and what
+//! holds for every plan.
 
+mod authors;
+mod cycles;
 mod fixture;
 mod golden;
+mod ground;
 mod preflight;
 mod property;
+mod references;
+mod texts;

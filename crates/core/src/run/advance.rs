@@ -57,6 +57,8 @@ pub fn eligible<'a>(plan: &'a RunPlan, progress: &Progress) -> Vec<&'a Step> {
         return Vec::new();
     }
     let giving_up = progress.failing().is_some();
+    let by_id = plan.by_id();
+    let cleans_up = |id: &str| by_id.get(id).is_some_and(|step| step.cleanup);
     plan.steps
         .iter()
         .filter(|step| !progress.is_done(&step.id))
@@ -64,7 +66,7 @@ pub fn eligible<'a>(plan: &'a RunPlan, progress: &Progress) -> Vec<&'a Step> {
             let cleaned_before = step
                 .needs
                 .iter()
-                .filter(|edge| plan.step(&edge.on).is_some_and(|on| on.cleanup))
+                .filter(|edge| cleans_up(&edge.on))
                 .all(|edge| progress.is_done(&edge.on));
             let open = step.needs.iter().all(|edge| progress.is_done(&edge.on));
             if giving_up {

@@ -116,6 +116,7 @@ fn step_time(progress: &Progress, step: &Step) -> Option<StepTime> {
 /// From the step that was done last, always to the one of its needs that was done last.
 fn critical_path(plan: &RunPlan, progress: &Progress) -> Vec<StepTime> {
     let done = |step: &&Step| times(progress, step).map(|(_, _, at)| at);
+    let by_id = plan.by_id();
     let mut at = plan
         .steps
         .iter()
@@ -130,7 +131,7 @@ fn critical_path(plan: &RunPlan, progress: &Progress) -> Vec<StepTime> {
         at = step
             .needs
             .iter()
-            .filter_map(|edge| plan.step(&edge.on))
+            .filter_map(|edge| by_id.get(edge.on.as_str()).copied())
             .filter(|step| done(step).is_some())
             .max_by_key(done);
     }

@@ -2,13 +2,15 @@
 
 use serde_json::Value;
 
-use super::super::context::{Context, write_step};
-use super::{Drawn, Rule};
+use super::super::context::{Context, account, write_step};
+use super::super::links::spec_path;
+use super::{CERTAIN, Drawn, Rule};
 use crate::inventory::{Thing, ThingId};
 
 pub(super) const RULE: Rule = Rule {
     name: "ACCOUNT_BEFORE_USER",
     reason: "a pod is refused without its ServiceAccount, and an operator without its rights crashes or does half",
+    confidence: CERTAIN,
     draw,
 };
 
@@ -16,43 +18,36 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 
 fn draw(context: &Context<'_>) -> Vec<Drawn> {
     let mut drawn = Vec::new();
-    let bindings: Vec<&Thing> = context
+    let bindings = context
         .of_kind(RBAC, "RoleBinding")
-        .chain(context.of_kind(RBAC, "ClusterRoleBinding"))
-        .collect();
-    for binding in &bindings {
+        .chain(context.of_kind(RBAC, "ClusterRoleBinding"));
+    for binding in bindings {
         drawn.extend(role_of(context, binding));
+        let step = write_step(&binding.id());
         for (namespace, name) in subjects(binding) {
             let account = ThingId::namespaced("", "ServiceAccount", &namespace, &name);
             if context.has(&account) {
-                let step = write_step(&binding.id());
-                drawn.push(Drawn::new(step, write_step(&account), "subjects"));
+                let evidence = format!("{}: subjects", binding.id());
+                drawn.push(Drawn::new(step.clone(), write_step(&account), evidence));
+            }
+            for thing in context.users_of(&namespace, &name) {
+                let evidence = format!("{} gives rights to ServiceAccount {name}", binding.id());
+                drawn.push(Drawn::new(write_step(&thing.id()), step.clone(), evidence));
             }
         }
     }
-    for (thing, spec) in context.workloads() {
-        let namespace = thing.namespace().unwrap_or_default();
-        let account = spec
-            .get("serviceAccountName")
-            .and_then(Value::as_str)
-            .unwrap_or("default");
+    for (thing, _) in context.workloads() {
+        let (Some(namespace), Some(account)) = (thing.namespace(), account(thing)) else {
+            continue;
+        };
         let id = ThingId::namespaced("", "ServiceAccount", namespace, account);
         if context.has(&id) {
-            let step = write_step(&thing.id());
-            drawn.push(Drawn::new(step, write_step(&id), "serviceAccountName"));
-        }
-        for binding in &bindings {
-            let ours = subjects(binding)
-                .iter()
-                .any(|(where_, name)| where_ == namespace && name == account);
-            if ours {
-                let evidence = format!("{} gives rights to ServiceAccount {account}", binding.id());
-                drawn.push(Drawn::new(
-                    write_step(&thing.id()),
-                    write_step(&binding.id()),
-                    evidence,
-                ));
-            }
+            let evidence = format!("{}: {}.serviceAccountName", thing.id(), spec_path(thing));
+            drawn.push(Drawn::new(
+                write_step(&thing.id()),
+                write_step(&id),
+                evidence,
+            ));
         }
     }
     drawn
@@ -64,9 +59,10 @@ fn role_of(context: &Context<'_>, binding: &Thing) -> Option<Drawn> {
         "ClusterRole" => ThingId::cluster(RBAC, "ClusterRole", name),
         _ => ThingId::namespaced(RBAC, "Role", binding.namespace()?, name),
     };
+    let evidence = format!("{}: roleRef", binding.id());
     context
         .has(&id)
-        .then(|| Drawn::new(write_step(&binding.id()), write_step(&id), "roleRef"))
+        .then(|| Drawn::new(write_step(&binding.id()), write_step(&id), evidence))
 }
 
 fn subjects(binding: &Thing) -> Vec<(String, String)> {

@@ -1,11 +1,12 @@
 //! A custom resource waits for its definition.
 
 use super::super::context::{Context, write_step};
-use super::{Drawn, Rule};
+use super::{CERTAIN, Drawn, Rule};
 
 pub(super) const RULE: Rule = Rule {
     name: "CRD_BEFORE_CR",
     reason: "a kind is not served before its definition is established",
+    confidence: CERTAIN,
     draw,
 };
 

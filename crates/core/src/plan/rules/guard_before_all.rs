@@ -1,11 +1,12 @@
 //! Everything waits for phase 0.
 
 use super::super::context::{Context, write_step};
-use super::{Drawn, Rule};
+use super::{CERTAIN, Drawn, Rule};
 
 pub(super) const RULE: Rule = Rule {
     name: "GUARD_BEFORE_ALL",
     reason: "nothing is written before evidence and access are there",
+    confidence: CERTAIN,
     draw,
 };
 

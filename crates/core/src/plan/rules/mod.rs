@@ -3,18 +3,36 @@
 
 mod account_before_user;
 mod crd_before_cr;
+mod custom_reference;
 mod database_before_client;
+mod databases_before_unknown_client;
+mod flux_depends_on;
 mod guard_before_all;
+mod helm_hook;
 mod namespace_before_contents;
 mod operator_before_its_cr;
+mod policy_before_pods;
 mod reference_before_reader;
+mod server_before_client;
 mod service_before_workload;
+mod sync_wave;
 mod traffic_last;
+mod typed_reference;
+mod users_word;
 mod volume_before_pod;
+mod wait_before_start;
+mod waves;
 mod webhook_after_backend;
 
 use super::context::Context;
 use crate::run::Confidence;
+
+pub(super) use users_word::take_away;
+
+/// For rules that are always certain.
+const CERTAIN: &[Confidence] = &[Confidence::Certain];
+/// For rules that repeat what an author says.
+const HIGH: &[Confidence] = &[Confidence::High];
 
 /// A rule.
 pub struct Rule {
@@ -22,6 +40,8 @@ pub struct Rule {
     pub name: &'static str,
     /// Why.
     pub reason: &'static str,
+    /// How sure its edges are, each degree that it gives.
+    pub confidence: &'static [Confidence],
     pub(super) draw: fn(&Context<'_>) -> Vec<Drawn>,
 }
 
@@ -54,17 +74,27 @@ impl Drawn {
     }
 }
 
-/// All rules.
+/// All rules, of two that are equally sure the stronger first: of a cycle the last one's edge is left out.
 pub static RULES: &[Rule] = &[
     guard_before_all::RULE,
     namespace_before_contents::RULE,
     crd_before_cr::RULE,
     operator_before_its_cr::RULE,
     reference_before_reader::RULE,
+    typed_reference::RULE,
     account_before_user::RULE,
+    policy_before_pods::RULE,
     volume_before_pod::RULE,
     service_before_workload::RULE,
-    database_before_client::RULE,
+    custom_reference::RULE,
     webhook_after_backend::RULE,
+    users_word::RULE,
+    wait_before_start::RULE,
+    sync_wave::RULE,
+    helm_hook::RULE,
+    flux_depends_on::RULE,
+    database_before_client::RULE,
+    server_before_client::RULE,
     traffic_last::RULE,
+    databases_before_unknown_client::RULE,
 ];

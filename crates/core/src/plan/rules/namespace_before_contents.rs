@@ -1,12 +1,13 @@
 //! What lives in a namespace waits for it.
 
 use super::super::context::{Context, hand_over_step, write_step};
-use super::{Drawn, Rule};
+use super::{CERTAIN, Drawn, Rule};
 use crate::inventory::ThingId;
 
 pub(super) const RULE: Rule = Rule {
     name: "NAMESPACE_BEFORE_CONTENTS",
     reason: "the API server refuses objects of a namespace that is not there, and pods before its default ServiceAccount",
+    confidence: CERTAIN,
     draw,
 };
 

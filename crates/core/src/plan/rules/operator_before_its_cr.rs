@@ -7,6 +7,7 @@ use crate::run::Confidence;
 pub(super) const RULE: Rule = Rule {
     name: "OPERATOR_BEFORE_ITS_CR",
     reason: "a resource whose operator does not run is created and nothing happens; its webhooks do not answer",
+    confidence: &[Confidence::High, Confidence::Medium],
     draw,
 };
 
@@ -17,25 +18,13 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
         let plural = definition.text("/spec/names/plural").unwrap_or_default();
         let kind = definition.text("/spec/names/kind").unwrap_or_default();
         let key = (group.to_owned(), plural.to_owned());
-        for operator in context.operators.get(&key).into_iter().flatten() {
-            let evidence = format!("its ServiceAccount may write {plural}.{group}");
-            drawn.push(
-                Drawn::new(
-                    write_step(operator),
-                    write_step(&definition.id()),
-                    evidence.clone(),
-                )
-                .with(Confidence::High),
-            );
+        for (operator, grounds) in context.operators.get(&key).into_iter().flatten() {
+            let waits = |step: String, on: String| {
+                Drawn::new(step, on, grounds.evidence.clone()).with(grounds.confidence)
+            };
+            drawn.push(waits(write_step(operator), write_step(&definition.id())));
             for thing in context.of_kind(group, kind) {
-                drawn.push(
-                    Drawn::new(
-                        write_step(&thing.id()),
-                        write_step(operator),
-                        evidence.clone(),
-                    )
-                    .with(Confidence::High),
-                );
+                drawn.push(waits(write_step(&thing.id()), write_step(operator)));
             }
         }
     }

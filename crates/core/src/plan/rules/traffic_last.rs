@@ -1,89 +1,159 @@
 //! What brings users in waits for all that it serves.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::super::context::{Context, write_step};
 use super::super::phases::phase;
 use super::{Drawn, Rule};
 use crate::inventory::{Thing, ThingId};
-use crate::run::Phase;
+use crate::run::{Confidence, Phase};
 
 pub(super) const RULE: Rule = Rule {
     name: "TRAFFIC_LAST",
     reason: "users who come before the application works see errors, and may make it fail",
+    confidence: &[Confidence::Certain, Confidence::Medium],
     draw,
 };
 
+const GATEWAY: &str = "gateway.networking.k8s.io";
+
 fn draw(context: &Context<'_>) -> Vec<Drawn> {
+    let gateways = behind_gateways(context);
     let mut drawn = Vec::new();
-    for thing in context.things.values() {
-        if phase(context, thing) != Phase::Traffic {
+    for (id, thing) in &context.things {
+        if phase(context, id, thing) != Phase::Traffic {
             continue;
         }
-        let services = if thing.id().is("", "Service") {
-            vec![thing.id()]
+        let step = write_step(id);
+        let services = if id.is("", "Service") {
+            vec![(id.clone(), "spec.selector".to_owned())]
         } else {
             served(thing)
         };
-        let mut workloads = Vec::new();
-        for id in &services {
-            if let Some(service) = context.things.get(id) {
-                if *id != thing.id() {
+        let mut workloads: Vec<(ThingId, String)> = Vec::new();
+        for (service, field) in &services {
+            if let Some(found) = context.things.get(service) {
+                let evidence = format!("{id}: {field}");
+                if service != id {
                     drawn.push(Drawn::new(
-                        write_step(&thing.id()),
-                        write_step(id),
-                        "its backend",
+                        step.clone(),
+                        write_step(service),
+                        evidence.clone(),
                     ));
                 }
-                workloads.extend(context.behind(service));
+                let behind = context.behind(found).into_iter();
+                workloads.extend(behind.map(|workload| (workload, evidence.clone())));
             }
         }
+        workloads.extend(gateways.get(id).into_iter().flatten().cloned());
         if workloads.is_empty() {
-            // What it serves is not known: it waits for every workload.
-            workloads = context.workloads().map(|(thing, _)| thing.id()).collect();
+            drawn.extend(unknown(context, thing));
         }
-        for workload in workloads {
-            drawn.push(Drawn::new(
-                write_step(&thing.id()),
-                context.works_step(&workload),
-                format!("it leads to {workload}"),
-            ));
+        for (workload, evidence) in workloads {
+            let on = context.works_step(&workload);
+            drawn.push(Drawn::new(step.clone(), on, evidence));
         }
     }
     drawn
 }
 
-/// Services that an Ingress or a route names, wherever they stand in it.
-fn served(thing: &Thing) -> Vec<ThingId> {
-    let mut names = Vec::new();
-    walk(&thing.object["spec"], &mut names);
-    let namespace = thing.namespace().unwrap_or_default();
-    names
+/// What it serves is not known: it waits for every workload of its namespace, or, if there is none, for all.
+fn unknown(context: &Context<'_>, thing: &Thing) -> Vec<Drawn> {
+    let near: Vec<ThingId> = context
+        .pods
+        .all(thing.namespace().unwrap_or_default())
+        .map(Thing::id)
+        .collect();
+    let workloads = if near.is_empty() {
+        context.workloads().map(|(thing, _)| thing.id()).collect()
+    } else {
+        near
+    };
+    workloads
         .iter()
-        .map(|name| ThingId::namespaced("", "Service", namespace, name))
+        .map(|workload| {
+            let evidence = "what it leads to is not known: it waits for all";
+            let step = write_step(&thing.id());
+            Drawn::new(step, context.works_step(workload), evidence).with(Confidence::Medium)
+        })
         .collect()
 }
 
-fn walk(value: &Value, names: &mut Vec<String>) {
+/// Workloads behind the routes of each Gateway.
+fn behind_gateways(context: &Context<'_>) -> BTreeMap<ThingId, Vec<(ThingId, String)>> {
+    let mut found: BTreeMap<ThingId, Vec<(ThingId, String)>> = BTreeMap::new();
+    for route in context.things.values() {
+        if route.resource.group != GATEWAY {
+            continue;
+        }
+        for parent in route.list("/spec/parentRefs") {
+            let text = |key: &str| parent.get(key).and_then(Value::as_str);
+            let namespace = text("namespace").or(route.namespace());
+            let (Some(namespace), Some(name)) = (namespace, text("name")) else {
+                continue;
+            };
+            let gateway = ThingId::namespaced(GATEWAY, "Gateway", namespace, name);
+            for (service, field) in served(route) {
+                let service = context.things.get(&service);
+                for workload in service.map(|one| context.behind(one)).into_iter().flatten() {
+                    let evidence = format!("{}: {field}", route.id());
+                    found
+                        .entry(gateway.clone())
+                        .or_default()
+                        .push((workload, evidence));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Services that an Ingress or a route names, wherever they stand in it, with the field.
+fn served(thing: &Thing) -> Vec<(ThingId, String)> {
+    let mut found = Vec::new();
+    let namespace = thing.namespace().unwrap_or_default();
+    if let Some(spec) = thing.object.get("spec") {
+        walk(spec, "spec", namespace, &mut found);
+    }
+    found
+}
+
+fn walk(value: &Value, path: &str, near: &str, found: &mut Vec<(ThingId, String)>) {
+    let mut add = |namespace: &str, reference: &Value, path: String| {
+        if let Some(name) = reference.get("name").and_then(Value::as_str) {
+            found.push((ThingId::namespaced("", "Service", namespace, name), path));
+        }
+    };
     match value {
         Value::Object(map) => {
             for (key, inner) in map {
-                if key == "service"
-                    && let Some(name) = inner.get("name").and_then(Value::as_str)
-                {
-                    names.push(name.to_owned());
+                let path = format!("{path}.{key}");
+                if key == "service" {
+                    add(near, inner, path.clone());
                 }
                 if key == "backendRefs" {
-                    for backend in inner.as_array().into_iter().flatten() {
-                        if let Some(name) = backend.get("name").and_then(Value::as_str) {
-                            names.push(name.to_owned());
-                        }
+                    let all = inner.as_array().into_iter().flatten();
+                    for (place, backend) in all.enumerate() {
+                        let namespace = backend.get("namespace").and_then(Value::as_str);
+                        add(
+                            namespace.unwrap_or(near),
+                            backend,
+                            format!("{path}[{place}]"),
+                        );
                     }
                 }
-                walk(inner, names);
+            }
+            for (key, inner) in map {
+                walk(inner, &format!("{path}.{key}"), near, found);
             }
         }
-        Value::Array(list) => list.iter().for_each(|one| walk(one, names)),
+        Value::Array(list) => {
+            for (place, one) in list.iter().enumerate() {
+                walk(one, &format!("{path}[{place}]"), near, found);
+            }
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }

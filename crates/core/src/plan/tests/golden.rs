@@ -124,6 +124,15 @@ fn what_the_cluster_makes_itself_is_awaited_and_the_rest_is_written() {
 }
 
 #[test]
+fn the_page_tells_of_every_rule_once() {
+    let page = crate::plan::page();
+    for rule in RULES {
+        let row = format!("| {} | {} |", rule.name, rule.reason);
+        assert_eq!(page.matches(&row).count(), 1, "{row}");
+    }
+}
+
+#[test]
 fn every_edge_is_drawn_by_a_known_rule() {
     let own = [
         "SYSTEM_NAMESPACE_FIRST",
@@ -135,7 +144,8 @@ fn every_edge_is_drawn_by_a_known_rule() {
     ];
     let plan = case().plan().unwrap().plan;
     for edge in plan.steps.iter().flat_map(|step| &step.needs) {
-        let known = RULES.iter().any(|rule| rule.name == edge.rule);
+        let rule = RULES.iter().find(|rule| rule.name == edge.rule);
+        let known = rule.is_some_and(|rule| rule.confidence.contains(&edge.confidence));
         assert!(known || own.contains(&edge.rule.as_str()), "{edge:?}");
         assert!(!edge.evidence.is_empty(), "{edge:?}");
     }

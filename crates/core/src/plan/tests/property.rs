@@ -9,10 +9,10 @@ use crate::inventory::{Inventory, Thing};
 use crate::run::{RunPlan, Work};
 
 /// A small generator: the same numbers for the same seed.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -20,7 +20,7 @@ impl Random {
         usize::try_from(self.0 >> 33).unwrap() % limit
     }
 
-    fn shuffle<T>(&mut self, list: &mut [T]) {
+    pub(super) fn shuffle<T>(&mut self, list: &mut [T]) {
         for index in (1..list.len()).rev() {
             list.swap(index, self.below(index + 1));
         }
@@ -61,7 +61,7 @@ fn application(seed: u64) -> Case {
     case
 }
 
-fn permuted(case: &Case, random: &mut Random) -> Case {
+pub(super) fn permuted(case: &Case, random: &mut Random) -> Case {
     let mut things: Vec<Thing> = case.objects.iter().cloned().collect();
     random.shuffle(&mut things);
     let mut objects = Inventory::of(things);
@@ -81,7 +81,7 @@ fn permuted(case: &Case, random: &mut Random) -> Case {
     other
 }
 
-fn check_order(plan: &RunPlan) {
+pub(super) fn check_order(plan: &RunPlan) {
     let mut before: BTreeSet<&str> = BTreeSet::new();
     for step in &plan.steps {
         for edge in &step.needs {

@@ -1,0 +1,83 @@
+//! What a protection reaches: which things of the cluster are its own, and what its owners make anew.
+
+use serde_json::{Value, json};
+
+use super::{Inventory, Resource, Thing, ThingId, scope};
+
+fn thing(resource: Resource, namespace: Option<&str>, name: &str, body: &Value) -> Thing {
+    let mut object = json!({
+        "apiVersion": resource.api_version(), "kind": resource.kind, "metadata": { "name": name, "uid": name },
+    });
+    if let Some(namespace) = namespace {
+        object["metadata"]["namespace"] = json!(namespace);
+    }
+    for (key, value) in body.as_object().into_iter().flatten() {
+        match key.as_str() {
+            "owners" => object["metadata"]["ownerReferences"] = value.clone(),
+            _ => object[key] = value.clone(),
+        }
+    }
+    Thing::new(resource, object).unwrap()
+}
+
+#[test]
+fn an_api_is_owned_when_a_protected_service_answers_it() {
+    let api = |name: &str, service: &Value| {
+        let resource = Resource::cluster("apiregistration.k8s.io/v1", "APIService", "apiservices");
+        let body = json!({ "spec": { "service": service } });
+        thing(resource, None, name, &body)
+    };
+    let inventory = Inventory::of([
+        api("ours", &json!({ "namespace": "shop", "name": "metrics" })),
+        api(
+            "theirs",
+            &json!({ "namespace": "other", "name": "metrics" }),
+        ),
+        api("of-a-definition", &Value::Null),
+        api("broken", &json!({ "namespace": 7 })),
+    ]);
+    let owned = scope(&inventory, &["shop".to_owned()]).owned;
+    let ours = ThingId::cluster("apiregistration.k8s.io", "APIService", "ours");
+    assert_eq!(owned, [ours]);
+}
+
+#[test]
+fn what_an_owner_makes_anew_is_left_out_only_while_that_owner_is_there() {
+    let secret = |name: &str, uid: &Value| {
+        let resource = Resource::namespaced("v1", "Secret", "secrets");
+        let body = json!({ "owners": [{ "kind": "Maker", "name": "m", "uid": uid }] });
+        thing(resource, Some("shop"), name, &body)
+    };
+    let maker = Resource::namespaced("example.com/v1", "Maker", "makers");
+    let inventory = Inventory::of([
+        thing(maker, Some("shop"), "maker-uid", &json!({})),
+        secret("made", &json!("maker-uid")),
+        secret("orphan", &json!("gone")),
+        secret("broken", &json!(7)),
+    ]);
+    let scope = scope(&inventory, &["shop".to_owned()]);
+    let left_out: Vec<&str> = scope
+        .left_out
+        .iter()
+        .map(|one| one.thing.name.as_str())
+        .collect();
+    assert_eq!(left_out, ["made"]);
+    assert_eq!(scope.carried.len(), 3);
+}
+
+#[test]
+fn the_value_at_a_pointer_is_found_with_and_without_escapes() {
+    let resource = Resource::namespaced("v1", "ConfigMap", "configmaps");
+    let body = json!({ "spec": { "a/b": 1, "list": [{ "name": "x" }] } });
+    let thing = thing(resource, Some("shop"), "one", &body);
+    assert_eq!(thing.at("/spec/a~1b"), Some(&json!(1)));
+    assert_eq!(thing.text("/spec/list/0/name"), Some("x"));
+    for nothing in [
+        "/spec/list/1/name",
+        "/spec/list/x",
+        "/spec/list/0/name/more",
+        "/none",
+    ] {
+        assert_eq!(thing.at(nothing), None, "{nothing}");
+    }
+}

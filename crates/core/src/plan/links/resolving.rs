@@ -1,0 +1,183 @@
+//! From a host name to the things behind it: a Service of the protection, the workload that it selects, the custom resource
+//! whose operator makes it.
+//!
+//! Reads no texts. Called by `links`.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::Is;
+use super::servers::{looks_like, served};
+use crate::inventory::{Thing, ThingId};
+use crate::plan::context::{Context, write_step};
+
+/// A Service that stands for another name is followed so far.
+const ALIASES_MAX: usize = 4;
+
+/// A Service and what answers behind it.
+#[derive(Default)]
+pub(super) struct Named {
+    /// `shop/db`.
+    pub(super) service: String,
+    pub(super) targets: Vec<Target>,
+}
+
+pub(super) struct Target {
+    pub(super) thing: ThingId,
+    pub(super) is: Is,
+    pub(super) step: String,
+}
+
+type Place<'a> = (&'a str, &'a str);
+
+pub(super) struct Resolver<'c, 'a> {
+    context: &'c Context<'a>,
+    /// Services of the protection, those that an operator makes included, by namespace and name.
+    services: BTreeMap<Place<'a>, &'a Thing>,
+    /// Custom resources by namespace and the name of a Service that their operator makes.
+    expected: BTreeMap<(&'a str, String), &'a Thing>,
+    known: BTreeMap<(String, String), Option<Rc<Named>>>,
+}
+
+impl<'c, 'a> Resolver<'c, 'a> {
+    pub(super) fn new(context: &'c Context<'a>) -> Self {
+        let services = context
+            .objects
+            .of_kind("", "Service")
+            .filter_map(|service| Some(((service.namespace()?, service.name()), service)))
+            .filter(|((namespace, _), _)| context.is_protected(namespace))
+            .collect();
+        let mut expected = BTreeMap::new();
+        for (id, thing) in &context.things {
+            let (Some(served), Some(namespace)) = (served(id), thing.namespace()) else {
+                continue;
+            };
+            for pattern in served.services {
+                let name = pattern.replace("{}", thing.name());
+                expected.entry((namespace, name)).or_insert(*thing);
+            }
+        }
+        Self {
+            context,
+            services,
+            expected,
+            known: BTreeMap::new(),
+        }
+    }
+
+    /// What a host name means to a pod of a namespace; `None` when it is no Service of the protection.
+    pub(super) fn resolve(&mut self, near: &str, host: &str) -> Option<Rc<Named>> {
+        let key = (near.to_owned(), host.to_owned());
+        if let Some(known) = self.known.get(&key) {
+            return known.clone();
+        }
+        let named = self.look_up(near, host, ALIASES_MAX).map(Rc::new);
+        self.known.insert(key, named.clone());
+        named
+    }
+
+    fn look_up(&self, near: &str, host: &str, aliases_left: usize) -> Option<Named> {
+        let (namespace, name) = readings(near, host)
+            .into_iter()
+            .find(|(namespace, name)| self.is_there(namespace, name))?;
+        let service = self.services.get(&(namespace, name)).copied();
+        let mut named = Named {
+            service: format!("{namespace}/{name}"),
+            targets: Vec::new(),
+        };
+        if let Some(service) = service {
+            if let Some(alias) = service.text("/spec/externalName") {
+                let left = aliases_left.checked_sub(1)?;
+                named.targets = self.look_up(namespace, alias, left)?.targets;
+                return Some(named);
+            }
+            named.targets = self.behind(service);
+        }
+        if named.targets.is_empty()
+            && let Some(custom) = self.expected.get(&(namespace, name.to_owned()))
+        {
+            named.targets.push(self.target(custom, service));
+        }
+        Some(named)
+    }
+
+    fn is_there(&self, namespace: &str, name: &str) -> bool {
+        self.services.contains_key(&(namespace, name))
+            || self.expected.contains_key(&(namespace, name.to_owned()))
+    }
+
+    /// The owner of the Service is the best evidence, then its selector, then whose children it selects.
+    fn behind(&self, service: &'a Thing) -> Vec<Target> {
+        let mut found: BTreeMap<ThingId, Target> = BTreeMap::new();
+        let mut add = |thing: &Thing| {
+            found
+                .entry(thing.id())
+                .or_insert_with(|| self.target(thing, Some(service)));
+        };
+        if let Some(owner) = self.context.root(service) {
+            add(owner);
+            return found.into_values().collect();
+        }
+        for workload in self.context.behind(service) {
+            if let Some(thing) = self.context.things.get(&workload) {
+                add(thing);
+            }
+        }
+        let selector = service.at("/spec/selector");
+        let selector = selector.and_then(serde_json::Value::as_object);
+        if let (Some(namespace), Some(selector)) = (service.namespace(), selector) {
+            for child in self.context.children.with(namespace, selector) {
+                if let Some(root) = self.context.root(child) {
+                    add(root);
+                }
+            }
+        }
+        found.into_values().collect()
+    }
+
+    fn target(&self, thing: &Thing, service: Option<&Thing>) -> Target {
+        let id = thing.id();
+        if self.context.engine(&id).is_some() {
+            return Target {
+                step: self.context.works_step(&id),
+                is: Is::Database,
+                thing: id,
+            };
+        }
+        let is = if let Some(served) = served(&id) {
+            served.is
+        } else if thing.pod_spec().is_none() || self.context.is_operator(&id) {
+            Is::Server
+        } else {
+            service.map_or(Is::Application, |service| looks_like(thing, service))
+        };
+        Target {
+            step: write_step(&id),
+            is,
+            thing: id,
+        }
+    }
+}
+
+/// A member of a StatefulSet: `db-0`.
+fn is_ordinal(label: &str) -> bool {
+    label.rsplit_once('-').is_some_and(|(_, ordinal)| {
+        !ordinal.is_empty() && ordinal.bytes().all(|b| b.is_ascii_digit())
+    })
+}
+
+/// Namespaces and names of the Services that a host name may mean, the likeliest first.
+fn readings<'h>(near: &'h str, host: &'h str) -> Vec<(&'h str, &'h str)> {
+    let mut labels: Vec<&str> = host.trim_end_matches('.').split('.').collect();
+    let full = labels.iter().skip(1).position(|label| *label == "svc");
+    if let Some(place) = full {
+        labels.truncate(place + 1);
+    }
+    match *labels.as_slice() {
+        [name] if full.is_none() => vec![(near, name)],
+        [pod, name] if full.is_none() && is_ordinal(pod) => vec![(name, pod), (near, name)],
+        [name, namespace] => vec![(namespace, name)],
+        [pod, name, namespace] if is_ordinal(pod) => vec![(namespace, name)],
+        _ => Vec::new(),
+    }
+}

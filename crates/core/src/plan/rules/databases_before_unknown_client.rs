@@ -1,0 +1,55 @@
+//! Applications that name no database wait for all.
+
+use std::collections::BTreeSet;
+
+use super::super::context::{Context, ready_step, write_step};
+use super::super::links::{Is, servers};
+use super::super::phases::phase;
+use super::custom_reference::is_custom;
+use super::reference_before_reader::makers;
+use super::{Drawn, Rule};
+use crate::inventory::{Thing, ThingId};
+use crate::run::{Confidence, Phase};
+
+pub(super) const RULE: Rule = Rule {
+    name: "DATABASES_BEFORE_UNKNOWN_CLIENT",
+    reason: "which database an application needs is not known if it names none: better it waits for one too many",
+    confidence: &[Confidence::Medium],
+    draw,
+};
+
+fn draw(context: &Context<'_>) -> Vec<Drawn> {
+    let databases: BTreeSet<String> = context
+        .engines()
+        .map(|member| ready_step(&member.name))
+        .chain(
+            context
+                .things
+                .keys()
+                .filter(|id| servers::is_database(id) && context.engine(id).is_none())
+                .map(write_step),
+        )
+        .collect();
+    let mut drawn = Vec::new();
+    for (id, thing) in &context.things {
+        let is_client = thing.pod_spec().is_some() || is_custom(id);
+        if !is_client
+            || phase(context, id, thing) != Phase::Applications
+            || names_one(context, id, thing)
+        {
+            continue;
+        }
+        for database in &databases {
+            let evidence = "which database it needs is not known: it waits for all";
+            let edge = Drawn::new(write_step(id), database.clone(), evidence);
+            drawn.push(edge.with(Confidence::Medium));
+        }
+    }
+    drawn
+}
+
+fn names_one(context: &Context<'_>, id: &ThingId, thing: &Thing) -> bool {
+    let links = context.links.get(id).into_iter().flatten();
+    links.into_iter().any(|link| link.is == Is::Database)
+        || makers(context, thing).iter().any(servers::is_database)
+}
