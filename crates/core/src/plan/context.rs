@@ -20,6 +20,10 @@ pub(super) struct Context<'a> {
     pub(super) members: &'a [Member],
     /// Kinds that the target serves.
     pub(super) target: &'a Inventory,
+    /// The point as it was taken, before any mapping.
+    pub(super) source: &'a PointContent,
+    /// Objects that the user has patched, as they are written.
+    pub(super) written: Option<&'a BTreeMap<ThingId, Value>>,
     /// Workloads that are operators of carried definitions: by group and plural.
     pub(super) operators: BTreeMap<(String, String), BTreeSet<ThingId>>,
 }
@@ -56,6 +60,8 @@ impl<'a> Context<'a> {
             parts: &point.parts,
             members: &point.members,
             target,
+            source: point,
+            written: None,
             operators: BTreeMap::new(),
         };
         context.operators = context.find_operators();

@@ -2,5 +2,6 @@
 
 mod fixture;
 mod golden;
+mod mapping;
 mod preflight;
 mod property;
