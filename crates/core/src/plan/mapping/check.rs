@@ -14,6 +14,10 @@ pub(super) fn usable(
     problems: &mut Vec<Problem>,
 ) -> Mappings {
     let mut good = mappings.clone();
+    // What keeps its name needs nothing.
+    for map in [&mut good.namespaces, &mut good.registries, &mut good.hosts] {
+        map.retain(|old, new| old != new);
+    }
     good.namespaces.retain(|_, new| {
         let fits = is_label(new) && new != SYSTEM_NAMESPACE;
         if !fits {

@@ -17,6 +17,8 @@ const ANNOTATIONS: &[&str] = &[
     "cert-manager.io/inject-ca-from",
     "cert-manager.io/inject-ca-from-secret",
 ];
+/// Annotation of Helm: the namespace of the release that an object belongs to.
+const HELM: &str = "meta.helm.sh/release-namespace";
 /// Groups whose `service` is a Service by namespace and name.
 const SERVED_BY: &[&str] = &[
     "admissionregistration.k8s.io",
@@ -120,6 +122,12 @@ impl Follower<'_> {
             {
                 self.text(name);
             }
+        }
+        if let Some(namespace) = metadata
+            .get_mut("annotations")
+            .and_then(|all| all.get_mut(HELM))
+        {
+            self.text(namespace);
         }
         for key in ANNOTATIONS {
             let annotation = metadata

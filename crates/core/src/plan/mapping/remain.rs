@@ -17,6 +17,9 @@ const GROUPS: &[&str] = &["apiGroup", "apiGroups", "apiVersion", "group"];
 /// kubectl's copy of what was applied: what it says stands in the object itself.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
+/// Type of the Secrets in which Helm keeps releases, packed: each names its namespace, in itself and in its manifests.
+const HELM_RELEASE: &str = "helm.sh/release.v1";
+
 /// What was found.
 #[derive(Default)]
 pub(super) struct Remains(Vec<Found>);
@@ -43,6 +46,11 @@ impl Remains {
             is_secret: id.is("", "Secret"),
             found: &mut self.0,
         };
+        if before.text("/type") == Some(HELM_RELEASE)
+            && let Some(release) = before.text("/data/release")
+        {
+            walk.release(before.namespace().unwrap_or_default(), release);
+        }
         let keys = before.object.as_object().into_iter().flatten();
         for (key, inner) in keys {
             let same = &after.object[key];
@@ -147,14 +155,25 @@ impl Walk<'_> {
             self.look(text, key, &mut found);
         }
         for (kind, from) in found {
-            self.found.push(Found {
-                kind,
-                from,
-                thing: self.thing.clone(),
-                field: path.to_owned(),
-                text: text.to_owned(),
-            });
+            self.push(kind, from, path, text);
         }
+    }
+
+    fn release(&mut self, namespace: &str, text: &str) {
+        if self.maps.mappings.namespaces.contains_key(namespace) {
+            let kind = MappedKind::Namespace;
+            self.push(kind, namespace.to_owned(), "data.release", text);
+        }
+    }
+
+    fn push(&mut self, kind: MappedKind, from: String, path: &str, text: &str) {
+        self.found.push(Found {
+            kind,
+            from,
+            thing: self.thing.clone(),
+            field: path.to_owned(),
+            text: text.to_owned(),
+        });
     }
 
     fn look(&self, text: &str, key: &str, found: &mut BTreeSet<(MappedKind, String)>) {

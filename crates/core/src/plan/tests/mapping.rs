@@ -251,7 +251,10 @@ fn namespaces_change_places_and_fall_not_together() {
     case.objects.insert(thing("Namespace", "bank", &json!({})));
     case.goal.mappings.namespaces = BTreeMap::from([pair("shop", "bank")]);
     assert_eq!(codes(&case.plan().unwrap_err()), ["mapping-collision"]);
-    case.goal.mappings.namespaces.extend([pair("bank", "shop")]);
+    case.goal.mappings.namespaces = BTreeMap::from([pair("shop", "shop"), pair("none", "none")]);
+    let planned = case.plan().unwrap();
+    assert_eq!(planned.mapped, [], "what keeps its name needs nothing");
+    case.goal.mappings.namespaces = BTreeMap::from([pair("shop", "bank"), pair("bank", "shop")]);
     let planned = case.plan().unwrap();
     assert!(
         planned

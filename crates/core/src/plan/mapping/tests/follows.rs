@@ -20,16 +20,12 @@ fn is_followed(group: &str, kind: &str, old: &str, new: &str, body: &Value) {
     assert_eq!(is, expected, "{kind} {body}");
 }
 
-#[test]
-fn references_to_a_namespace_follow() {
-    let selector =
-        json!({ "matchLabels": { "kubernetes.io/metadata.name": "@@", "name": "shop" } });
-    let expressions = json!({ "matchExpressions": [
-        { "key": "kubernetes.io/metadata.name", "operator": "In", "values": ["@@", "other"] },
-        { "key": "name", "operator": "In", "values": ["shop"] },
-    ] });
+type Row = (&'static str, &'static str, Value);
+
+fn of_the_cluster() -> Vec<Row> {
+    let selector = selector();
     let service = json!({ "service": { "name": "shop", "namespace": "@@" } });
-    let table: &[(&str, &str, Value)] = &[
+    vec![
         (
             RBAC,
             "RoleBinding",
@@ -74,6 +70,16 @@ fn references_to_a_namespace_follow() {
             "versions": [{ "schema": { "properties": { "ref": { "kind": "shop", "namespace": "shop" } } } }],
         } }),
         ),
+    ]
+}
+
+fn of_the_network() -> Vec<Row> {
+    let selector = selector();
+    let expressions = json!({ "matchExpressions": [
+        { "key": "kubernetes.io/metadata.name", "operator": "In", "values": ["@@", "other"] },
+        { "key": "name", "operator": "In", "values": ["shop"] },
+    ] });
+    vec![
         (
             "networking.k8s.io",
             "NetworkPolicy",
@@ -104,6 +110,11 @@ fn references_to_a_namespace_follow() {
             "namespaceSelector": { "matchNames": ["@@", "other"] }, "jobLabel": "shop",
         } }),
         ),
+    ]
+}
+
+fn of_applications() -> Vec<Row> {
+    vec![
         (
             "",
             "PersistentVolume",
@@ -142,10 +153,25 @@ fn references_to_a_namespace_follow() {
             "ConfigMap",
             json!({ "data": { "kind": "x", "namespace": "shop", "a": "shop" } }),
         ),
-    ];
-    for (group, kind, body) in table {
-        is_followed(group, kind, "shop", "shop-drill", body);
-        is_followed(group, kind, "other", "other", body);
+        (
+            "",
+            "Service",
+            json!({ "metadata": { "annotations": {
+                "meta.helm.sh/release-namespace": "@@", "meta.helm.sh/release-name": "shop",
+            } } }),
+        ),
+    ]
+}
+
+fn selector() -> Value {
+    json!({ "matchLabels": { "kubernetes.io/metadata.name": "@@", "name": "shop" } })
+}
+
+#[test]
+fn references_to_a_namespace_follow() {
+    for (group, kind, body) in [of_the_cluster(), of_the_network(), of_applications()].concat() {
+        is_followed(group, kind, "shop", "shop-drill", &body);
+        is_followed(group, kind, "other", "other", &body);
     }
 }
 

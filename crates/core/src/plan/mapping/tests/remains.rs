@@ -139,6 +139,14 @@ fn what_is_in_a_secret_is_found_and_not_told() {
     );
 }
 
+#[test]
+fn a_release_of_helm_names_its_namespace_packed() {
+    let body =
+        json!({ "type": "helm.sh/release.v1", "data": { "release": STANDARD.encode("H4sIAAAA") } });
+    let is = remains("v1", "Secret", &body, MappedKind::Namespace, "shop");
+    assert_eq!(is, ["data.release"]);
+}
+
 /// A certificate as far as it matters here: DER with two names, their lengths before them, in PEM.
 fn certificate(names: &[&str]) -> String {
     let mut der = vec![0x30, 0x82, 1, 2];
