@@ -64,7 +64,7 @@ fn written<'a>(plan: &'a Value, step: &str) -> Result<&'a Value> {
         .into_iter()
         .flatten()
         .find(|one| one["id"] == step)
-        .map(|one| &one["work"]["write"]["object"])
+        .map(|one| &one["work"]["object"])
         .with_context(|| format!("the plan has no step `{step}`"))
 }
 
@@ -215,7 +215,7 @@ fn drill(stage: &Stage<'_>) -> Result<()> {
         "mended.yaml",
         &[mapping(&[
             json!({ "target": { "kind": "ConfigMap", "name": "web-settings" }, "type": "merge",
-                "patch": { "data": { "DATABASE_HOST": format!("db.{DRILL}.svc"), "GREETING": "only a drill" } } }),
+                "patch": { "data": { "DATABASE_HOST": format!("db.{DRILL}.svc.cluster.local"), "GREETING": "only a drill" } } }),
             json!({ "target": { "kind": "Deployment", "name": "campaign-*" }, "type": "json", "patch": [
                 { "op": "replace", "path": "/spec/template/spec/containers/0/args/0", "value": script }] }),
         ])],

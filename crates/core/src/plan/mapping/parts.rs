@@ -94,12 +94,19 @@ fn renamed(value: &mut Value, names: &BTreeMap<String, String>) -> bool {
             }
             Some(_) | None => false,
         },
-        Value::Array(list) => list
-            .iter_mut()
-            .fold(false, |any, one| renamed(one, names) || any),
-        Value::Object(map) => map
-            .values_mut()
-            .fold(false, |any, one| renamed(one, names) || any),
+        Value::Array(list) => any_renamed(list.iter_mut(), names),
+        Value::Object(map) => any_renamed(map.values_mut(), names),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
+}
+
+fn any_renamed<'a>(
+    values: impl Iterator<Item = &'a mut Value>,
+    names: &BTreeMap<String, String>,
+) -> bool {
+    let mut any = false;
+    for value in values {
+        any |= renamed(value, names);
+    }
+    any
 }

@@ -128,7 +128,7 @@ impl Walk<'_> {
                 }
             }
             Value::Array(list) => {
-                let mut last = "";
+                let mut before_it = "";
                 for (index, inner) in list.iter().enumerate() {
                     let name = inner.get("name").and_then(Value::as_str);
                     let here = name.map_or_else(
@@ -136,9 +136,9 @@ impl Walk<'_> {
                         |name| format!("{path}[{name}]"),
                     );
                     // `["--namespace", "shop"]`.
-                    let key = if is_flag(last) { "namespace" } else { key };
+                    let key = if is_flag(before_it) { "namespace" } else { key };
                     self.value(inner, &after[index], key, &here);
-                    last = inner.as_str().unwrap_or_default();
+                    before_it = inner.as_str().unwrap_or_default();
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}

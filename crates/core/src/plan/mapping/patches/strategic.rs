@@ -39,8 +39,8 @@ enum Strategy {
     Plain,
 }
 
-/// Where a path stands in a pod's spec; `None` outside of one.
-fn in_pod<'a>(group: &str, kind: &str, path: &'a [String]) -> Option<&'a [String]> {
+/// Where a place is in a pod's spec; `None` outside of one.
+fn in_pod<'a>(group: &str, kind: &str, place: &'a [String]) -> Option<&'a [String]> {
     let prefix: &[&str] = match (group, kind) {
         ("", "Pod") => &["spec"],
         ("", "PodTemplate") => &["template", "spec"],
@@ -49,12 +49,12 @@ fn in_pod<'a>(group: &str, kind: &str, path: &'a [String]) -> Option<&'a [String
         _ => return None,
     };
     let fits =
-        path.len() > prefix.len() && path.iter().zip(prefix).all(|(one, other)| one == other);
-    fits.then(|| &path[prefix.len()..])
+        place.len() > prefix.len() && place.iter().zip(prefix).all(|(one, other)| one == other);
+    fits.then(|| &place[prefix.len()..])
 }
 
-fn strategy(group: &str, kind: &str, path: &[String]) -> Strategy {
-    let names: Vec<&str> = path.iter().map(String::as_str).collect();
+fn strategy(group: &str, kind: &str, place: &[String]) -> Strategy {
+    let names: Vec<&str> = place.iter().map(String::as_str).collect();
     if let [.., "metadata", last] = names.as_slice() {
         return match *last {
             "finalizers" => Strategy::Set,
@@ -62,7 +62,7 @@ fn strategy(group: &str, kind: &str, path: &[String]) -> Strategy {
             _ => Strategy::Plain,
         };
     }
-    if let Some(pod) = in_pod(group, kind, path) {
+    if let Some(pod) = in_pod(group, kind, place) {
         let pod: Vec<&str> = pod.iter().map(String::as_str).collect();
         return match pod.as_slice() {
             [
@@ -140,8 +140,8 @@ fn fresh(value: &Value) -> Value {
     }
 }
 
-fn wrong(path: &[String], what: &str) -> String {
-    format!("at `{}`: {what}", path.join("."))
+fn wrong(place: &[String], what: &str) -> String {
+    format!("at `{}`: {what}", place.join("."))
 }
 
 struct Merging<'a> {
@@ -154,7 +154,7 @@ impl Merging<'_> {
         &self,
         object: &mut Map<String, Value>,
         patch: &Map<String, Value>,
-        path: &mut Vec<String>,
+        place: &mut Vec<String>,
     ) -> Result<(), String> {
         match directive(patch) {
             Some("replace") => {
@@ -167,13 +167,13 @@ impl Merging<'_> {
                 return Ok(());
             }
             Some("merge") | None => {}
-            Some(other) => return Err(wrong(path, &format!("`$patch: {other}` is not known"))),
+            Some(other) => return Err(wrong(place, &format!("`$patch: {other}` is not known"))),
         }
         if let Some(kept) = patch.get("$retainKeys") {
             let kept: Vec<&str> = kept
                 .as_array()
                 .map(|all| all.iter().filter_map(Value::as_str).collect())
-                .ok_or_else(|| wrong(path, "`$retainKeys` is no list of keys"))?;
+                .ok_or_else(|| wrong(place, "`$retainKeys` is no list of keys"))?;
             object.retain(|key, _| kept.contains(&key.as_str()));
         }
         for (key, value) in patch {
@@ -181,18 +181,18 @@ impl Merging<'_> {
                 continue;
             }
             if let Some(field) = key.strip_prefix("$deleteFromPrimitiveList/") {
-                delete_plain(object, field, value).map_err(|why| wrong(path, &why))?;
+                delete_plain(object, field, value).map_err(|why| wrong(place, &why))?;
                 continue;
             }
             if key.starts_with('$') {
                 return Err(wrong(
-                    path,
+                    place,
                     &format!("`{key}` is not taken: orders of lists cannot be set"),
                 ));
             }
-            path.push(key.clone());
-            self.field(object, key, value, path)?;
-            path.pop();
+            place.push(key.clone());
+            self.field(object, key, value, place)?;
+            place.pop();
         }
         Ok(())
     }
@@ -202,19 +202,19 @@ impl Merging<'_> {
         object: &mut Map<String, Value>,
         key: &str,
         value: &Value,
-        path: &mut Vec<String>,
+        place: &mut Vec<String>,
     ) -> Result<(), String> {
         if value.is_null() {
             object.remove(key);
             return Ok(());
         }
-        let strategy = strategy(self.group, self.kind, path);
+        let strategy = strategy(self.group, self.kind, place);
         match (object.get_mut(key), value, strategy) {
             (Some(Value::Object(old)), Value::Object(new), Strategy::Plain) => {
-                self.maps(old, new, path)
+                self.maps(old, new, place)
             }
             (Some(Value::Array(old)), Value::Array(new), Strategy::Key(name)) => {
-                self.lists(old, new, name, path)
+                self.lists(old, new, name, place)
             }
             (Some(Value::Array(old)), Value::Array(new), Strategy::Set) => {
                 let more: Vec<Value> = new
@@ -237,7 +237,7 @@ impl Merging<'_> {
         list: &mut Vec<Value>,
         patch: &[Value],
         key: &str,
-        path: &mut Vec<String>,
+        place: &mut Vec<String>,
     ) -> Result<(), String> {
         let replaces = |one: &Value| one.as_object().and_then(directive) == Some("replace");
         if patch.iter().any(replaces) {
@@ -251,10 +251,10 @@ impl Merging<'_> {
         for one in patch {
             let one = one
                 .as_object()
-                .ok_or_else(|| wrong(path, "an element is no map"))?;
+                .ok_or_else(|| wrong(place, "an element is no map"))?;
             let name = one.get(key).ok_or_else(|| {
                 wrong(
-                    path,
+                    place,
                     &format!("an element has no `{key}`, by which this list is merged"),
                 )
             })?;
@@ -267,7 +267,7 @@ impl Merging<'_> {
                 .filter_map(Value::as_object_mut)
                 .find(|old| old.get(key) == Some(name));
             match old {
-                Some(old) => self.maps(old, one, path)?,
+                Some(old) => self.maps(old, one, place)?,
                 None => list.push(fresh(&Value::Object(one.clone()))),
             }
         }
