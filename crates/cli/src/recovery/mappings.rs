@@ -57,11 +57,13 @@ pub(crate) struct Given {
 impl Given {
     /// What makes this recovery another one than that of the same point into the same cluster: where it goes. Empty without.
     pub(crate) fn variant(&self) -> String {
-        let namespaces = self.mappings.namespaces.iter();
-        namespaces
-            .filter(|(old, new)| old != new)
-            .map(|(old, new)| format!("namespace {old}={new}\n"))
-            .collect()
+        let mut variant = String::new();
+        for (old, new) in &self.mappings.namespaces {
+            if old != new {
+                variant.push_str(&format!("namespace {old}={new}\n"));
+            }
+        }
+        variant
     }
 }
 
