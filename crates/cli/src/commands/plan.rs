@@ -71,6 +71,7 @@ pub(super) async fn run(
         "left_out": planned.left_out.iter().map(|one| json!({
             "thing": one.thing, "why": one.why,
         })).collect::<Vec<_>>(),
+        "mapped": planned.mapped,
         "warnings": planned.warnings,
     });
     printer.result(&result, || {

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::printer::{Printer, moment, seconds};
 use crate::progress::Narrator;
-use crate::recovery::{Options, pick, prepare, run_of};
+use crate::recovery::{Options, pick, prepare, run_of, target_namespaces};
 use crate::seat::{
     Access, Seat, check_permissions, connect, open_vault, refuse_if_alive, refuse_if_begun,
     vault_failure,
@@ -59,8 +59,10 @@ pub(super) async fn run(
     access.site_key()?;
     let cluster = connect(config).await?;
     let point = pick(&access, &arguments.options.pick).await?.document;
-    check_permissions(&cluster, RunKind::Restore, &point.content.namespaces).await?;
-    let (run, journal) = run_of(&access, &cluster, &point).await?;
+    let given = arguments.options.given()?;
+    let namespaces = target_namespaces(&point, &given);
+    check_permissions(&cluster, RunKind::Restore, &namespaces).await?;
+    let (run, journal) = run_of(&access, &cluster, &point, &given.variant()).await?;
     let resumed = journal.plan().is_some();
     if resumed {
         refuse_if_alive(&access, &run, &journal).await?;

@@ -1,8 +1,7 @@
 //! What `plan`, `recover` and `verify` share: picking a point, looking at the target, judging the evidence, planning.
 
 mod evidence;
-
-use std::collections::BTreeMap;
+mod mappings;
 
 use clap::{Args, ValueEnum};
 use refloat_core::inventory::ThingId;
@@ -19,6 +18,8 @@ use sha2::{Digest, Sha256};
 use crate::failure::Failure;
 use crate::printer::{bytes, moment};
 use crate::seat::{Access, existing_namespaces, read_point_objects, vault_failure, writer_name};
+
+pub(crate) use mappings::Given;
 
 /// Which point.
 #[derive(Debug, Args)]
@@ -41,9 +42,8 @@ pub(crate) struct Options {
     /// What to do with objects that are at the target already
     #[arg(long, value_enum, default_value = "fail")]
     existing: ExistingOption,
-    /// StorageClass to use for one of the source; once for each
-    #[arg(long, value_name = "OLD=NEW", value_parser = mapping)]
-    map_storage_class: Vec<(String, String)>,
+    #[command(flatten)]
+    mapping: mappings::Mapping,
     /// Container image of Refloat, for the pods that move data
     #[arg(long, env = "REFLOAT_MOVER_IMAGE", value_name = "IMAGE")]
     mover_image: String,
@@ -54,6 +54,11 @@ impl Options {
     pub(crate) fn mover_image(&self) -> &str {
         &self.mover_image
     }
+
+    /// Other names at the target.
+    pub(crate) fn given(&self) -> Result<Given, Failure> {
+        self.mapping.read()
+    }
 }
 
 /// Values of `--existing`.
@@ -63,15 +68,6 @@ enum ExistingOption {
     Fail,
     /// Leave them as they are
     Skip,
-}
-
-fn mapping(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((old, new)) if !old.is_empty() && !new.is_empty() => {
-            Ok((old.to_owned(), new.to_owned()))
-        }
-        _ => Err("write it as OLD=NEW".to_owned()),
-    }
 }
 
 /// The point that is meant. An unusable newest point is an error: an older one loses data and is a person's choice.
@@ -160,14 +156,19 @@ impl Prepared {
     }
 }
 
-/// The run that recovers this point into this cluster: the unfinished one, or the next.
+/// The run that recovers this point into this cluster: the unfinished one, or the next. What makes it another recovery of the
+/// two is its variant: empty for a point as it was taken.
 pub(crate) async fn run_of(
     access: &Access,
     cluster: &Cluster,
     point: &PointDocument,
+    variant: &str,
 ) -> Result<(RunId, RunJournal), Failure> {
-    let cluster_uid = cluster.cluster_uid();
-    let digest = hex::encode(Sha256::digest(format!("{}\n{cluster_uid}", point.id)));
+    let mut identity = format!("{}\n{}", point.id, cluster.cluster_uid());
+    if !variant.is_empty() {
+        identity.push_str(&format!("\n{variant}"));
+    }
+    let digest = hex::encode(Sha256::digest(identity));
     let writer = writer_name();
     let mut number = 1_u32;
     loop {
@@ -192,10 +193,11 @@ pub(crate) async fn prepare(
     let document = pick(access, &options.pick).await?.document;
     let secret = &access.recovery.repository;
     let objects = read_point_objects(&access.vault, secret, &document.content).await?;
+    let given = options.given()?;
     let evidence = evidence::judge(&options.evidence, &document.content).await?;
-    let namespaces = existing_namespaces(cluster, &target_namespaces(&document)).await?;
+    let namespaces = existing_namespaces(cluster, &target_namespaces(&document, &given)).await?;
     let target = cluster.inventory(&InventoryScope { namespaces }).await?;
-    let (run, _) = run_of(access, cluster, &document).await?;
+    let (run, _) = run_of(access, cluster, &document, &given.variant()).await?;
     let goal = Goal {
         run,
         site: key.site.clone(),
@@ -204,11 +206,8 @@ pub(crate) async fn prepare(
             ExistingOption::Fail => Existing::Fail,
             ExistingOption::Skip => Existing::Skip,
         },
-        storage_classes: options
-            .map_storage_class
-            .iter()
-            .cloned()
-            .collect::<BTreeMap<_, _>>(),
+        storage_classes: given.storage_classes,
+        mappings: given.mappings,
         mover_image: options.mover_image.clone(),
         cluster_uid: cluster.cluster_uid().to_owned(),
     };
@@ -218,10 +217,13 @@ pub(crate) async fn prepare(
 }
 
 /// Namespaces that the recovery writes into.
-fn target_namespaces(document: &PointDocument) -> Vec<String> {
+pub(crate) fn target_namespaces(document: &PointDocument, given: &Given) -> Vec<String> {
     let mut namespaces = document.content.namespaces.clone();
     let owned = document.content.owned.iter();
     namespaces.extend(owned.filter_map(|id: &ThingId| id.namespace.clone()));
+    for namespace in &mut namespaces {
+        *namespace = given.mappings.namespace(namespace).to_owned();
+    }
     namespaces.sort();
     namespaces.dedup();
     namespaces

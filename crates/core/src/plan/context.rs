@@ -24,6 +24,10 @@ pub(super) struct Context<'a> {
     pub(super) members: &'a [Member],
     /// Kinds that the target serves.
     pub(super) target: &'a Inventory,
+    /// The point as it was taken, before any mapping.
+    pub(super) source: &'a PointContent,
+    /// Objects that the user has patched, as they are written.
+    pub(super) written: Option<&'a BTreeMap<ThingId, Value>>,
     /// Workloads that are operators of carried definitions: by group and plural, with what tells so.
     pub(super) operators: BTreeMap<(String, String), BTreeMap<ThingId, Grounds>>,
     /// What texts of a workload name, by workload.
@@ -109,6 +113,8 @@ impl<'a> Context<'a> {
             parts: &point.parts,
             members: &point.members,
             target,
+            source: point,
+            written: None,
             operators: BTreeMap::new(),
             links: BTreeMap::new(),
             operator_ids: BTreeSet::new(),

@@ -34,6 +34,12 @@ impl Planned {
                 line(&mut text, &format!("  {}: {}", one.thing, one.why));
             }
         }
+        if !self.mapped.is_empty() {
+            line(&mut text, &format!("mapped ({})", self.mapped.len()));
+            for one in super::mapping::lines(&self.mapped) {
+                line(&mut text, &format!("  {one}"));
+            }
+        }
         for warning in &self.warnings {
             line(&mut text, &format!("warning: {warning}"));
         }

@@ -8,6 +8,7 @@ mod context;
 mod cycles;
 mod explain;
 mod links;
+mod mapping;
 mod operators;
 mod order;
 mod page;
@@ -31,6 +32,7 @@ use crate::run::{Edge, RunKind, RunPlan, Step};
 
 pub use clean::clean;
 pub use cycles::Broken;
+pub use mapping::{Form, Mapped, MappedKind, Mappings, ObjectPatch, Remain, Target};
 pub use page::page;
 pub use rules::{RULES, Rule};
 
@@ -67,6 +69,8 @@ pub struct Goal {
     pub existing: Existing,
     /// StorageClasses by their names at the source.
     pub storage_classes: BTreeMap<String, String>,
+    /// Other names at the target, and patches.
+    pub mappings: Mappings,
     /// Image of the movers.
     pub mover_image: String,
     /// Identity of the target cluster.
@@ -80,6 +84,8 @@ pub struct Planned {
     pub plan: RunPlan,
     /// What does not come back, and why.
     pub left_out: Vec<LeftOut>,
+    /// What each mapping and patch did.
+    pub mapped: Vec<Mapped>,
     /// What a person should know.
     pub warnings: Vec<String>,
     /// Edges that were left out because they closed a cycle; each kind of them is in the warnings.
@@ -94,8 +100,14 @@ pub fn plan(
     target: &Inventory,
     goal: &Goal,
 ) -> Result<Planned, Vec<Problem>> {
-    let (context, left_out) = Context::of(point, objects, target);
-    let mut problems = preflight::check(&context, point, objects, target, goal);
+    let source = point;
+    let carried = mapping::map(point, objects, goal);
+    let (point, objects) = (carried.point.as_ref(), carried.objects.as_ref());
+    let (mut context, left_out) = Context::of(point, objects, target);
+    context.source = source;
+    context.written = Some(&carried.written);
+    let mut problems = carried.problems.clone();
+    problems.extend(preflight::check(&context, point, objects, target, goal));
     let mut warnings = Vec::new();
     let mut steps = steps::steps(&context, point, goal, &mut problems);
     draw(&context, &mut steps);
@@ -131,9 +143,11 @@ pub fn plan(
         mover_image: goal.mover_image.clone(),
         steps: ordered,
     };
+    warnings.extend(mapping::warnings(&carried.mapped));
     Ok(Planned {
         plan,
         left_out,
+        mapped: carried.mapped,
         warnings,
         broken,
     })

@@ -15,7 +15,7 @@ pub(super) fn check(
     goal: &Goal,
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
-    source(point, target, goal, &mut problems);
+    source(context.source, target, goal, &mut problems);
     served(context, target, &mut problems);
     required(point, target, goal, &mut problems);
     in_use(context, point, target, goal, &mut problems);

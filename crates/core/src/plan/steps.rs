@@ -159,7 +159,8 @@ fn resource(context: &Context<'_>, thing: &Thing) -> Resource {
 fn write(context: &Context<'_>, thing: &Thing, goal: &Goal) -> Step {
     let id = thing.id();
     let resource = resource(context, thing);
-    let mut object = clean(&thing.object);
+    let patched = context.written.and_then(|written| written.get(&id));
+    let mut object = patched.cloned().unwrap_or_else(|| clean(&thing.object));
     object["apiVersion"] = json!(resource.api_version());
     let phase = phases::phase(context, &id, thing);
     let verb = if is_made_by_cluster(&id) {

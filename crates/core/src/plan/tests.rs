@@ -6,6 +6,7 @@ mod cycles;
 mod fixture;
 mod golden;
 mod ground;
+mod mapping;
 mod preflight;
 mod property;
 mod references;

@@ -254,6 +254,14 @@ impl RunPlan {
         self.steps.iter().find(|step| step.id == id)
     }
 
+    /// All steps by id, for who asks for many: [`RunPlan::step`] looks at each.
+    pub fn by_id(&self) -> BTreeMap<&str, &Step> {
+        self.steps
+            .iter()
+            .map(|step| (step.id.as_str(), step))
+            .collect()
+    }
+
     /// Digest of the plan without its run id: two plans of one point, target and goal are equal.
     pub fn digest(&self) -> String {
         use sha2::{Digest, Sha256};

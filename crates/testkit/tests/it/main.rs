@@ -17,6 +17,7 @@ mod holder;
 mod holds;
 mod hooks;
 mod ledger;
+mod mappings;
 mod obstacles;
 mod ownership;
 mod probes;

@@ -7,7 +7,7 @@ use refloat_core::backup::{self, PointContent};
 use refloat_core::drive::Drive;
 use refloat_core::inventory::{Inventory, Resource, scope};
 use refloat_core::names::SiteName;
-use refloat_core::plan::{Evidence, Goal};
+use refloat_core::plan::{Evidence, Goal, Mappings};
 use refloat_core::recovery::Existing;
 use refloat_core::run::End;
 use refloat_drivers::CATALOGUE;
@@ -250,6 +250,7 @@ pub(crate) fn goal(run: &str) -> Goal {
         }),
         existing: Existing::Fail,
         storage_classes: BTreeMap::new(),
+        mappings: Mappings::default(),
         mover_image: "refloat.local/refloat:dev".to_owned(),
         cluster_uid: "cluster-b".to_owned(),
     }

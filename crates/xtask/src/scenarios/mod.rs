@@ -10,6 +10,7 @@ mod duel;
 mod fidelity;
 mod holds;
 mod killed;
+mod mappings;
 mod probes;
 mod state;
 mod store;
@@ -62,6 +63,7 @@ const SCENARIOS: &[Scenario] = &[
     ("restic: lists, checks and restores a part", store::restic),
     ("vault: wrong keys, newer formats, damage", store::damaged),
     ("recover: a target that does not fit", target::unfit),
+    ("recover: under other names, with patches", mappings::run),
     (
         "recover: the engine killed at ten moments",
         killed::recovery,

@@ -257,6 +257,7 @@ pub(super) fn case() -> Case {
             }),
             existing: Existing::Fail,
             storage_classes: BTreeMap::new(),
+            mappings: crate::plan::Mappings::default(),
             mover_image: "refloat.local/refloat:dev".to_owned(),
             cluster_uid: "cluster-b".to_owned(),
         },
