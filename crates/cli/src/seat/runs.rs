@@ -110,7 +110,8 @@ pub(crate) async fn clean_up_dead_run(
     let ended = engine.drive(&plan, &mut progress).await;
     narrator.finish();
     match ended? {
-        Drive::Ended(_) => Ok(()),
+        // One that is given up does not pause.
+        Drive::Ended(_) | Drive::Paused(_) => Ok(()),
         Drive::Stuck(problem) => Err(problem.into()),
     }
 }

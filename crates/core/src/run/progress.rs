@@ -1,10 +1,11 @@
 //! What is known of each step of a run: the journal, folded.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{End, MustRelease, Record};
+use super::{End, MustRelease, Phase, Record};
 use crate::driver::{Outcome, Problem};
 use crate::planted::{self, Bug};
 
@@ -59,6 +60,12 @@ pub struct Progress {
     failing: Option<Problem>,
     ended: Option<End>,
     resumed: u32,
+    /// After which phase it is to pause.
+    until: Option<Phase>,
+    /// After which phase it is paused, and since when.
+    paused: Option<(Phase, Timestamp)>,
+    /// How long earlier pauses lasted.
+    paused_before: Duration,
     started: Option<Timestamp>,
     last: Option<Timestamp>,
 }
@@ -82,6 +89,10 @@ impl Progress {
             }
             Record::Resumed { at, .. } => {
                 self.resumed += 1;
+                if let Some((_, since)) = self.paused.take() {
+                    let lasted = Duration::try_from(at.duration_since(since));
+                    self.paused_before += lasted.unwrap_or_default();
+                }
                 self.resume(*at);
             }
             Record::Began { at, step } => {
@@ -134,6 +145,20 @@ impl Progress {
                 self.last = Some(*at);
                 self.failing.get_or_insert(problem.clone());
             }
+            Record::Until { at, phase } => {
+                self.last = Some(*at);
+                self.until = *phase;
+            }
+            Record::Paused { at, phase, again } => {
+                self.last = Some(*at);
+                self.paused = Some((*phase, *at));
+                for step in again {
+                    self.steps.remove(step);
+                    self.outcomes.remove(step);
+                    self.intents.remove(step);
+                    self.intended.remove(step);
+                }
+            }
             Record::Ended { at, end } => {
                 self.last = Some(*at);
                 self.ended = Some(*end);
@@ -156,6 +181,8 @@ impl Progress {
             | Record::Done { .. }
             | Record::Stuck { .. }
             | Record::Failing { .. }
+            | Record::Until { .. }
+            | Record::Paused { .. }
             | Record::Ended { .. } => true,
         }
     }
@@ -236,6 +263,21 @@ impl Progress {
     /// How often the run was resumed. Tells attempts apart without any clock.
     pub fn resumed(&self) -> u32 {
         self.resumed
+    }
+
+    /// After which phase the run is to pause; `None` when it goes to its end.
+    pub fn until(&self) -> Option<Phase> {
+        self.until
+    }
+
+    /// After which phase the run is paused.
+    pub fn paused(&self) -> Option<Phase> {
+        self.paused.map(|(phase, _)| phase)
+    }
+
+    /// How long pauses that are over lasted, all together.
+    pub fn paused_before(&self) -> Duration {
+        self.paused_before
     }
 
     /// When the run started.

@@ -9,7 +9,7 @@ use refloat_core::backup::PointContent;
 use refloat_core::drive::{Drive, DriveError};
 use refloat_core::driver::Problem;
 use refloat_core::recovery::Existing;
-use refloat_core::run::{End, Progress, Record, RunPlan, Step, Work};
+use refloat_core::run::{End, Phase, Progress, RECOVERY_PHASES, Record, RunPlan, Step, Work};
 
 use super::coverage::Coverage;
 use super::deed::Deed;
@@ -133,7 +133,7 @@ impl Prepared {
         let sealed = ground.sealed(&scene.world)?;
         drop(scene);
         let scene = undisturbed(ground.target(), &sealed.restore, story);
-        restore(&scene, None)?;
+        restore(&scene, None, None)?;
         let of_restore = Profile::of(&scene);
         let wanted = state(&scene.world);
         drop(scene);
@@ -244,7 +244,7 @@ impl Runner {
         let ended = if is_backup {
             backup(&scene, &prepared.before, Some(&prepared.point))
         } else {
-            restore(&scene, Some(&prepared.wanted))
+            restore(&scene, Some(&prepared.wanted), pause(seed))
         };
         hits.borrow_mut().clone_from(&scene.script.borrow().hits);
         ended?;
@@ -271,6 +271,7 @@ impl Runner {
 /// How a life left the run.
 enum Left {
     Over(End),
+    Paused(Phase),
     Open(String),
 }
 
@@ -286,6 +287,7 @@ fn lived(scene: &Scene<'_>) -> Result<Left, String> {
     match lived {
         Lived::Died => Ok(Left::Open("its engine died".to_owned())),
         Lived::Out(Ok(Drive::Ended(end))) => Ok(Left::Over(end)),
+        Lived::Out(Ok(Drive::Paused(phase))) => Ok(Left::Paused(phase)),
         Lived::Out(Ok(Drive::Stuck(problem))) => {
             scene.say(format!("STUCK: {}: {problem}", problem.code));
             Ok(Left::Open(format!("stuck: {}: {problem}", problem.code)))
@@ -370,6 +372,10 @@ fn to_its_end(scene: &Scene<'_>) -> Result<End, String> {
     loop {
         match lived(scene)? {
             Left::Over(end) => return Ok(end),
+            Left::Paused(phase) => {
+                continued(scene, phase)?;
+                continue;
+            }
             Left::Open(why) => must_go_on(scene, &why)?,
         }
         if let Some(end) = Progress::of(scene.records.borrow().iter()).ended() {
@@ -379,8 +385,37 @@ fn to_its_end(scene: &Scene<'_>) -> Result<End, String> {
     }
 }
 
+/// After which phase a recovery pauses, if it does. Drawn apart, so that what else a seed means stays.
+fn pause(seed: u64) -> Option<Phase> {
+    let mut lots = Lots::new(seed ^ 0x7061_7573_6500_0000);
+    let (_, phase) = *lots.pick(RECOVERY_PHASES);
+    lots.chance(30).then_some(phase)
+}
+
+/// A person finds the recovery paused, and says some time later that it goes on.
+fn continued(scene: &Scene<'_>, phase: Phase) -> Result<(), String> {
+    scene.say(format!("--- paused after {}", phase.label()));
+    if let Some(wrong) = judge::of_pause(scene, phase) {
+        return Err(wrong);
+    }
+    scene.world.settle(8);
+    let at = scene.now();
+    let why = "resume".to_owned();
+    let goes_on = [
+        Record::Resumed { at, why },
+        Record::Until { at, phase: None },
+    ];
+    scene.records.borrow_mut().extend(goes_on);
+    Ok(())
+}
+
 /// Drives a recovery to its end, as `refloat recover` does when it is given again and again.
-fn restore(scene: &Scene<'_>, wanted: Option<&State>) -> Result<(), String> {
+fn restore(scene: &Scene<'_>, wanted: Option<&State>, pause: Option<Phase>) -> Result<(), String> {
+    if let Some(phase) = pause {
+        let at = scene.now();
+        let phase = Some(phase);
+        scene.records.borrow_mut().push(Record::Until { at, phase });
+    }
     if to_its_end(scene)? == End::Failed {
         return Err("a recovery was given up".to_owned());
     }
