@@ -10,6 +10,7 @@ mod order;
 mod phases;
 mod preflight;
 mod rules;
+mod selection;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use crate::run::{Edge, RunKind, RunPlan};
 
 pub use clean::clean;
 pub use rules::{RULES, Rule};
+pub use selection::{NewName, NewNameError, Selection, What, WhatError};
 
 use context::Context;
 
@@ -62,6 +64,8 @@ pub struct Goal {
     pub mover_image: String,
     /// Identity of the target cluster.
     pub cluster_uid: String,
+    /// What of the point is wanted.
+    pub selection: Selection,
 }
 
 /// A planned recovery.
@@ -73,6 +77,8 @@ pub struct Planned {
     pub left_out: Vec<LeftOut>,
     /// What a person should know.
     pub warnings: Vec<String>,
+    /// What was chosen, a line each; empty when everything comes back.
+    pub selected: Vec<String>,
 }
 
 /// Plans a recovery, or says everything that stands against it.
@@ -83,10 +89,9 @@ pub fn plan(
     target: &Inventory,
     goal: &Goal,
 ) -> Result<Planned, Vec<Problem>> {
-    let (context, left_out) = Context::of(point, objects, target);
-    let mut problems = preflight::check(&context, point, objects, target, goal);
-    let mut warnings = Vec::new();
-    let mut steps = steps::steps(&context, point, goal, &mut problems);
+    let (context, mut left_out) = Context::of(point, objects, target);
+    let mut unusable = Vec::new();
+    let mut steps = steps::steps(&context, point, goal, &mut unusable);
     for rule in RULES {
         for drawn in (rule.draw)(&context) {
             if let Some(step) = steps.get_mut(&drawn.step)
@@ -101,6 +106,24 @@ pub fn plan(
     for step in steps.values_mut() {
         step.needs.retain(|edge| known.contains(&edge.on));
     }
+    let selected = selection::select(&context, target, goal, &left_out, &mut steps);
+    let mut problems = match &selected.chosen {
+        None => preflight::check(&context, point, objects, target, goal),
+        Some(chosen) => {
+            let narrow = selection::narrow(point, objects, chosen);
+            left_out.clear();
+            preflight::check(
+                &context.narrowed(&narrow, chosen),
+                &narrow,
+                objects,
+                target,
+                goal,
+            )
+        }
+    };
+    problems.extend(unusable);
+    problems.extend(selected.problems);
+    let mut warnings = selected.warnings;
     if objects.kubernetes_version != target.kubernetes_version
         && !target.kubernetes_version.is_empty()
     {
@@ -137,5 +160,6 @@ pub fn plan(
         plan,
         left_out,
         warnings,
+        selected: selected.lines,
     })
 }
