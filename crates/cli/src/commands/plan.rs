@@ -72,9 +72,14 @@ pub(super) async fn run(
             "thing": one.thing, "why": one.why,
         })).collect::<Vec<_>>(),
         "warnings": planned.warnings,
+        "selected": planned.selected,
+        "until": prepared.until.map(|phase| json!({
+            "phase": phase.name(),
+            "steps": prepared.shown().plan.steps.iter().map(|step| &step.id).collect::<Vec<_>>(),
+        })),
     });
     printer.result(&result, || {
-        format!("{}{}\n", prepared.heading(), planned.render())
+        format!("{}{}\n", prepared.heading(), prepared.shown().render())
     });
     Ok(())
 }

@@ -1,20 +1,26 @@
 //! What `plan`, `recover` and `verify` share: picking a point, looking at the target, judging the evidence, planning.
 
 mod evidence;
+mod going_on;
+mod report;
+mod selecting;
 
 use std::collections::BTreeMap;
 
 use clap::{Args, ValueEnum};
 use refloat_core::inventory::ThingId;
 use refloat_core::names::{ProtectionName, RunId};
-use refloat_core::plan::{self, Goal, Planned};
+use refloat_core::plan::{self, Goal, Planned, Selection};
 use refloat_core::recovery::Existing;
-use refloat_core::run::{Progress, Work};
+use refloat_core::run::{Phase, Progress, Work, describe, until};
 use refloat_vault::format::{PointDocument, PointId};
 use refloat_vault::store::{RunJournal, SealedPoint};
 use refloat_world::{Cluster, InventoryScope};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+
+pub(crate) use going_on::{GoOn, Said, go_on};
+pub(crate) use report::{Achieved, Paused};
 
 use crate::failure::Failure;
 use crate::printer::{bytes, moment};
@@ -44,6 +50,11 @@ pub(crate) struct Options {
     /// StorageClass to use for one of the source; once for each
     #[arg(long, value_name = "OLD=NEW", value_parser = mapping)]
     map_storage_class: Vec<(String, String)>,
+    #[command(flatten)]
+    selection: selecting::SelectionArguments,
+    /// Everything up to this phase (guard, namespaces, crds, operators, storage, databases, queues, applications, traffic), then pause
+    #[arg(long, value_name = "PHASE", value_parser = selecting::phase)]
+    until: Option<Phase>,
     /// Container image of Refloat, for the pods that move data
     #[arg(long, env = "REFLOAT_MOVER_IMAGE", value_name = "IMAGE")]
     mover_image: String,
@@ -53,6 +64,16 @@ impl Options {
     /// Image of the movers.
     pub(crate) fn mover_image(&self) -> &str {
         &self.mover_image
+    }
+
+    /// What of the point is wanted.
+    pub(crate) fn selection(&self) -> Selection {
+        self.selection.selection()
+    }
+
+    /// After which phase it is to pause.
+    pub(crate) fn until(&self) -> Option<Phase> {
+        self.until
     }
 }
 
@@ -123,6 +144,8 @@ pub(crate) async fn pick(access: &Access, pick: &Pick) -> Result<SealedPoint, Fa
 pub(crate) struct Prepared {
     pub(crate) document: PointDocument,
     pub(crate) planned: Planned,
+    /// After which phase it is to pause.
+    pub(crate) until: Option<Phase>,
 }
 
 impl Prepared {
@@ -132,16 +155,37 @@ impl Prepared {
         let cut = content
             .earliest_cut()
             .map_or("no volumes".to_owned(), moment);
-        format!(
+        let filled = |id: &str| self.planned.plan.step(&format!("fill {id}")).is_some();
+        let parts = || content.parts.iter().filter(|part| filled(&part.id));
+        let mut text = format!(
             "recovery {} of point {} (cut {cut}, site {}) to site {}: {} steps, {} volumes with {}\n",
             self.planned.plan.run,
             self.document.id,
             content.site,
             self.planned.plan.site,
             self.planned.plan.steps.len(),
-            content.parts.len(),
-            bytes(content.parts.iter().map(|part| part.bytes).sum())
-        )
+            parts().count(),
+            bytes(parts().map(|part| part.bytes).sum())
+        );
+        for line in &self.planned.selected {
+            text.push_str(&format!("{line}\n"));
+        }
+        if let Some(phase) = self.until {
+            text.push_str(&describe(&self.planned.plan, phase));
+        }
+        text
+    }
+
+    /// What is done before the pause that is wanted, or all of it.
+    pub(crate) fn shown(&self) -> Planned {
+        let mut shown = self.planned.clone();
+        if let Some(part) = self
+            .until
+            .and_then(|phase| until(&self.planned.plan, phase))
+        {
+            shown.plan = part;
+        }
+        shown
     }
 
     /// The plan for programs: bodies of Secrets left out.
@@ -160,14 +204,24 @@ impl Prepared {
     }
 }
 
-/// The run that recovers this point into this cluster: the unfinished one, or the next.
+/// What tells recoveries apart: point, cluster, and what of the point is wanted. Of everything it is as it was before there were
+/// selections.
+fn identity(point: &PointId, cluster_uid: &str, selection: &Selection) -> String {
+    let mut text = format!("{point}\n{cluster_uid}");
+    if let Some(selection) = selection.identity() {
+        text.push_str(&format!("\n{selection}"));
+    }
+    hex::encode(Sha256::digest(text))
+}
+
+/// The run that recovers this of this point into this cluster: the unfinished one, or the next.
 pub(crate) async fn run_of(
     access: &Access,
     cluster: &Cluster,
     point: &PointDocument,
+    selection: &Selection,
 ) -> Result<(RunId, RunJournal), Failure> {
-    let cluster_uid = cluster.cluster_uid();
-    let digest = hex::encode(Sha256::digest(format!("{}\n{cluster_uid}", point.id)));
+    let digest = identity(&point.id, cluster.cluster_uid(), selection);
     let writer = writer_name();
     let mut number = 1_u32;
     loop {
@@ -195,7 +249,8 @@ pub(crate) async fn prepare(
     let evidence = evidence::judge(&options.evidence, &document.content).await?;
     let namespaces = existing_namespaces(cluster, &target_namespaces(&document)).await?;
     let target = cluster.inventory(&InventoryScope { namespaces }).await?;
-    let (run, _) = run_of(access, cluster, &document).await?;
+    let selection = options.selection();
+    let (run, _) = run_of(access, cluster, &document, &selection).await?;
     let goal = Goal {
         run,
         site: key.site.clone(),
@@ -211,10 +266,15 @@ pub(crate) async fn prepare(
             .collect::<BTreeMap<_, _>>(),
         mover_image: options.mover_image.clone(),
         cluster_uid: cluster.cluster_uid().to_owned(),
+        selection,
     };
     let point_id = document.id.to_string();
     let planned = plan::plan(&point_id, &document.content, &objects, &target, &goal)?;
-    Ok(Prepared { document, planned })
+    Ok(Prepared {
+        document,
+        planned,
+        until: options.until,
+    })
 }
 
 /// Namespaces that the recovery writes into.
@@ -225,4 +285,40 @@ fn target_namespaces(document: &PointDocument) -> Vec<String> {
     namespaces.sort();
     namespaces.dedup();
     namespaces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recoveries_of_different_selections_are_different_runs_and_a_whole_one_is_as_before() {
+        let point: PointId = "shop/12".parse().expect("a point");
+        let of = |only: &str, name: Option<&str>| {
+            let selection = Selection {
+                only: vec![only.parse().expect("words")],
+                renamed: name.map(|name| name.parse().expect("a name")),
+                ..Selection::default()
+            };
+            identity(&point, "uid", &selection)
+        };
+        let whole = identity(&point, "uid", &Selection::default());
+        // What an older Refloat makes of it.
+        let before = hex::encode(Sha256::digest("shop/12\nuid"));
+        assert_eq!(whole, before);
+        let all = [
+            whole,
+            of("pvc/data-0", None),
+            of("pvc/data-1", None),
+            of("pvc/data-0", Some("a")),
+            of("pvc/data-0", Some("b")),
+        ];
+        for (place, one) in all.iter().enumerate() {
+            assert!(!all[place + 1..].contains(one), "{place}");
+        }
+        assert_eq!(
+            of("pvc/data-0", None),
+            of("persistentvolumeclaim/data-0", None)
+        );
+    }
 }

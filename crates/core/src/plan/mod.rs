@@ -109,20 +109,12 @@ pub fn plan(
     let selected = selection::select(&context, target, goal, &left_out, &mut steps);
     let mut problems = match &selected.chosen {
         None => preflight::check(&context, point, objects, target, goal),
-        Some(chosen) => {
-            let narrow = selection::narrow(point, objects, chosen);
-            left_out.clear();
-            preflight::check(
-                &context.narrowed(&narrow, chosen),
-                &narrow,
-                objects,
-                target,
-                goal,
-            )
-        }
+        Some(chosen) => selection::check(&context, point, target, goal, chosen),
     };
-    problems.extend(unusable);
-    problems.extend(selected.problems);
+    problems.extend(unusable.into_iter().chain(selected.problems));
+    if selected.chosen.is_some() {
+        left_out.clear();
+    }
     let mut warnings = selected.warnings;
     if objects.kubernetes_version != target.kubernetes_version
         && !target.kubernetes_version.is_empty()

@@ -89,10 +89,6 @@ impl Progress {
             }
             Record::Resumed { at, .. } => {
                 self.resumed += 1;
-                if let Some((_, since)) = self.paused.take() {
-                    let lasted = Duration::try_from(at.duration_since(since));
-                    self.paused_before += lasted.unwrap_or_default();
-                }
                 self.resume(*at);
             }
             Record::Began { at, step } => {
@@ -124,14 +120,7 @@ impl Progress {
             Record::Kept { at, .. } => self.last = Some(*at),
             Record::Done { at, step, outcome } => {
                 self.last = Some(*at);
-                let (began, since) = self.began_and_since(step).unwrap_or((*at, *at));
-                let state = StepState::Done {
-                    began,
-                    since,
-                    at: *at,
-                };
-                self.steps.insert(step.clone(), state);
-                self.outcomes.insert(step.clone(), outcome.clone());
+                self.done(*at, step, outcome);
             }
             Record::Stuck { at, step, problem } => {
                 self.last = Some(*at);
@@ -152,12 +141,7 @@ impl Progress {
             Record::Paused { at, phase, again } => {
                 self.last = Some(*at);
                 self.paused = Some((*phase, *at));
-                for step in again {
-                    self.steps.remove(step);
-                    self.outcomes.remove(step);
-                    self.intents.remove(step);
-                    self.intended.remove(step);
-                }
+                self.undo(again);
             }
             Record::Ended { at, end } => {
                 self.last = Some(*at);
@@ -187,8 +171,29 @@ impl Progress {
         }
     }
 
+    fn done(&mut self, at: Timestamp, step: &str, outcome: &Outcome) {
+        let (began, since) = self.began_and_since(step).unwrap_or((at, at));
+        let state = StepState::Done { began, since, at };
+        self.steps.insert(step.to_owned(), state);
+        self.outcomes.insert(step.to_owned(), outcome.clone());
+    }
+
+    /// These count as never begun.
+    fn undo(&mut self, steps: &[String]) {
+        for step in steps {
+            self.steps.remove(step);
+            self.outcomes.remove(step);
+            self.intents.remove(step);
+            self.intended.remove(step);
+        }
+    }
+
     fn resume(&mut self, at: Timestamp) {
         self.last = Some(at);
+        if let Some((_, since)) = self.paused.take() {
+            let lasted = Duration::try_from(at.duration_since(since));
+            self.paused_before += lasted.unwrap_or_default();
+        }
         self.intents.clear();
         for state in self.steps.values_mut() {
             match state {

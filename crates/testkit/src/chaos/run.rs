@@ -1,5 +1,4 @@
-//! One run: a seed decides the application, whether it is backed up or recovered, and what goes wrong; the judge says what
-//! was not as promised.
+//! One run of a seed: what is drawn for it, what goes wrong in it, and what the judge says was not as promised.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,17 +8,17 @@ use refloat_core::backup::PointContent;
 use refloat_core::drive::{Drive, DriveError};
 use refloat_core::driver::Problem;
 use refloat_core::recovery::Existing;
-use refloat_core::run::{End, Phase, Progress, RECOVERY_PHASES, Record, RunPlan, Step, Work};
+use refloat_core::run::{End, Progress, Record, RunPlan, Step, Work};
 
 use super::coverage::Coverage;
 use super::deed::Deed;
 use super::ground::Ground;
-use super::judge;
 use super::live::{Lived, live};
 use super::lots::Lots;
 use super::mishap::Mishap;
 use super::scene::{Planned, Scene, Story};
 use super::state::{State, state};
+use super::{judge, pauses};
 use crate::sim::SimWorld;
 
 /// Runs of one application: so many seeds in a row share it.
@@ -133,7 +132,7 @@ impl Prepared {
         let sealed = ground.sealed(&scene.world)?;
         drop(scene);
         let scene = undisturbed(ground.target(), &sealed.restore, story);
-        restore(&scene, None, None)?;
+        restore(&scene, None)?;
         let of_restore = Profile::of(&scene);
         let wanted = state(&scene.world);
         drop(scene);
@@ -244,7 +243,7 @@ impl Runner {
         let ended = if is_backup {
             backup(&scene, &prepared.before, Some(&prepared.point))
         } else {
-            restore(&scene, Some(&prepared.wanted), pause(seed))
+            restore(pauses::wish(&scene, seed), Some(&prepared.wanted))
         };
         hits.borrow_mut().clone_from(&scene.script.borrow().hits);
         ended?;
@@ -271,7 +270,6 @@ impl Runner {
 /// How a life left the run.
 enum Left {
     Over(End),
-    Paused(Phase),
     Open(String),
 }
 
@@ -287,7 +285,10 @@ fn lived(scene: &Scene<'_>) -> Result<Left, String> {
     match lived {
         Lived::Died => Ok(Left::Open("its engine died".to_owned())),
         Lived::Out(Ok(Drive::Ended(end))) => Ok(Left::Over(end)),
-        Lived::Out(Ok(Drive::Paused(phase))) => Ok(Left::Paused(phase)),
+        Lived::Out(Ok(Drive::Paused(phase))) => {
+            pauses::over(scene, phase)?;
+            lived(scene)
+        }
         Lived::Out(Ok(Drive::Stuck(problem))) => {
             scene.say(format!("STUCK: {}: {problem}", problem.code));
             Ok(Left::Open(format!("stuck: {}: {problem}", problem.code)))
@@ -372,10 +373,6 @@ fn to_its_end(scene: &Scene<'_>) -> Result<End, String> {
     loop {
         match lived(scene)? {
             Left::Over(end) => return Ok(end),
-            Left::Paused(phase) => {
-                continued(scene, phase)?;
-                continue;
-            }
             Left::Open(why) => must_go_on(scene, &why)?,
         }
         if let Some(end) = Progress::of(scene.records.borrow().iter()).ended() {
@@ -385,37 +382,8 @@ fn to_its_end(scene: &Scene<'_>) -> Result<End, String> {
     }
 }
 
-/// After which phase a recovery pauses, if it does. Drawn apart, so that what else a seed means stays.
-fn pause(seed: u64) -> Option<Phase> {
-    let mut lots = Lots::new(seed ^ 0x7061_7573_6500_0000);
-    let (_, phase) = *lots.pick(RECOVERY_PHASES);
-    lots.chance(30).then_some(phase)
-}
-
-/// A person finds the recovery paused, and says some time later that it goes on.
-fn continued(scene: &Scene<'_>, phase: Phase) -> Result<(), String> {
-    scene.say(format!("--- paused after {}", phase.label()));
-    if let Some(wrong) = judge::of_pause(scene, phase) {
-        return Err(wrong);
-    }
-    scene.world.settle(8);
-    let at = scene.now();
-    let why = "resume".to_owned();
-    let goes_on = [
-        Record::Resumed { at, why },
-        Record::Until { at, phase: None },
-    ];
-    scene.records.borrow_mut().extend(goes_on);
-    Ok(())
-}
-
 /// Drives a recovery to its end, as `refloat recover` does when it is given again and again.
-fn restore(scene: &Scene<'_>, wanted: Option<&State>, pause: Option<Phase>) -> Result<(), String> {
-    if let Some(phase) = pause {
-        let at = scene.now();
-        let phase = Some(phase);
-        scene.records.borrow_mut().push(Record::Until { at, phase });
-    }
+fn restore(scene: &Scene<'_>, wanted: Option<&State>) -> Result<(), String> {
     if to_its_end(scene)? == End::Failed {
         return Err("a recovery was given up".to_owned());
     }

@@ -21,6 +21,7 @@ mod obstacles;
 mod ownership;
 mod pauses;
 mod recovery;
+mod selections;
 mod shop;
 mod site;
 mod standbys;

@@ -10,6 +10,7 @@ mod duel;
 mod fidelity;
 mod holds;
 mod killed;
+mod selections;
 mod state;
 mod store;
 mod target;
@@ -65,6 +66,11 @@ const SCENARIOS: &[Scenario] = &[
         "recover: the engine killed at ten moments",
         killed::recovery,
     ),
+    (
+        "recover: one volume beside the living one",
+        selections::one_volume,
+    ),
+    ("recover: two goes", selections::two_goes),
     (
         "backup and recover: a mover without an image",
         target::without_image,

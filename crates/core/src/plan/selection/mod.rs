@@ -15,8 +15,8 @@ mod what;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Goal;
 use super::context::{Context, role};
+use super::{Goal, preflight};
 use crate::backup::{Part, PointContent};
 use crate::driver::{Problem, Role};
 use crate::inventory::{Inventory, LeftOut, ThingId, scope};
@@ -255,12 +255,22 @@ fn warnings(context: &Context<'_>, chosen: &BTreeSet<ThingId>) -> Vec<String> {
     warnings
 }
 
-/// The point as if it held only what is chosen: what stands against a recovery is looked for in this.
-pub(super) fn narrow(
+/// Everything that stands against what is chosen, as if the point held nothing else.
+pub(super) fn check(
+    context: &Context<'_>,
     point: &PointContent,
-    objects: &Inventory,
+    target: &Inventory,
+    goal: &Goal,
     chosen: &BTreeSet<ThingId>,
-) -> PointContent {
+) -> Vec<Problem> {
+    let objects = context.objects;
+    let narrow = narrow(point, objects, chosen);
+    let context = context.narrowed(&narrow, chosen);
+    preflight::check(&context, &narrow, objects, target, goal)
+}
+
+/// The point as if it held only what is chosen: what stands against a recovery is looked for in this.
+fn narrow(point: &PointContent, objects: &Inventory, chosen: &BTreeSet<ThingId>) -> PointContent {
     let mut narrow = point.clone();
     narrow
         .parts
@@ -297,11 +307,7 @@ pub(super) fn narrow(
 
 impl Context<'_> {
     /// The context as if the point held only what is chosen.
-    pub(super) fn narrowed<'b>(
-        &'b self,
-        point: &'b PointContent,
-        chosen: &BTreeSet<ThingId>,
-    ) -> Context<'b> {
+    fn narrowed<'b>(&'b self, point: &'b PointContent, chosen: &BTreeSet<ThingId>) -> Context<'b> {
         let mut context = Context::of(point, self.objects, self.target).0;
         context.things.retain(|id, _| chosen.contains(id));
         context
