@@ -287,7 +287,7 @@ fn lived(scene: &Scene<'_>) -> Result<Left, String> {
         Lived::Out(Ok(Drive::Ended(end))) => Ok(Left::Over(end)),
         Lived::Out(Ok(Drive::Paused(phase))) => {
             pauses::over(scene, phase)?;
-            lived(scene)
+            self::lived(scene)
         }
         Lived::Out(Ok(Drive::Stuck(problem))) => {
             scene.say(format!("STUCK: {}: {problem}", problem.code));
