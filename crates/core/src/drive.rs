@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::driver::{Effect, Outcome, Problem, Why};
 use crate::planted::{self, Bug};
-use crate::run::{End, Frontier, Progress, Record, RunPlan, Step, Workers};
+use crate::run::{End, Frontier, Phase, Progress, Record, RunPlan, Step, Workers, again, until};
 use crate::world::World;
 
 mod rounds;
@@ -69,6 +69,8 @@ pub enum Event<'a> {
 pub enum Drive {
     /// Nothing is left to do.
     Ended(End),
+    /// Everything up to this phase is done, as was wanted; resume it to go on.
+    Paused(Phase),
     /// A step needs a person; run again to go on.
     Stuck(Problem),
 }
@@ -111,10 +113,27 @@ struct Going<'a> {
 }
 
 impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
-    /// Drives a run until it ended or needs a person.
+    /// Drives a run until it ended, paused as was wanted, or needs a person.
     pub async fn drive(
         &mut self,
         plan: &RunPlan,
+        progress: &mut Progress,
+    ) -> Result<Drive, DriveError> {
+        if let (Some(phase), None) = (progress.paused(), progress.ended()) {
+            return Ok(Drive::Paused(phase));
+        }
+        let wanted = progress.until().filter(|_| progress.failing().is_none());
+        match wanted.and_then(|phase| Some((until(plan, phase)?, phase))) {
+            Some((part, phase)) => self.drive_part(&part, Some(phase), progress).await,
+            None => self.drive_part(plan, None, progress).await,
+        }
+    }
+
+    /// Drives all steps of a plan, or the part of one after which it pauses.
+    async fn drive_part(
+        &mut self,
+        plan: &RunPlan,
+        pauses: Option<Phase>,
         progress: &mut Progress,
     ) -> Result<Drive, DriveError> {
         let mut going = Going {
@@ -139,7 +158,7 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
                 self.give_up(&mut going, progress, problem).await?;
             }
             if going.frontier.is_empty() {
-                return self.finish(plan, progress).await;
+                return self.finish(plan, pauses, progress).await;
             }
             let due = going
                 .rounds
@@ -191,6 +210,7 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
     async fn finish(
         &mut self,
         plan: &RunPlan,
+        pauses: Option<Phase>,
         progress: &mut Progress,
     ) -> Result<Drive, DriveError> {
         let at = self.world.now();
@@ -211,6 +231,12 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
                 first: first.id.clone(),
                 left: left.count() + 1,
             });
+        }
+        if let (Some(phase), false) = (pauses, giving_up) {
+            let again = again(plan);
+            self.write(progress, vec![Record::Paused { at, phase, again }])
+                .await?;
+            return Ok(Drive::Paused(phase));
         }
         let end = if giving_up {
             End::Failed

@@ -316,6 +316,7 @@ async fn drive(
             || Failure::bug("failed-without-reason", &plan.run),
             Failure::from,
         )),
+        Drive::Paused(_) => Err(Failure::bug("backup-paused", &plan.run)),
         Drive::Stuck(problem) => Err(problem.into()),
     }
 }

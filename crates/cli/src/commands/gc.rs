@@ -2,6 +2,7 @@
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
+use refloat_core::run::Progress;
 use serde_json::json;
 
 use crate::config::Config;
@@ -15,6 +16,9 @@ pub(crate) struct Arguments {
     /// Give these runs up and remove what they left; without it they are only listed
     #[arg(long, short)]
     yes: bool,
+    /// Recoveries that are paused as well
+    #[arg(long)]
+    paused: bool,
 }
 
 pub(super) async fn run(
@@ -42,12 +46,17 @@ pub(super) async fn run(
             .last
             .map_or(SignedDuration::ZERO, |last| now.duration_since(last));
         let objects = our_objects(&cluster, &one.plan.run).await?;
-        let action = match (one.may_live.is_none(), arguments.yes) {
-            (false, _) => "left alone: its engine may live",
-            (true, false) => "`--yes` gives it up",
-            (true, true) => "given up and cleaned up",
+        let paused = Progress::of(one.journal.records()).paused().is_some();
+        let kept = paused && !arguments.paused;
+        // The engine of one that is paused has ended, however lately.
+        let dead = one.may_live.is_none() || paused;
+        let action = match (kept, dead, arguments.yes) {
+            (true, _, _) => "left alone: it is paused; `refloat recover --continue`, or `--paused`",
+            (false, false, _) => "left alone: its engine may live",
+            (false, true, false) => "`--yes` gives it up",
+            (false, true, true) => "given up and cleaned up",
         };
-        if one.may_live.is_none() && arguments.yes {
+        if dead && !kept && arguments.yes {
             clean_up_dead_run(&cluster, &access, one.journal, printer).await?;
         }
         table.row(vec![

@@ -73,9 +73,14 @@ pub(super) async fn run(
         })).collect::<Vec<_>>(),
         "mapped": planned.mapped,
         "warnings": planned.warnings,
+        "selected": planned.selected,
+        "until": prepared.until.map(|phase| json!({
+            "phase": phase.name(),
+            "steps": prepared.shown().plan.steps.iter().map(|step| &step.id).collect::<Vec<_>>(),
+        })),
     });
     printer.result(&result, || {
-        format!("{}{}\n", prepared.heading(), planned.render())
+        format!("{}{}\n", prepared.heading(), prepared.shown().render())
     });
     Ok(())
 }

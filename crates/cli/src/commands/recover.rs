@@ -5,22 +5,22 @@ use std::io::{BufRead, IsTerminal};
 use clap::Args;
 use jiff::Timestamp;
 use refloat_core::drive::{Drive, Engine};
-use refloat_core::names::RunId;
-use refloat_core::run::{End, Progress, Record, Report, RunKind, RunPlan, Workers};
+use refloat_core::run::{End, Phase, Progress, Record, RunKind, RunPlan, Workers, until};
 use refloat_drivers::CATALOGUE;
 use refloat_vault::format::PointDocument;
 use refloat_vault::store::RunJournal;
 use refloat_world::Cluster;
-use serde::Serialize;
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::printer::{Printer, moment, seconds};
+use crate::printer::{Printer, moment};
 use crate::progress::Narrator;
-use crate::recovery::{Options, pick, prepare, run_of, target_namespaces};
+use crate::recovery::{
+    Achieved, GoOn, Options, Paused, Said, go_on, pick, prepare, run_of, target_namespaces, variant,
+};
 use crate::seat::{
     Access, Seat, check_permissions, connect, open_vault, refuse_if_alive, refuse_if_begun,
-    vault_failure,
+    unfinished_runs, vault_failure,
 };
 
 /// Arguments of `refloat recover`.
@@ -31,23 +31,19 @@ pub(crate) struct Arguments {
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
+    /// Go on with the recovery that is paused, to its end
+    #[arg(long = "continue", conflicts_with = "until")]
+    goes_on: bool,
 }
 
-/// What a recovery achieved.
-#[derive(Debug, Serialize)]
-struct Achieved {
-    point: String,
-    run: String,
-    resumed: bool,
-    /// Everything until here is back.
-    recovered_to: Option<Timestamp>,
-    /// Age of that moment when the recovery started, in seconds: no less was lost if the source died just then.
-    rpa_seconds_at_most: Option<f64>,
-    /// From the start of the recovery until its last step was done, in seconds.
-    rta_seconds: f64,
-    #[serde(flatten)]
-    report: Report,
-    warnings: Vec<String>,
+impl Arguments {
+    fn said(&self) -> Said {
+        match (self.goes_on, self.options.until()) {
+            (true, _) => Said::Continue,
+            (false, Some(phase)) => Said::Until(phase),
+            (false, None) => Said::Nothing,
+        }
+    }
 }
 
 pub(super) async fn run(
@@ -59,37 +55,74 @@ pub(super) async fn run(
     access.site_key()?;
     let cluster = connect(config).await?;
     let point = pick(&access, &arguments.options.pick).await?.document;
-    let given = arguments.options.given()?;
+    let options = &arguments.options;
+    let given = options.given()?;
     let namespaces = target_namespaces(&point, &given);
     check_permissions(&cluster, RunKind::Restore, &namespaces).await?;
-    let (run, journal) = run_of(&access, &cluster, &point, &given.variant()).await?;
+    let variant = variant(&given, &options.selection());
+    let (run, journal) = run_of(&access, &cluster, &point, &variant).await?;
     let resumed = journal.plan().is_some();
-    if resumed {
-        refuse_if_alive(&access, &run, &journal).await?;
-    }
-    let (plan, journal, warnings) = if resumed {
-        go_on(&run, journal, arguments.options.mover_image(), printer).await?
+    let (plan, journal, warnings) = if let Some(plan) = journal.plan() {
+        let progress = Progress::of(journal.records());
+        let far = go_on(plan, &progress, arguments.said())?;
+        if let GoOn::Paused(phase) = far {
+            let paused = Paused::of(options, &point, plan, &progress, phase);
+            printer.result(&paused, || paused.table());
+            return Ok(());
+        }
+        // The engine of one that is paused has ended, however lately.
+        if progress.paused().is_none() {
+            refuse_if_alive(&access, &run, &journal).await?;
+        }
+        resume(far, journal, options.mover_image(), printer).await?
+    } else if arguments.goes_on {
+        return Err(nothing_to_continue(&access, &point).await?);
     } else {
         begin(&arguments, &access, &cluster, journal, printer).await?
     };
-    let progress = drive(&cluster, &access, &plan, journal, printer).await?;
-    let report = Report::of(&plan, &progress);
-    let cut = point.content.earliest_cut();
-    let achieved = Achieved {
-        point: point.id.to_string(),
-        run: run.to_string(),
-        resumed,
-        recovered_to: cut,
-        rpa_seconds_at_most: cut
-            .zip(report.started)
-            .map(|(cut, started)| started.duration_since(cut).as_secs_f64()),
-        rta_seconds: report.seconds,
-        report,
-        warnings,
-    };
+    let (ended, progress) = drive(&cluster, &access, &plan, journal, printer).await?;
+    if let Some(phase) = ended {
+        let paused = Paused::of(options, &point, &plan, &progress, phase);
+        printer.result(&paused, || paused.table());
+        return Ok(());
+    }
+    let achieved = Achieved::of(options, &point, &plan, &progress, resumed, warnings);
     keep(&access, &achieved).await?;
-    printer.result(&achieved, || table(&achieved, &point));
+    printer.result(&achieved, || achieved.table(&point));
     Ok(())
+}
+
+/// Why there is nothing to go on with, and what may have been meant.
+async fn nothing_to_continue(access: &Access, point: &PointDocument) -> Result<Failure, Failure> {
+    let mut paused = Vec::new();
+    for one in unfinished_runs(access).await? {
+        let progress = Progress::of(one.journal.records());
+        if let (Some(phase), Some(of)) = (progress.paused(), &one.plan.point)
+            && one.plan.protection == point.content.protection
+        {
+            let site = &one.plan.site;
+            paused.push(format!(
+                "{} of point {of} at {site} (after {})",
+                one.plan.run,
+                phase.name()
+            ));
+        }
+    }
+    Ok(Failure::refuse(
+        "nothing-to-continue",
+        format!(
+            "no recovery of this of point {} is under way here",
+            point.id
+        ),
+        if paused.is_empty() {
+            "begin one without `--continue`".to_owned()
+        } else {
+            format!(
+                "paused: {}; name its `--point`, and its `--only`, `--skip` and `--as` as it was begun",
+                paused.join(", ")
+            )
+        },
+    ))
 }
 
 /// Plans, shows, asks, and writes the journal's first record.
@@ -114,7 +147,7 @@ async fn begin(
         printer.note(&format!(
             "{}{}",
             prepared.heading(),
-            prepared.planned.render()
+            prepared.shown().render()
         ));
         ask(printer)?;
     }
@@ -123,12 +156,16 @@ async fn begin(
         printer.note(&format!("warning: {warning}"));
     }
     let plan = prepared.planned.plan;
+    let at = Timestamp::now();
     let started = Record::Started {
-        at: Timestamp::now(),
+        at,
         plan: Box::new(plan.clone()),
     };
+    let phase = prepared.until;
+    let wish = phase.map(|_| Record::Until { at, phase });
+    let records: Vec<Record> = std::iter::once(started).chain(wish).collect();
     journal
-        .append_records(&[started])
+        .append_records(&records)
         .await
         .map_err(|error| vault_failure(&error))?;
     Ok((plan, journal, warnings))
@@ -155,9 +192,9 @@ fn ask(printer: Printer) -> Result<(), Failure> {
     ))
 }
 
-/// Takes over a recovery that was not finished.
-async fn go_on(
-    run: &RunId,
+/// Takes over a recovery that was not finished, or goes on with one that is paused.
+async fn resume(
+    far: GoOn,
     mut journal: RunJournal,
     mover_image: &str,
     printer: Printer,
@@ -165,7 +202,8 @@ async fn go_on(
     let mut plan = journal
         .plan()
         .cloned()
-        .ok_or_else(|| Failure::bug("journal-without-plan", run))?;
+        .ok_or_else(|| Failure::bug("journal-without-plan", journal.run()))?;
+    let run = &plan.run;
     let before = Progress::of(journal.records());
     printer.note(&format!(
         "going on with recovery {run}: {} of {} steps are done, last written {} by {}; its plan stays as it was made",
@@ -180,29 +218,41 @@ async fn go_on(
         ));
         mover_image.clone_into(&mut plan.mover_image);
     }
-    let resumed = Record::Resumed {
-        at: Timestamp::now(),
+    let at = Timestamp::now();
+    let mut records = vec![Record::Resumed {
+        at,
         why: "resume".to_owned(),
-    };
+    }];
+    match far {
+        GoOn::To(phase) if phase != before.until() => records.push(Record::Until { at, phase }),
+        GoOn::To(_) | GoOn::AsWanted | GoOn::Paused(_) => {}
+    }
     journal
-        .append_records(&[resumed])
+        .append_records(&records)
         .await
         .map_err(|error| vault_failure(&error))?;
     Ok((plan, journal, Vec::new()))
 }
 
+/// Drives it to its end, or to the phase after which it pauses.
 async fn drive(
     cluster: &Cluster,
     access: &Access,
     plan: &RunPlan,
     mut journal: RunJournal,
     printer: Printer,
-) -> Result<Progress, Failure> {
+) -> Result<(Option<Phase>, Progress), Failure> {
     let mut progress = Progress::of(journal.records());
+    let part = progress.until().and_then(|phase| until(plan, phase));
+    let steps = part.as_ref().unwrap_or(plan);
+    if let (Some(phase), Some(_)) = (progress.until(), &part) {
+        printer.note(&format!("it pauses after {}", phase.label()));
+    }
     let seat = Seat::new(cluster, access, plan);
-    let narrator = Narrator::new(printer, plan);
+    let narrator = Narrator::new(printer, steps);
     narrator.already_done(
-        plan.steps
+        steps
+            .steps
             .iter()
             .filter(|step| progress.is_done(&step.id))
             .count(),
@@ -216,7 +266,8 @@ async fn drive(
     let ended = engine.drive(plan, &mut progress).await;
     narrator.finish();
     match ended? {
-        Drive::Ended(End::Completed) => Ok(progress),
+        Drive::Ended(End::Completed) => Ok((None, progress)),
+        Drive::Paused(phase) => Ok((Some(phase), progress)),
         Drive::Ended(End::Failed) => Err(Failure::refuse(
             "recovery-given-up",
             format!("recovery {} was given up and cleaned up", plan.run),
@@ -234,44 +285,4 @@ async fn keep(access: &Access, achieved: &Achieved) -> Result<(), Failure> {
         .write_report(&achieved.run, "report.json", bytes)
         .await
         .map_err(|error| vault_failure(&error))
-}
-
-fn table(achieved: &Achieved, point: &PointDocument) -> String {
-    let mut text = format!(
-        "protection {} is back from point {}\n",
-        point.content.protection, achieved.point
-    );
-    for member in &point.content.members {
-        text.push_str(&format!(
-            "  {}: {} copy, recovered and ready\n",
-            member.name,
-            member.mode.as_str()
-        ));
-    }
-    if let (Some(cut), Some(lost)) = (achieved.recovered_to, achieved.rpa_seconds_at_most) {
-        text.push_str(&format!(
-            "  RPA: data until {}, at most {} before this recovery began\n",
-            moment(cut),
-            seconds(lost)
-        ));
-    }
-    text.push_str(&format!("  RTA: {}\n", seconds(achieved.rta_seconds)));
-    for phase in &achieved.report.phases {
-        text.push_str(&format!(
-            "    {:<24} {:>4} steps  {:>8}\n",
-            phase.phase,
-            phase.steps,
-            seconds(phase.seconds)
-        ));
-    }
-    text.push_str("  critical path:\n");
-    for step in &achieved.report.critical_path {
-        text.push_str(&format!(
-            "    {:>8} (gate {})  {}\n",
-            seconds(step.seconds),
-            seconds(step.gate_seconds),
-            step.step
-        ));
-    }
-    text
 }

@@ -52,6 +52,9 @@ struct Unfinished {
     writer: String,
     /// False when its engine is dead; `refloat gc` or the same command again takes it over.
     engine_may_live: bool,
+    /// After which phase it is paused, as was wanted: nobody drives it until `refloat recover --continue`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused_after: Option<String>,
     stuck: Vec<String>,
 }
 
@@ -155,10 +158,11 @@ fn table(status: &Status) -> String {
             run.protection,
             run.site,
             run.last.map_or_else(|| "never".to_owned(), moment),
-            if run.engine_may_live {
-                "it is being driven"
-            } else {
-                "nobody drives it"
+            match (&run.paused_after, run.engine_may_live) {
+                (Some(phase), _) =>
+                    format!("paused after {phase}: `refloat recover --continue` goes on"),
+                (None, true) => "it is being driven".to_owned(),
+                (None, false) => "nobody drives it".to_owned(),
             },
             if run.stuck.is_empty() {
                 String::new()
@@ -205,7 +209,8 @@ pub(super) async fn run(
             site: one.plan.site.to_string(),
             last: one.last,
             writer: one.writer,
-            engine_may_live: one.may_live.is_some(),
+            paused_after: progress.paused().map(|phase| phase.name().to_owned()),
+            engine_may_live: one.may_live.is_some() && progress.paused().is_none(),
             stuck: progress
                 .stuck()
                 .map(|(_, problem)| problem.message.clone())

@@ -1,19 +1,25 @@
 //! What `plan`, `recover` and `verify` share: picking a point, looking at the target, judging the evidence, planning.
 
 mod evidence;
+mod going_on;
 mod mappings;
+mod report;
+mod selecting;
 
 use clap::{Args, ValueEnum};
 use refloat_core::inventory::ThingId;
 use refloat_core::names::{ProtectionName, RunId};
-use refloat_core::plan::{self, Goal, Planned};
+use refloat_core::plan::{self, Goal, Planned, Selection};
 use refloat_core::recovery::Existing;
-use refloat_core::run::{Progress, Work};
+use refloat_core::run::{Phase, Progress, Work, describe, until};
 use refloat_vault::format::{PointDocument, PointId};
 use refloat_vault::store::{RunJournal, SealedPoint};
 use refloat_world::{Cluster, InventoryScope};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+
+pub(crate) use going_on::{GoOn, Said, go_on};
+pub(crate) use report::{Achieved, Paused};
 
 use crate::failure::Failure;
 use crate::printer::{bytes, moment};
@@ -44,6 +50,11 @@ pub(crate) struct Options {
     existing: ExistingOption,
     #[command(flatten)]
     mapping: mappings::Mapping,
+    #[command(flatten)]
+    selection: selecting::SelectionArguments,
+    /// Everything up to this phase (guard, namespaces, crds, operators, storage, databases, queues, applications, traffic), then pause
+    #[arg(long, value_name = "PHASE", value_parser = selecting::phase)]
+    until: Option<Phase>,
     /// Container image of Refloat, for the pods that move data
     #[arg(long, env = "REFLOAT_MOVER_IMAGE", value_name = "IMAGE")]
     mover_image: String,
@@ -58,6 +69,16 @@ impl Options {
     /// Other names at the target.
     pub(crate) fn given(&self) -> Result<Given, Failure> {
         self.mapping.read()
+    }
+
+    /// What of the point is wanted.
+    pub(crate) fn selection(&self) -> Selection {
+        self.selection.selection()
+    }
+
+    /// After which phase it is to pause.
+    pub(crate) fn until(&self) -> Option<Phase> {
+        self.until
     }
 }
 
@@ -119,6 +140,8 @@ pub(crate) async fn pick(access: &Access, pick: &Pick) -> Result<SealedPoint, Fa
 pub(crate) struct Prepared {
     pub(crate) document: PointDocument,
     pub(crate) planned: Planned,
+    /// After which phase it is to pause.
+    pub(crate) until: Option<Phase>,
 }
 
 impl Prepared {
@@ -128,16 +151,37 @@ impl Prepared {
         let cut = content
             .earliest_cut()
             .map_or("no volumes".to_owned(), moment);
-        format!(
+        let filled = |id: &str| self.planned.plan.step(&format!("fill {id}")).is_some();
+        let parts = || content.parts.iter().filter(|part| filled(&part.id));
+        let mut text = format!(
             "recovery {} of point {} (cut {cut}, site {}) to site {}: {} steps, {} volumes with {}\n",
             self.planned.plan.run,
             self.document.id,
             content.site,
             self.planned.plan.site,
             self.planned.plan.steps.len(),
-            content.parts.len(),
-            bytes(content.parts.iter().map(|part| part.bytes).sum())
-        )
+            parts().count(),
+            bytes(parts().map(|part| part.bytes).sum())
+        );
+        for line in &self.planned.selected {
+            text.push_str(&format!("{line}\n"));
+        }
+        if let Some(phase) = self.until {
+            text.push_str(&describe(&self.planned.plan, phase));
+        }
+        text
+    }
+
+    /// What is done before the pause that is wanted, or all of it.
+    pub(crate) fn shown(&self) -> Planned {
+        let mut shown = self.planned.clone();
+        if let Some(part) = self
+            .until
+            .and_then(|phase| until(&self.planned.plan, phase))
+        {
+            shown.plan = part;
+        }
+        shown
     }
 
     /// The plan for programs: bodies of Secrets left out.
@@ -156,19 +200,34 @@ impl Prepared {
     }
 }
 
-/// The run that recovers this point into this cluster: the unfinished one, or the next. What makes it another recovery of the
-/// two is its variant: empty for a point as it was taken.
+/// What makes another recovery of two of one point: other names, and what of it is wanted. Empty for a whole point as it was taken.
+pub(crate) fn variant(given: &Given, selection: &Selection) -> String {
+    let parts = [Some(given.variant()), selection.identity()];
+    let said: Vec<String> = parts
+        .into_iter()
+        .flatten()
+        .filter(|one| !one.is_empty())
+        .collect();
+    said.join("\n")
+}
+
+/// What tells recoveries apart: point, cluster, variant.
+fn identity(point: &PointId, cluster_uid: &str, variant: &str) -> String {
+    let mut text = format!("{point}\n{cluster_uid}");
+    if !variant.is_empty() {
+        text.push_str(&format!("\n{variant}"));
+    }
+    hex::encode(Sha256::digest(text))
+}
+
+/// The run that recovers this point so into this cluster: the unfinished one, or the next.
 pub(crate) async fn run_of(
     access: &Access,
     cluster: &Cluster,
     point: &PointDocument,
     variant: &str,
 ) -> Result<(RunId, RunJournal), Failure> {
-    let mut identity = format!("{}\n{}", point.id, cluster.cluster_uid());
-    if !variant.is_empty() {
-        identity.push_str(&format!("\n{variant}"));
-    }
-    let digest = hex::encode(Sha256::digest(identity));
+    let digest = identity(&point.id, cluster.cluster_uid(), variant);
     let writer = writer_name();
     let mut number = 1_u32;
     loop {
@@ -197,7 +256,8 @@ pub(crate) async fn prepare(
     let evidence = evidence::judge(&options.evidence, &document.content).await?;
     let namespaces = existing_namespaces(cluster, &target_namespaces(&document, &given)).await?;
     let target = cluster.inventory(&InventoryScope { namespaces }).await?;
-    let (run, _) = run_of(access, cluster, &document, &given.variant()).await?;
+    let selection = options.selection();
+    let (run, _) = run_of(access, cluster, &document, &variant(&given, &selection)).await?;
     let goal = Goal {
         run,
         site: key.site.clone(),
@@ -210,10 +270,15 @@ pub(crate) async fn prepare(
         mappings: given.mappings,
         mover_image: options.mover_image.clone(),
         cluster_uid: cluster.cluster_uid().to_owned(),
+        selection,
     };
     let point_id = document.id.to_string();
     let planned = plan::plan(&point_id, &document.content, &objects, &target, &goal)?;
-    Ok(Prepared { document, planned })
+    Ok(Prepared {
+        document,
+        planned,
+        until: options.until,
+    })
 }
 
 /// Namespaces that the recovery writes into.
@@ -227,4 +292,44 @@ pub(crate) fn target_namespaces(document: &PointDocument, given: &Given) -> Vec<
     namespaces.sort();
     namespaces.dedup();
     namespaces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recoveries_of_different_selections_are_different_runs_and_a_whole_one_is_as_before() {
+        let point: PointId = "shop/12".parse().expect("a point");
+        let of = |only: &str, name: Option<&str>| {
+            let selection = Selection {
+                only: vec![only.parse().expect("words")],
+                renamed: name.map(|name| name.parse().expect("a name")),
+                ..Selection::default()
+            };
+            identity(&point, "uid", &variant(&Given::default(), &selection))
+        };
+        let whole = identity(
+            &point,
+            "uid",
+            &variant(&Given::default(), &Selection::default()),
+        );
+        // What an older Refloat makes of it.
+        let before = hex::encode(Sha256::digest("shop/12\nuid"));
+        assert_eq!(whole, before);
+        let all = [
+            whole,
+            of("pvc/data-0", None),
+            of("pvc/data-1", None),
+            of("pvc/data-0", Some("a")),
+            of("pvc/data-0", Some("b")),
+        ];
+        for (place, one) in all.iter().enumerate() {
+            assert!(!all[place + 1..].contains(one), "{place}");
+        }
+        assert_eq!(
+            of("pvc/data-0", None),
+            of("persistentvolumeclaim/data-0", None)
+        );
+    }
 }

@@ -112,7 +112,8 @@ pub(crate) async fn clean_up_dead_run(
     narrator.finish();
     remove_probe_pods(cluster, &plan.run).await?;
     match ended? {
-        Drive::Ended(_) => Ok(()),
+        // One that is given up does not pause.
+        Drive::Ended(_) | Drive::Paused(_) => Ok(()),
         Drive::Stuck(problem) => Err(problem.into()),
     }
 }

@@ -16,6 +16,7 @@ mod phases;
 mod preflight;
 mod rules;
 mod selecting;
+mod selection;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use cycles::Broken;
 pub use mapping::{Form, Mapped, MappedKind, Mappings, ObjectPatch, Remain, Target};
 pub use page::page;
 pub use rules::{RULES, Rule};
+pub use selection::{NewName, NewNameError, Selection, What, WhatError};
 
 use context::Context;
 use rules::Drawn;
@@ -75,6 +77,8 @@ pub struct Goal {
     pub mover_image: String,
     /// Identity of the target cluster.
     pub cluster_uid: String,
+    /// What of the point is wanted.
+    pub selection: Selection,
 }
 
 /// A planned recovery.
@@ -90,6 +94,8 @@ pub struct Planned {
     pub warnings: Vec<String>,
     /// Edges that were left out because they closed a cycle; each kind of them is in the warnings.
     pub broken: Vec<Broken>,
+    /// What was chosen, a line each; empty when everything comes back.
+    pub selected: Vec<String>,
 }
 
 /// Plans a recovery, or says everything that stands against it.
@@ -103,20 +109,29 @@ pub fn plan(
     let source = point;
     let carried = mapping::map(point, objects, goal);
     let (point, objects) = (carried.point.as_ref(), carried.objects.as_ref());
-    let (mut context, left_out) = Context::of(point, objects, target);
+    let (mut context, mut left_out) = Context::of(point, objects, target);
     context.source = source;
     context.written = Some(&carried.written);
-    let mut problems = carried.problems.clone();
-    problems.extend(preflight::check(&context, point, objects, target, goal));
-    let mut warnings = Vec::new();
+    let (mut problems, mut warnings) = (carried.problems.clone(), Vec::new());
     let mut steps = steps::steps(&context, point, goal, &mut problems);
     draw(&context, &mut steps);
     rules::take_away(&context, &mut steps, &mut problems, &mut warnings);
-    let broken = cycles::break_cycles(&mut steps).unwrap_or_else(|found| {
+    let mut broken = cycles::break_cycles(&mut steps).unwrap_or_else(|found| {
         problems.extend(found);
         Vec::new()
     });
+    let selected = selection::select(&context, target, goal, &left_out, &mut steps);
+    problems.extend(match &selected.chosen {
+        None => preflight::check(&context, point, objects, target, goal),
+        Some(chosen) => selection::check(&context, point, target, goal, chosen),
+    });
+    problems.extend(selected.problems);
+    if selected.chosen.is_some() {
+        left_out.clear();
+    }
+    broken.retain(|one| steps.contains_key(&one.step));
     warnings.extend(cycles::warnings(&broken));
+    warnings.extend(selected.warnings);
     if objects.kubernetes_version != target.kubernetes_version
         && !target.kubernetes_version.is_empty()
     {
@@ -150,6 +165,7 @@ pub fn plan(
         mapped: carried.mapped,
         warnings,
         broken,
+        selected: selected.lines,
     })
 }
 

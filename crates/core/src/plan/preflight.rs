@@ -1,6 +1,7 @@
 //! Everything that stands against a recovery, found before anything is changed.
 
 use super::context::{Context, is_system};
+use super::selection::starts_nothing;
 use super::{Evidence, Goal};
 use crate::backup::PointContent;
 use crate::driver::Problem;
@@ -15,7 +16,7 @@ pub(super) fn check(
     goal: &Goal,
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
-    source(context.source, target, goal, &mut problems);
+    source(context, target, goal, &mut problems);
     served(context, target, &mut problems);
     required(point, target, goal, &mut problems);
     in_use(context, point, target, goal, &mut problems);
@@ -40,7 +41,8 @@ pub(super) fn check(
 }
 
 /// Nobody is started while the old one may still write.
-fn source(point: &PointContent, target: &Inventory, goal: &Goal, problems: &mut Vec<Problem>) {
+fn source(context: &Context<'_>, target: &Inventory, goal: &Goal, problems: &mut Vec<Problem>) {
+    let point = context.source;
     if matches!(goal.evidence, Some(Evidence::Isolated)) && goal.cluster_uid == point.cluster_uid {
         problems.push(Problem::stuck(
             "not-isolated",
@@ -48,7 +50,7 @@ fn source(point: &PointContent, target: &Inventory, goal: &Goal, problems: &mut 
             "recover into another cluster",
         ));
     }
-    if goal.evidence.is_some() {
+    if goal.evidence.is_some() || starts_nothing(context, point, target, goal) {
         return;
     }
     let gone = goal.cluster_uid == point.cluster_uid
@@ -163,7 +165,8 @@ fn in_use(
     goal: &Goal,
     problems: &mut Vec<Problem>,
 ) {
-    if goal.existing == Existing::Skip {
+    // Of a selection each thing is looked at for itself, where it is chosen.
+    if goal.existing == Existing::Skip || !goal.selection.is_whole() {
         return;
     }
     for namespace in &point.namespaces {

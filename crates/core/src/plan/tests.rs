@@ -3,7 +3,7 @@
 
 mod authors;
 mod cycles;
-mod fixture;
+pub(super) mod fixture;
 mod golden;
 mod ground;
 mod mapping;

@@ -9,6 +9,7 @@ mod record;
 mod report;
 #[cfg(test)]
 mod tests;
+mod until;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -21,6 +22,7 @@ pub(crate) use frontier::Frontier;
 pub use progress::{Progress, StepState};
 pub use record::{End, MustRelease, Record};
 pub use report::{PhaseTime, Report, StepTime};
+pub use until::{PAUSE_STEP, RECOVERY_PHASES, again, describe, drawn_in, left, passed, until};
 
 use crate::capture::Capturing;
 use crate::driver::{Claim, Op};

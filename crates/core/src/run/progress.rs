@@ -1,10 +1,11 @@
 //! What is known of each step of a run: the journal, folded.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{End, MustRelease, Record};
+use super::{End, MustRelease, Phase, Record};
 use crate::driver::{Outcome, Problem};
 use crate::planted::{self, Bug};
 
@@ -59,6 +60,12 @@ pub struct Progress {
     failing: Option<Problem>,
     ended: Option<End>,
     resumed: u32,
+    /// After which phase it is to pause.
+    until: Option<Phase>,
+    /// After which phase it is paused, and since when.
+    paused: Option<(Phase, Timestamp)>,
+    /// How long earlier pauses lasted.
+    paused_before: Duration,
     started: Option<Timestamp>,
     last: Option<Timestamp>,
 }
@@ -113,14 +120,7 @@ impl Progress {
             Record::Kept { at, .. } => self.last = Some(*at),
             Record::Done { at, step, outcome } => {
                 self.last = Some(*at);
-                let (began, since) = self.began_and_since(step).unwrap_or((*at, *at));
-                let state = StepState::Done {
-                    began,
-                    since,
-                    at: *at,
-                };
-                self.steps.insert(step.clone(), state);
-                self.outcomes.insert(step.clone(), outcome.clone());
+                self.done(*at, step, outcome);
             }
             Record::Stuck { at, step, problem } => {
                 self.last = Some(*at);
@@ -133,6 +133,15 @@ impl Progress {
             Record::Failing { at, problem } => {
                 self.last = Some(*at);
                 self.failing.get_or_insert(problem.clone());
+            }
+            Record::Until { at, phase } => {
+                self.last = Some(*at);
+                self.until = *phase;
+            }
+            Record::Paused { at, phase, again } => {
+                self.last = Some(*at);
+                self.paused = Some((*phase, *at));
+                self.undo(again);
             }
             Record::Ended { at, end } => {
                 self.last = Some(*at);
@@ -156,12 +165,35 @@ impl Progress {
             | Record::Done { .. }
             | Record::Stuck { .. }
             | Record::Failing { .. }
+            | Record::Until { .. }
+            | Record::Paused { .. }
             | Record::Ended { .. } => true,
+        }
+    }
+
+    fn done(&mut self, at: Timestamp, step: &str, outcome: &Outcome) {
+        let (began, since) = self.began_and_since(step).unwrap_or((at, at));
+        let state = StepState::Done { began, since, at };
+        self.steps.insert(step.to_owned(), state);
+        self.outcomes.insert(step.to_owned(), outcome.clone());
+    }
+
+    /// These count as never begun.
+    fn undo(&mut self, steps: &[String]) {
+        for step in steps {
+            self.steps.remove(step);
+            self.outcomes.remove(step);
+            self.intents.remove(step);
+            self.intended.remove(step);
         }
     }
 
     fn resume(&mut self, at: Timestamp) {
         self.last = Some(at);
+        if let Some((_, since)) = self.paused.take() {
+            let lasted = Duration::try_from(at.duration_since(since));
+            self.paused_before += lasted.unwrap_or_default();
+        }
         self.intents.clear();
         for state in self.steps.values_mut() {
             match state {
@@ -236,6 +268,21 @@ impl Progress {
     /// How often the run was resumed. Tells attempts apart without any clock.
     pub fn resumed(&self) -> u32 {
         self.resumed
+    }
+
+    /// After which phase the run is to pause; `None` when it goes to its end.
+    pub fn until(&self) -> Option<Phase> {
+        self.until
+    }
+
+    /// After which phase the run is paused.
+    pub fn paused(&self) -> Option<Phase> {
+        self.paused.map(|(phase, _)| phase)
+    }
+
+    /// How long pauses that are over lasted, all together.
+    pub fn paused_before(&self) -> Duration {
+        self.paused_before
     }
 
     /// When the run started.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::RunPlan;
+use super::{Phase, RunPlan};
 use crate::driver::{Outcome, Problem};
 
 /// A quiesce that may outlive its session, and how to undo it.
@@ -112,6 +112,24 @@ pub enum Record {
         at: Timestamp,
         /// Why.
         problem: Problem,
+    },
+    /// A person wants a recovery to pause after a phase, or to go on to its end. A Refloat that does not know pauses does not read
+    /// such a journal: it would go past one.
+    Until {
+        /// When.
+        at: Timestamp,
+        /// After which phase; `None` for the end.
+        phase: Option<Phase>,
+    },
+    /// Everything up to a phase is done; nothing is done until the run is resumed.
+    Paused {
+        /// When.
+        at: Timestamp,
+        /// After which phase.
+        phase: Phase,
+        /// Steps that count as not done from here on: they are done again when it goes on.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        again: Vec<String>,
     },
     /// Nothing follows.
     Ended {

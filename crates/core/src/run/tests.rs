@@ -1,6 +1,7 @@
 //! The journal folded, who may run, and what is overdue.
 
 mod report;
+mod until;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -60,7 +60,11 @@ pub(super) fn claim(task: &Task<'_>) -> ObjectRef {
     }
 }
 
+/// The part's id. One that is handed over under another name says so beside.
 pub(super) fn part(task: &Task<'_>) -> String {
+    if let Some(part) = task.inputs.get("part").and_then(Value::as_str) {
+        return part.to_owned();
+    }
     let namespace = task.claim.thing.namespace.as_deref().unwrap_or_default();
     format!("{namespace}/{}", task.claim.thing.name)
 }

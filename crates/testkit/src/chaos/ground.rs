@@ -8,7 +8,7 @@ use refloat_core::backup::{self, BackupGoal, Holds, Mode, PointContent};
 use refloat_core::driver::ObjectRef;
 use refloat_core::inventory::{Inventory, Resource, scope};
 use refloat_core::names::{ProtectionName, RunId, SiteName};
-use refloat_core::plan::{self, Evidence, Goal, Mappings};
+use refloat_core::plan::{self, Evidence, Goal, Mappings, Selection};
 use refloat_core::recovery::Existing;
 use refloat_core::run::RunPlan;
 use serde_json::{Value, json};
@@ -179,6 +179,7 @@ fn restore_goal(existing: Existing) -> Goal {
         mappings: Mappings::default(),
         mover_image: "refloat.local/refloat:dev".to_owned(),
         cluster_uid: "cluster-b".to_owned(),
+        selection: Selection::default(),
     }
 }
 

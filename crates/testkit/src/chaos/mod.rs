@@ -16,6 +16,7 @@ mod live;
 mod lots;
 mod mishap;
 mod once;
+mod pauses;
 mod run;
 mod scene;
 mod state;

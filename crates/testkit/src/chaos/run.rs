@@ -1,5 +1,4 @@
-//! One run: a seed decides the application, whether it is backed up or recovered, and what goes wrong; the judge says what
-//! was not as promised.
+//! One run of a seed: what is drawn for it, what goes wrong in it, and what the judge says was not as promised.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,12 +13,12 @@ use refloat_core::run::{End, Progress, Record, RunPlan, Step, Work};
 use super::coverage::Coverage;
 use super::deed::Deed;
 use super::ground::Ground;
-use super::judge;
 use super::live::{Lived, live};
 use super::lots::Lots;
 use super::mishap::Mishap;
 use super::scene::{Planned, Scene, Story};
 use super::state::{State, state};
+use super::{judge, pauses};
 use crate::sim::SimWorld;
 
 /// Runs of one application: so many seeds in a row share it.
@@ -244,7 +243,7 @@ impl Runner {
         let ended = if is_backup {
             backup(&scene, &prepared.before, Some(&prepared.point))
         } else {
-            restore(&scene, Some(&prepared.wanted))
+            restore(pauses::wish(&scene, seed), Some(&prepared.wanted))
         };
         hits.borrow_mut().clone_from(&scene.script.borrow().hits);
         ended?;
@@ -286,6 +285,10 @@ fn lived(scene: &Scene<'_>) -> Result<Left, String> {
     match lived {
         Lived::Died => Ok(Left::Open("its engine died".to_owned())),
         Lived::Out(Ok(Drive::Ended(end))) => Ok(Left::Over(end)),
+        Lived::Out(Ok(Drive::Paused(phase))) => {
+            pauses::over(scene, phase)?;
+            self::lived(scene)
+        }
         Lived::Out(Ok(Drive::Stuck(problem))) => {
             scene.say(format!("STUCK: {}: {problem}", problem.code));
             Ok(Left::Open(format!("stuck: {}: {problem}", problem.code)))

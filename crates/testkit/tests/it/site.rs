@@ -7,7 +7,7 @@ use refloat_core::backup::{self, PointContent};
 use refloat_core::drive::Drive;
 use refloat_core::inventory::{Inventory, Resource, scope};
 use refloat_core::names::SiteName;
-use refloat_core::plan::{Evidence, Goal, Mappings};
+use refloat_core::plan::{Evidence, Goal, Mappings, Selection};
 use refloat_core::recovery::Existing;
 use refloat_core::run::End;
 use refloat_drivers::CATALOGUE;
@@ -253,5 +253,6 @@ pub(crate) fn goal(run: &str) -> Goal {
         mappings: Mappings::default(),
         mover_image: "refloat.local/refloat:dev".to_owned(),
         cluster_uid: "cluster-b".to_owned(),
+        selection: Selection::default(),
     }
 }

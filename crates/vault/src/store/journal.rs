@@ -154,6 +154,8 @@ impl RunJournal {
             | Record::Done { .. }
             | Record::Stuck { .. }
             | Record::Failing { .. }
+            | Record::Until { .. }
+            | Record::Paused { .. }
             | Record::Ended { .. } => None,
         })
     }

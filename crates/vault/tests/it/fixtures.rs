@@ -126,6 +126,34 @@ fn capture_journal() -> Vec<u8> {
         .unwrap()
 }
 
+/// What a pause writes beside the records of format 1; a Refloat before pauses does not read such a journal.
+fn pause_records() -> Vec<Record> {
+    let at = time("2026-01-05T00:00:00Z");
+    vec![
+        Record::Until {
+            at,
+            phase: Some(Phase::Operators),
+        },
+        Record::Paused {
+            at,
+            phase: Phase::Operators,
+            again: vec!["vault-access".to_owned(), "vault-access-pause".to_owned()],
+        },
+        Record::Resumed {
+            at,
+            why: "resume".to_owned(),
+        },
+        Record::Until { at, phase: None },
+    ]
+}
+
+fn pause_journal() -> Vec<u8> {
+    let at = time("2026-01-05T00:00:01Z");
+    Entry::new(1, None, "host process 1", at, &pause_records())
+        .write(&JournalKey::of(&recovery()), &plan().run)
+        .unwrap()
+}
+
 fn verification_bytes() -> Vec<u8> {
     let verification = Verification {
         format: 1,
@@ -242,6 +270,25 @@ fn write_fixtures_of_format_2() {
         assert!(!path(name).exists(), "{name} is kept for ever");
         fs::write(path(name), bytes).unwrap();
     }
+}
+
+#[test]
+#[ignore = "writes the fixture of a pause, once"]
+fn write_fixture_of_a_pause() {
+    let name = "../v2/journal-entry-pause";
+    assert!(!path(name).exists(), "{name} is kept for ever");
+    fs::write(path(name), pause_journal()).unwrap();
+}
+
+#[tokio::test]
+async fn a_pause_of_then_is_read_today() {
+    let store = store().await;
+    put(store.as_ref(), "refloat.json", read("refloat.json")).await;
+    let run = format!("runs/{RUN}/journal/0000000001");
+    put(store.as_ref(), &run, read("../v2/journal-entry-pause")).await;
+    let vault = open(&store).await;
+    let journal = RunJournal::open(&vault, &plan().run, "test").await.unwrap();
+    assert_eq!(journal.records(), pause_records());
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod holds;
 mod killed;
 mod mappings;
 mod probes;
+mod selections;
 mod state;
 mod store;
 mod target;
@@ -68,6 +69,11 @@ const SCENARIOS: &[Scenario] = &[
         "recover: the engine killed at ten moments",
         killed::recovery,
     ),
+    (
+        "recover: one volume beside the living one",
+        selections::one_volume,
+    ),
+    ("recover: two goes", selections::two_goes),
     (
         "backup and recover: a mover without an image",
         target::without_image,

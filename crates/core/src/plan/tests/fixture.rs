@@ -8,18 +8,18 @@ use crate::backup::{Member, Mode, Part, PointContent, Required};
 use crate::driver::Problem;
 use crate::inventory::{Inventory, Resource, Thing, ThingId};
 use crate::names::{ProtectionName, RunId, SiteName};
-use crate::plan::{Evidence, Goal, Planned, plan};
+use crate::plan::{Evidence, Goal, Planned, Selection, plan};
 use crate::recovery::Existing;
 
-pub(super) struct Case {
-    pub(super) point: PointContent,
-    pub(super) objects: Inventory,
-    pub(super) target: Inventory,
-    pub(super) goal: Goal,
+pub(in crate::plan) struct Case {
+    pub(in crate::plan) point: PointContent,
+    pub(in crate::plan) objects: Inventory,
+    pub(in crate::plan) target: Inventory,
+    pub(in crate::plan) goal: Goal,
 }
 
 impl Case {
-    pub(super) fn plan(&self) -> Result<Planned, Vec<Problem>> {
+    pub(in crate::plan) fn plan(&self) -> Result<Planned, Vec<Problem>> {
         plan(
             "shop/12",
             &self.point,
@@ -30,7 +30,7 @@ impl Case {
     }
 }
 
-pub(super) fn resource(kind: &str) -> Resource {
+pub(in crate::plan) fn resource(kind: &str) -> Resource {
     let namespaced = |version: &str| {
         let plural = format!("{}s", kind.to_lowercase());
         Resource::namespaced(version, kind, &plural)
@@ -54,7 +54,7 @@ pub(super) fn resource(kind: &str) -> Resource {
 }
 
 /// An object of namespace `shop`, or of the cluster.
-pub(super) fn thing(kind: &str, name: &str, body: &Value) -> Thing {
+pub(in crate::plan) fn thing(kind: &str, name: &str, body: &Value) -> Thing {
     let resource = resource(kind);
     let mut object = json!({
         "apiVersion": resource.api_version(), "kind": kind,
@@ -70,7 +70,7 @@ pub(super) fn thing(kind: &str, name: &str, body: &Value) -> Thing {
 }
 
 /// What runs pods, labelled with its name.
-pub(super) fn workload(kind: &str, name: &str, pod: &Value) -> Thing {
+pub(in crate::plan) fn workload(kind: &str, name: &str, pod: &Value) -> Thing {
     let labels = json!({ "app": name });
     let spec = json!({ "spec": {
         "replicas": 1, "selector": { "matchLabels": labels },
@@ -83,7 +83,7 @@ pub(super) fn workload(kind: &str, name: &str, pod: &Value) -> Thing {
     thing
 }
 
-pub(super) fn service(name: &str) -> Thing {
+pub(in crate::plan) fn service(name: &str) -> Thing {
     thing(
         "Service",
         name,
@@ -150,7 +150,7 @@ fn objects() -> Inventory {
     inventory
 }
 
-pub(super) fn part(id: &str) -> Part {
+pub(in crate::plan) fn part(id: &str) -> Part {
     let (namespace, name) = id.split_once('/').unwrap();
     Part {
         id: id.to_owned(),
@@ -176,7 +176,7 @@ pub(super) fn part(id: &str) -> Part {
     }
 }
 
-pub(super) fn database(name: &str) -> Member {
+pub(in crate::plan) fn database(name: &str) -> Member {
     Member {
         name: format!("shop/{name}"),
         driver: "postgresql".to_owned(),
@@ -244,7 +244,7 @@ fn target() -> Inventory {
 }
 
 /// Nothing stands against it.
-pub(super) fn case() -> Case {
+pub(in crate::plan) fn case() -> Case {
     Case {
         point: point(),
         objects: objects(),
@@ -260,6 +260,7 @@ pub(super) fn case() -> Case {
             mappings: crate::plan::Mappings::default(),
             mover_image: "refloat.local/refloat:dev".to_owned(),
             cluster_uid: "cluster-b".to_owned(),
+            selection: Selection::default(),
         },
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn unsaid(problem: &Problem) -> Option<String> {
 }
 
 /// A known limit: what an engine creates that wakes after its run has ended is left to a person.
-fn remove_late(scene: &Scene<'_>) {
+pub(super) fn remove_late(scene: &Scene<'_>) {
     let late = std::mem::take(&mut scene.script.borrow_mut().late);
     let going = json!({ "metadata": { "deletionTimestamp": scene.now().to_string() } });
     // What mounts a claim goes before it.
@@ -55,7 +55,7 @@ fn remove_late(scene: &Scene<'_>) {
 }
 
 /// Objects of ours, and contents, that are there.
-fn leftovers(scene: &Scene<'_>) -> Vec<String> {
+pub(super) fn leftovers(scene: &Scene<'_>) -> Vec<String> {
     scene.world.settle(3);
     scene.world.with_store(|store| {
         let of_run = |object: &serde_json::Value| {

@@ -5,6 +5,7 @@
 
 mod end;
 mod order;
+mod pause;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use refloat_core::world::World;
 use serde_json::Value;
 
 pub(super) use end::{of_backup, of_problems, of_restore};
+pub(super) use pause::of_pause;
 
 use super::ground::HOLD_SECONDS_MAX;
 use super::scene::Scene;
