@@ -15,6 +15,7 @@ mod kinds;
 mod permissions;
 mod problem;
 mod read;
+mod rehearse;
 mod session;
 mod transport;
 mod watch;

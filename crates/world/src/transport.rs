@@ -243,6 +243,7 @@ impl Call {
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) code: u16,
+    headers: http::HeaderMap,
     bytes: bytes::Bytes,
 }
 
@@ -253,6 +254,12 @@ impl Reply {
 
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+
+    /// All headers of this name, as text.
+    pub(crate) fn headers(&self, name: http::HeaderName) -> Vec<&str> {
+        let all = self.headers.get_all(name);
+        all.iter().filter_map(|value| value.to_str().ok()).collect()
     }
 }
 
@@ -318,6 +325,7 @@ async fn exchange(client: &Client, request: Request<Body>) -> Result<Reply, Fail
         .get(http::header::RETRY_AFTER)
         .and_then(|value| value.to_str().ok()?.parse().ok())
         .map(Duration::from_secs);
+    let headers = response.headers().clone();
     let bytes = response
         .into_body()
         .collect()
@@ -325,7 +333,11 @@ async fn exchange(client: &Client, request: Request<Body>) -> Result<Reply, Fail
         .map_err(|error| Failure::Lost(crate::failure::causes(&error)))?
         .to_bytes();
     if (200..300).contains(&code) {
-        Ok(Reply { code, bytes })
+        Ok(Reply {
+            code,
+            headers,
+            bytes,
+        })
     } else {
         Err(Failure::refused(code, &bytes, retry_after))
     }

@@ -1,13 +1,15 @@
 //! What `plan`, `recover` and `verify` share: picking a point, looking at the target, judging the evidence, planning.
 
 mod evidence;
+mod preflight;
 
 use std::collections::BTreeMap;
 
 use clap::{Args, ValueEnum};
+use refloat_core::driver::Problem;
 use refloat_core::inventory::ThingId;
 use refloat_core::names::{ProtectionName, RunId};
-use refloat_core::plan::{self, Goal, Planned};
+use refloat_core::plan::{self, Goal, Planned, Preflight, warning_line};
 use refloat_core::recovery::Existing;
 use refloat_core::run::{Progress, Work};
 use refloat_vault::format::{PointDocument, PointId};
@@ -17,7 +19,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
-use crate::printer::{bytes, moment};
+use crate::printer::{Printer, bytes, moment};
 use crate::seat::{Access, existing_namespaces, read_point_objects, vault_failure, writer_name};
 
 /// Which point.
@@ -38,6 +40,8 @@ pub(crate) struct Options {
     pub(crate) pick: Pick,
     #[command(flatten)]
     evidence: evidence::SourceEvidence,
+    #[command(flatten)]
+    preflight: preflight::PreflightOptions,
     /// What to do with objects that are at the target already
     #[arg(long, value_enum, default_value = "fail")]
     existing: ExistingOption,
@@ -123,6 +127,7 @@ pub(crate) async fn pick(access: &Access, pick: &Pick) -> Result<SealedPoint, Fa
 pub(crate) struct Prepared {
     pub(crate) document: PointDocument,
     pub(crate) planned: Planned,
+    pub(crate) preflight: preflight::Preflighted,
 }
 
 impl Prepared {
@@ -187,6 +192,7 @@ pub(crate) async fn prepare(
     access: &Access,
     cluster: &Cluster,
     options: &Options,
+    printer: Printer,
 ) -> Result<Prepared, Failure> {
     let key = access.site_key()?;
     let document = pick(access, &options.pick).await?.document;
@@ -213,8 +219,42 @@ pub(crate) async fn prepare(
         cluster_uid: cluster.cluster_uid().to_owned(),
     };
     let point_id = document.id.to_string();
-    let planned = plan::plan(&point_id, &document.content, &objects, &target, &goal)?;
-    Ok(Prepared { document, planned })
+    let planned = plan::plan(&point_id, &document.content, &objects, &target, &goal);
+    let asked = Preflight {
+        point: &document.content,
+        objects: &objects,
+        target: &target,
+        goal: &goal,
+    };
+    let preflight = preflight::preflight(cluster, &options.preflight, asked, printer).await;
+    let planned = with_findings(planned, &preflight)?;
+    Ok(Prepared {
+        document,
+        planned,
+        preflight,
+    })
+}
+
+/// A plan with what the preflight warns of, or everything that stands against it.
+fn with_findings(
+    planned: Result<Planned, Vec<Problem>>,
+    preflight: &preflight::Preflighted,
+) -> Result<Planned, Failure> {
+    let lines = preflight.warnings().iter().map(warning_line);
+    match planned {
+        Ok(mut planned) if preflight.problems.is_empty() => {
+            planned.warnings.extend(lines);
+            Ok(planned)
+        }
+        refused => {
+            let mut problems = refused.err().unwrap_or_default();
+            problems.extend(preflight.problems.iter().cloned());
+            Err(Failure {
+                problems,
+                warnings: lines.collect(),
+            })
+        }
+    }
 }
 
 /// Namespaces that the recovery writes into.

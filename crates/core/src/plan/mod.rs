@@ -24,6 +24,10 @@ use crate::recovery::Existing;
 use crate::run::{Edge, RunKind, RunPlan};
 
 pub use clean::clean;
+pub use preflight::{
+    Facts, Findings, Preflight, Refusal, Rehearsal, Rehearsals, Rehearsed, Said, Trial,
+    warning_line,
+};
 pub use rules::{RULES, Rule};
 
 use context::Context;

@@ -4,7 +4,7 @@ use super::super::context::Context;
 use crate::driver::Problem;
 use crate::inventory::Inventory;
 
-fn carried_definition(context: &Context<'_>, group: &str, kind: &str) -> bool {
+pub(super) fn carried_definition(context: &Context<'_>, group: &str, kind: &str) -> bool {
     context
         .of_kind("apiextensions.k8s.io", "CustomResourceDefinition")
         .any(|definition| {
@@ -35,7 +35,21 @@ pub(super) fn check(context: &Context<'_>, target: &Inventory, problems: &mut Ve
             format!(
                 "the target does not serve {kind}.{group} ({count} objects of it would be lost)"
             ),
-            "install what serves this kind at the target, or protect its operator too",
+            successor(group, kind).map_or_else(
+                || "install what serves this kind at the target, or protect its operator too".to_owned(),
+                |successor| format!("Kubernetes removed this kind: at the source, move to {successor}, then take a new point"),
+            ),
         ));
     }
+}
+
+/// What took the place of kinds that Kubernetes removed (kubernetes.io/docs/reference/using-api/deprecation-guide).
+fn successor(group: &str, kind: &str) -> Option<&'static str> {
+    Some(match (group, kind) {
+        ("extensions", "Ingress") => "Ingress of networking.k8s.io/v1",
+        ("extensions", "NetworkPolicy") => "NetworkPolicy of networking.k8s.io/v1",
+        ("extensions", "Deployment" | "DaemonSet" | "ReplicaSet") => "the same kind of apps/v1",
+        ("extensions" | "policy", "PodSecurityPolicy") => "Pod Security labels of the namespaces",
+        _ => return None,
+    })
 }

@@ -199,6 +199,7 @@ fn point() -> PointContent {
         spec: json!({}),
         kubernetes_version: "v1.33.1".to_owned(),
         cluster_uid: "cluster-a".to_owned(),
+        architectures: Vec::new(),
         began: "2026-01-01T00:00:00Z".parse().unwrap(),
         members: vec![database("db")],
         parts: vec![part("shop/data-db-0")],
