@@ -1,5 +1,7 @@
 //! Plans as golden text, everything that stands against one, and what holds for every plan.
 
+mod answers;
+mod facts;
 mod fixture;
 mod golden;
 mod preflight;

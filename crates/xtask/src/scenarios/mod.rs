@@ -10,6 +10,7 @@ mod duel;
 mod fidelity;
 mod holds;
 mod killed;
+mod preflight;
 mod state;
 mod store;
 mod target;
@@ -61,6 +62,10 @@ const SCENARIOS: &[Scenario] = &[
     ("restic: lists, checks and restores a part", store::restic),
     ("vault: wrong keys, newer formats, damage", store::damaged),
     ("recover: a target that does not fit", target::unfit),
+    (
+        "preflight: everything that is wrong is told at once",
+        preflight::run,
+    ),
     (
         "recover: the engine killed at ten moments",
         killed::recovery,

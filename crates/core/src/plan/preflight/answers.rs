@@ -146,13 +146,21 @@ fn refused(one: &Rehearsed, refusal: &Refusal, raised: &Raised) -> Option<Meanin
         )
         .softly(doubtful));
     }
-    if says(&["exceeded quota", "failed quota"]) {
-        let known = raised.has("quota-exceeded") || raised.has("quota-needs-requests");
-        return (!stand_in && !known).then(|| {
+    if says(&["exceeded quota"]) {
+        return (!stand_in && !raised.has("quota-exceeded")).then(|| {
             Meaning::problem(
                 "quota-exceeded",
                 short(without_name(message)),
                 "raise `spec.hard` of this ResourceQuota, or make room in the namespace",
+            )
+        });
+    }
+    if says(&["failed quota"]) {
+        return (!stand_in && !raised.has("quota-needs-requests")).then(|| {
+            Meaning::problem(
+                "quota-needs-requests",
+                short(without_name(message)),
+                "add a LimitRange with defaults to the namespace, or take these names out of the quota",
             )
         });
     }

@@ -114,6 +114,11 @@ impl Raised {
         }
     }
 
+    /// Something with these words in its cause was raised already.
+    pub(super) fn tells(&self, words: &str) -> bool {
+        self.groups.iter().any(|group| group.cause.contains(words))
+    }
+
     pub(super) fn has(&self, code: &str) -> bool {
         self.groups.iter().any(|group| group.code == code)
     }

@@ -1,6 +1,6 @@
 //! What will run: pod templates with how often, and what a pod of each asks for. Used by the checks of room and quota.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -30,41 +30,43 @@ pub(super) struct Workload<'a> {
 
 /// Everything that starts pods in the recovered namespaces, also what an operator makes anew; nothing that is there already.
 pub(super) fn workloads<'a>(scene: &Scene<'a>) -> Vec<Workload<'a>> {
+    let counted: BTreeSet<&str> = scene
+        .objects
+        .iter()
+        .filter(|thing| thing.pod_spec().is_some())
+        .map(Thing::uid)
+        .collect();
     scene
         .objects
         .iter()
-        .filter(|thing| {
+        .filter_map(|thing| Some((thing, thing.pod_spec()?)))
+        .filter(|(thing, _)| {
             let namespace = thing.namespace().unwrap_or_default();
-            scene.point.namespaces.iter().any(|one| one == namespace)
+            let inside = scene.point.namespaces.iter().any(|one| one == namespace);
+            inside && comes_back(scene, thing, &counted) && !scene.stays(&thing.id())
         })
-        .filter(|thing| !scene.stays(&thing.id()) && comes_back(scene, thing))
-        .filter_map(|thing| {
-            Some(Workload {
-                id: thing.id(),
-                thing,
-                spec: thing.pod_spec()?,
-                times: times(thing),
-            })
+        .map(|(thing, spec)| Workload {
+            id: thing.id(),
+            thing,
+            spec,
+            times: times(thing),
         })
         .collect()
 }
 
 /// It is written, or its owner makes it and is not itself counted.
-fn comes_back(scene: &Scene<'_>, thing: &Thing) -> bool {
+fn comes_back(scene: &Scene<'_>, thing: &Thing, counted: &BTreeSet<&str>) -> bool {
     if scene.context.has(&thing.id()) {
         return true;
     }
     let ended = thing.object.pointer("/status/completionTime").is_some()
         || matches!(thing.text("/status/phase"), Some("Succeeded" | "Failed"));
     let owners = thing.list("/metadata/ownerReferences");
-    let counted = owners.iter().any(|owner| {
-        let uid = owner.get("uid").and_then(Value::as_str).unwrap_or_default();
-        scene
-            .objects
-            .iter()
-            .any(|other| other.uid() == uid && other.pod_spec().is_some())
-    });
-    !ended && !owners.is_empty() && !counted
+    let by_counted = owners
+        .iter()
+        .filter_map(|owner| owner.get("uid")?.as_str())
+        .any(|uid| counted.contains(uid));
+    !ended && !owners.is_empty() && !by_counted
 }
 
 fn times(thing: &Thing) -> Times {
