@@ -207,7 +207,7 @@ impl Members {
 }
 
 /// Of the nodes, each once.
-fn architectures(inventory: &Inventory) -> Vec<String> {
+pub(super) fn architectures(inventory: &Inventory) -> Vec<String> {
     let of_node = |node: &Thing| {
         node.text("/status/nodeInfo/architecture")
             .filter(|architecture| !architecture.is_empty())

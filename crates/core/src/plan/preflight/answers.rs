@@ -71,34 +71,35 @@ fn unanswered(why: &str) -> Meaning {
     .softly(true)
 }
 
-/// Fields that a schema does not know: they are lost or refused, depending on how they are written.
+/// Fields that a schema does not know: a create loses them, an apply is refused.
 fn dropped(words: &str) -> Option<Meaning> {
-    let mut fields: Vec<String> = words
+    let mut fields: Vec<&str> = words
         .split("unknown field \"")
         .skip(1)
-        .filter_map(|rest| Some(rest.split_once('"')?.0.to_owned()))
+        .filter_map(|rest| Some(rest.split_once('"')?.0))
         .collect();
-    if fields.is_empty() && words.contains("field not declared in schema") {
-        let before = words
-            .split(": field not declared in schema")
-            .next()
-            .unwrap_or_default();
-        fields.extend(
-            before
-                .rsplit([' ', ':'])
-                .next()
-                .map(|field| field.trim_start_matches('.').to_owned()),
-        );
-    }
-    fields.sort();
+    fields.sort_unstable();
     fields.dedup();
-    (!fields.is_empty()).then(|| {
-        Meaning::problem(
+    if !fields.is_empty() {
+        return Some(Meaning::problem(
             "fields-dropped",
-            format!("the target does not know these fields, and they would be lost: {}", short(&fields.join(", "))),
+            format!(
+                "the target does not know these fields, and they would be lost: {}",
+                short(&fields.join(", "))
+            ),
             "install the source's version of what defines the kind, or accept the loss with `--preflight warn`",
-        )
-    })
+        ));
+    }
+    let (before, _) = words.split_once(": field not declared in schema")?;
+    let field = before.rsplit([' ', ':']).next()?;
+    Some(Meaning::problem(
+        "fields-dropped",
+        format!(
+            "the target does not know this field, and would refuse the object: {}",
+            short(field.trim_start_matches('.'))
+        ),
+        "install the source's version of what defines the kind",
+    ))
 }
 
 fn refused(one: &Rehearsed, refusal: &Refusal, raised: &Raised) -> Option<Meaning> {
@@ -120,18 +121,18 @@ fn refused(one: &Rehearsed, refusal: &Refusal, raised: &Raised) -> Option<Meanin
         .softly(true));
     }
     if says(&["failed calling webhook", "failed to call webhook"]) {
-        return Some(
-            Meaning::problem(
-                "webhook-failing",
-                format!(
-                    "webhook {} does not answer, so it would be refused: {}",
-                    quoted(message),
-                    short(message)
-                ),
-                "repair what is behind the webhook, or delete its configuration",
-            )
-            .softly(stand_in),
+        // That its Service is silent was seen already.
+        let known = raised.tells(&format!("webhook {} ", quoted(message)));
+        let meaning = Meaning::problem(
+            "webhook-failing",
+            format!(
+                "webhook {} does not answer, so it would be refused: {}",
+                quoted(message),
+                short(message)
+            ),
+            "repair what is behind the webhook, or delete its configuration",
         );
+        return (!known).then(|| meaning.softly(stand_in));
     }
     if says(&["violates PodSecurity"]) {
         return (!stand_in).then(|| pod_security(message));
@@ -230,10 +231,10 @@ fn quoted(message: &str) -> &str {
 
 /// The object's name makes alike answers differ, and stands before them anyway.
 fn without_name(message: &str) -> &str {
-    match message.split_once(" is forbidden: ") {
-        Some((_, why)) => why,
-        None => message,
-    }
+    [" is forbidden: ", " is invalid: "]
+        .iter()
+        .find_map(|before| Some(message.split_once(before)?.1.trim_start_matches([' ', ':'])))
+        .unwrap_or(message)
 }
 
 fn causes(refusal: &Refusal) -> String {

@@ -57,6 +57,12 @@ const ANSWERS: &[(u16, &str, &str, &str)] = &[
         "pwp",
     ),
     (
+        422,
+        "configmaps \"web\" is invalid: : ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+        "admission-denied",
+        "pwp",
+    ),
+    (
         400,
         "admission webhook \"w.example.com\" denied the request: no",
         "admission-denied",
@@ -176,7 +182,7 @@ fn the_words_of_an_answer_are_told_without_what_makes_alike_ones_differ() {
         &refused(Trial::Object, ANSWERS[1].0, ANSWERS[1].1),
         "fields-dropped",
     );
-    assert!(typed.ends_with("lost: spec.a"), "{typed}");
+    assert!(typed.ends_with("refuse the object: spec.a"), "{typed}");
     let policy = problem(
         &refused(Trial::Object, ANSWERS[3].0, ANSWERS[3].1),
         "admission-denied",
@@ -393,4 +399,30 @@ fn what_is_at_the_target_already_is_not_tried() {
     assert!(tried(&case).iter().all(|one| one.thing.kind != "Secret"));
     let facts = Facts::default();
     nothing(&case.judge(&facts));
+}
+
+#[test]
+fn a_webhook_that_was_seen_to_be_silent_is_told_once() {
+    let hooks = json!([{
+        "name": "w.example.com", "clientConfig": { "service": { "namespace": "policy", "name": "judge" } },
+        "rules": [{ "apiGroups": [""], "resources": ["configmaps"], "operations": ["CREATE"] }],
+    }]);
+    let findings = judged(|case, facts| {
+        case.target.insert(thing(
+            "ValidatingWebhookConfiguration",
+            "judge",
+            &json!({ "webhooks": hooks }),
+        ));
+        facts
+            .silent_services
+            .insert(("policy".to_owned(), "judge".to_owned()));
+        let message = "failed calling webhook \"w.example.com\": no endpoints".to_owned();
+        let refusal = Refusal {
+            code: 500,
+            message,
+            ..Refusal::default()
+        };
+        facts.rehearsed = vec![rehearsed(Trial::Object, "web", Said::Refused(refusal))];
+    });
+    problem(&findings, "webhook-not-answering");
 }

@@ -685,7 +685,10 @@ fn a_silent_webhook_that_is_asked_about_what_is_written_is_named() {
     nothing(&with(json!({ "rules": rules })));
     let scope = json!([{ "apiGroups": ["*"], "resources": ["*/*"], "operations": ["*"], "scope": "Cluster" }]);
     let told = problem(&with(json!({ "rules": scope })), "webhook-not-answering");
-    assert!(told.starts_with("CustomResourceDefinition"), "{told}");
+    assert!(
+        told.starts_with("Namespace shop, CustomResourceDefinition"),
+        "{told}"
+    );
     warning(
         &with(json!({ "matchConditions": [{ "name": "x", "expression": "false" }] })),
         "webhook-not-answering",
@@ -822,4 +825,17 @@ fn a_dozen_problems_are_told_at_once_each_with_its_fix() {
         .map(|one| format!("warning: {}\n", warning_line(one)));
     let shown: String = errors.chain(warnings).collect();
     assert_eq!(shown, TOLD, "it reads now:\n{shown}");
+}
+
+#[test]
+fn a_point_of_before_architectures_were_noted_reads_as_before() {
+    let mut point = case().point;
+    let old = serde_json::to_value(&point).unwrap();
+    assert_eq!(old.get("architectures"), None, "its digest is as it was");
+    let read = |value| serde_json::from_value::<crate::backup::PointContent>(value).unwrap();
+    assert_eq!(read(old.clone()), point);
+    point.architectures = vec!["arm64".to_owned()];
+    let new = serde_json::to_value(&point).unwrap();
+    assert_eq!(new["architectures"], json!(["arm64"]));
+    assert_eq!(read(new), point);
 }
