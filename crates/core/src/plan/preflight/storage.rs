@@ -74,25 +74,25 @@ fn room(
     let driver = scene
         .target
         .get(&ThingId::cluster(GROUP, "CSIDriver", provisioner));
-    let publishes = driver.is_some_and(|driver| {
+    let tells = driver.is_some_and(|driver| {
         driver.object.pointer("/spec/storageCapacity") == Some(&Value::Bool(true))
     });
-    let published: Vec<&Value> = scene
+    let rooms: Vec<&Value> = scene
         .facts
         .capacities
         .iter()
         .flatten()
         .filter(|one| text(one, "/storageClassName") == Some(class.name.as_str()))
         .collect();
-    if !publishes || published.is_empty() {
+    if !tells || rooms.is_empty() {
         return;
     }
     let amount = |one: &Value, key: &str| text(one, key).and_then(thousandths);
-    let largest = published
+    let largest = rooms
         .iter()
         .filter_map(|one| amount(one, "/maximumVolumeSize").or_else(|| amount(one, "/capacity")))
         .max();
-    let total = published
+    let total = rooms
         .iter()
         .filter_map(|one| amount(one, "/capacity"))
         .fold(0_i128, i128::saturating_add);

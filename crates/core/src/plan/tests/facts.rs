@@ -373,24 +373,9 @@ fn quota(name: &str, hard: &Value, used: &Value) -> Thing {
     )
 }
 
-#[test]
-fn a_quota_that_leaves_too_little_names_resource_need_and_rest() {
-    let with = |hard: Value, used: Value| {
-        judged(|case, _| {
-            case.target.insert(quota("small", &hard, &used));
-            let stated = json!({ "containers": [{ "resources": {
-                "requests": { "cpu": "500m", "memory": "1Gi" }, "limits": { "cpu": "1", "memory": "1Gi" },
-            } }] });
-            case.objects = Inventory::default();
-            let mut web = workload("Deployment", "web", &stated);
-            web.object["spec"]["replicas"] = json!(3);
-            case.objects.insert(web);
-            case.objects.insert(thing("Secret", "one", &json!({})));
-            case.objects
-                .insert(thing("ServiceAccount", "default", &json!({})));
-        })
-    };
-    for (hard, used, told) in [
+/// What is hard, what is used, and what is told.
+fn small_quotas() -> Vec<(Value, Value, Option<&'static str>)> {
+    vec![
         (json!({ "pods": "4" }), json!({ "pods": "1" }), None),
         (
             json!({ "pods": "4" }),
@@ -448,7 +433,27 @@ fn a_quota_that_leaves_too_little_names_resource_need_and_rest() {
             json!({}),
             None,
         ),
-    ] {
+    ]
+}
+
+#[test]
+fn a_quota_that_leaves_too_little_names_resource_need_and_rest() {
+    let with = |hard: Value, used: Value| {
+        judged(|case, _| {
+            case.target.insert(quota("small", &hard, &used));
+            let stated = json!({ "containers": [{ "resources": {
+                "requests": { "cpu": "500m", "memory": "1Gi" }, "limits": { "cpu": "1", "memory": "1Gi" },
+            } }] });
+            case.objects = Inventory::default();
+            let mut web = workload("Deployment", "web", &stated);
+            web.object["spec"]["replicas"] = json!(3);
+            case.objects.insert(web);
+            case.objects.insert(thing("Secret", "one", &json!({})));
+            case.objects
+                .insert(thing("ServiceAccount", "default", &json!({})));
+        })
+    };
+    for (hard, used, told) in small_quotas() {
         let findings = with(hard.clone(), used);
         match told {
             None => nothing(&findings),
@@ -469,7 +474,7 @@ fn a_quota_that_comes_back_is_judged_and_one_with_a_scope_is_the_servers_matter(
                 "carried",
                 &json!({ "pods": "0" }),
                 &json!({ "pods": "9" }),
-            ))
+            ));
         }),
         "quota-exceeded",
     );
@@ -550,7 +555,7 @@ fn what_pods_name_and_nobody_brings_is_named_with_who_names_it() {
     nothing(&with(None, |_| ()));
     nothing(&with(Some(json!({})), |_| ()));
     nothing(&with(Some(ignored), |case| {
-        case.target.insert(thing("Secret", "token", &json!({})))
+        case.target.insert(thing("Secret", "token", &json!({})));
     }));
     let owner = json!({ "ownerReferences": [{ "uid": "Cache-sessions", "kind": "Cache", "name": "sessions" }] });
     nothing(&with(Some(owner), |_| ()));
@@ -574,19 +579,19 @@ fn a_claim_that_is_named_and_not_filled_is_missing() {
     assert!(told.contains("PersistentVolumeClaim shop/other"), "{told}");
 }
 
-fn csi(case: &mut Case, drivers: &Value) -> Option<Vec<Value>> {
+fn csi(case: &mut Case, drivers: &Value) -> Vec<Value> {
     case.target.insert(thing(
         "StorageClass",
         "slow",
         &json!({ "provisioner": "btrfs.csi.refloat.io" }),
     ));
-    Some(vec![json!({ "spec": { "drivers": drivers } })])
+    vec![json!({ "spec": { "drivers": drivers } })]
 }
 
 #[test]
 fn a_storage_class_whose_driver_runs_nowhere_is_a_problem() {
     let told = problem(
-        &judged(|case, facts| facts.csi_nodes = csi(case, &json!(null))),
+        &judged(|case, facts| facts.csi_nodes = Some(csi(case, &json!(null)))),
         "csi-driver-missing",
     );
     assert!(
@@ -594,10 +599,10 @@ fn a_storage_class_whose_driver_runs_nowhere_is_a_problem() {
         "{told}"
     );
     nothing(&judged(|case, facts| {
-        facts.csi_nodes = csi(case, &json!([{ "name": "btrfs.csi.refloat.io" }]));
+        facts.csi_nodes = Some(csi(case, &json!([{ "name": "btrfs.csi.refloat.io" }])));
     }));
     nothing(&judged(|case, facts| {
-        facts.csi_nodes = csi(case, &json!([]));
+        facts.csi_nodes = Some(csi(case, &json!([])));
         "rancher.io/local-path".clone_into(&mut case.point.parts[0].csi_driver);
     }));
 }
@@ -766,7 +771,7 @@ fn all_wrong(case: &mut Case, facts: &mut Facts) {
     case.point.architectures = vec!["amd64".to_owned()];
     deploy(case, "large", &asks("64"));
     deploy(case, "picky", &json!({ "nodeSelector": { "disk": "ssd" } }));
-    facts.csi_nodes = csi(case, &json!([]));
+    facts.csi_nodes = Some(csi(case, &json!([])));
     facts.clock_ahead_milliseconds = Some(-90_000);
     let denied = "admission webhook \"names.example.com\" denied the request: no cost centre";
     let pod = "pods \"refloat-preflight-1\" is forbidden: violates PodSecurity \"restricted:latest\": runAsNonRoot != true";
