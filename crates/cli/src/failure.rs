@@ -12,6 +12,9 @@ use serde::Serialize;
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Failure {
     pub(crate) problems: Vec<Problem>,
+    /// What did not stop it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Failure {
@@ -43,13 +46,17 @@ impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         Self {
             problems: vec![problem],
+            warnings: Vec::new(),
         }
     }
 }
 
 impl From<Vec<Problem>> for Failure {
     fn from(problems: Vec<Problem>) -> Self {
-        Self { problems }
+        Self {
+            problems,
+            warnings: Vec::new(),
+        }
     }
 }
 

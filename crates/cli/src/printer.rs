@@ -110,6 +110,9 @@ impl Printer {
                 self.note(&format!("error[{}]: {}", problem.code, problem.message));
                 self.note(&format!("  next: {}", problem.hint));
             }
+            for warning in &failure.warnings {
+                self.note(&format!("warning: {warning}"));
+            }
         } else {
             self.result(failure, String::new);
         }

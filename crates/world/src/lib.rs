@@ -16,6 +16,7 @@ mod permissions;
 mod probe;
 mod problem;
 mod read;
+mod rehearse;
 mod session;
 mod transport;
 mod watch;

@@ -16,8 +16,10 @@ use serde_json::Value;
 use crate::failure::Failure;
 
 mod path;
+mod reply;
 
 use path::{encode, segment};
+pub(crate) use reply::Reply;
 
 /// A call is given up after this time.
 const CALL_SECONDS_MAX: u64 = 30;
@@ -239,23 +241,6 @@ impl Call {
     }
 }
 
-/// What the server said, when it did not refuse.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) code: u16,
-    bytes: bytes::Bytes,
-}
-
-impl Reply {
-    pub(crate) fn json(&self) -> Result<Value, Failure> {
-        serde_json::from_slice(&self.bytes).map_err(|error| Failure::Garbled(error.to_string()))
-    }
-
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.bytes).into_owned()
-    }
-}
-
 /// Sends a call; what may be repeated is tried again a few times.
 pub(crate) async fn send(client: &Client, call: &Call) -> Result<Reply, Failure> {
     let mut tries = 1;
@@ -318,6 +303,7 @@ async fn exchange(client: &Client, request: Request<Body>) -> Result<Reply, Fail
         .get(http::header::RETRY_AFTER)
         .and_then(|value| value.to_str().ok()?.parse().ok())
         .map(Duration::from_secs);
+    let headers = response.headers().clone();
     let bytes = response
         .into_body()
         .collect()
@@ -325,7 +311,7 @@ async fn exchange(client: &Client, request: Request<Body>) -> Result<Reply, Fail
         .map_err(|error| Failure::Lost(crate::failure::causes(&error)))?
         .to_bytes();
     if (200..300).contains(&code) {
-        Ok(Reply { code, bytes })
+        Ok(Reply::new(code, headers, bytes))
     } else {
         Err(Failure::refused(code, &bytes, retry_after))
     }

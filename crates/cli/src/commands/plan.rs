@@ -54,7 +54,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let access = open_vault(config).await?;
     let cluster = connect(config).await?;
-    let prepared = prepare(&access, &cluster, &arguments.options).await?;
+    let prepared = prepare(&access, &cluster, &arguments.options, printer).await?;
     let planned = &prepared.planned;
     if let Some(words) = &arguments.explain {
         let text = match words.as_slice() {
@@ -78,6 +78,7 @@ pub(super) async fn run(
             "phase": phase.name(),
             "steps": prepared.shown().plan.steps.iter().map(|step| &step.id).collect::<Vec<_>>(),
         })),
+        "preflight": prepared.preflight,
     });
     printer.result(&result, || {
         format!("{}{}\n", prepared.heading(), prepared.shown().render())

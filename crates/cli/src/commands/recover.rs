@@ -133,7 +133,7 @@ async fn begin(
     mut journal: RunJournal,
     printer: Printer,
 ) -> Result<(RunPlan, RunJournal, Vec<String>), Failure> {
-    let prepared = match prepare(access, cluster, &arguments.options).await {
+    let prepared = match prepare(access, cluster, &arguments.options, printer).await {
         Ok(prepared) => prepared,
         // What another engine has written by now is in the way of a plan: then it is that engine that must be named.
         Err(failure) => {

@@ -3,13 +3,15 @@
 mod evidence;
 mod going_on;
 mod mappings;
+mod preflight;
 mod report;
 mod selecting;
 
 use clap::{Args, ValueEnum};
+use refloat_core::driver::Problem;
 use refloat_core::inventory::ThingId;
 use refloat_core::names::{ProtectionName, RunId};
-use refloat_core::plan::{self, Goal, Planned, Selection};
+use refloat_core::plan::{self, Goal, Planned, Preflight, Selection, warning_line};
 use refloat_core::recovery::Existing;
 use refloat_core::run::{Phase, Progress, Work, describe, until};
 use refloat_vault::format::{PointDocument, PointId};
@@ -22,7 +24,7 @@ pub(crate) use going_on::{GoOn, Said, go_on};
 pub(crate) use report::{Achieved, Paused};
 
 use crate::failure::Failure;
-use crate::printer::{bytes, moment};
+use crate::printer::{Printer, bytes, moment};
 use crate::seat::{Access, existing_namespaces, read_point_objects, vault_failure, writer_name};
 
 pub(crate) use mappings::Given;
@@ -45,6 +47,8 @@ pub(crate) struct Options {
     pub(crate) pick: Pick,
     #[command(flatten)]
     evidence: evidence::SourceEvidence,
+    #[command(flatten)]
+    preflight: preflight::PreflightOptions,
     /// What to do with objects that are at the target already
     #[arg(long, value_enum, default_value = "fail")]
     existing: ExistingOption,
@@ -142,6 +146,7 @@ pub(crate) struct Prepared {
     pub(crate) planned: Planned,
     /// After which phase it is to pause.
     pub(crate) until: Option<Phase>,
+    pub(crate) preflight: preflight::Preflighted,
 }
 
 impl Prepared {
@@ -247,6 +252,7 @@ pub(crate) async fn prepare(
     access: &Access,
     cluster: &Cluster,
     options: &Options,
+    printer: Printer,
 ) -> Result<Prepared, Failure> {
     let key = access.site_key()?;
     let document = pick(access, &options.pick).await?.document;
@@ -273,12 +279,38 @@ pub(crate) async fn prepare(
         selection,
     };
     let point_id = document.id.to_string();
-    let planned = plan::plan(&point_id, &document.content, &objects, &target, &goal)?;
+    let planned = plan::plan(&point_id, &document.content, &objects, &target, &goal);
+    let asked = Preflight::of(&document.content, &objects, &target, &goal);
+    let preflight = preflight::preflight(cluster, &options.preflight, &asked, printer).await;
+    let planned = with_findings(planned, &preflight)?;
     Ok(Prepared {
         document,
         planned,
         until: options.until,
+        preflight,
     })
+}
+
+/// A plan with what the preflight warns of, or everything that stands against it.
+fn with_findings(
+    planned: Result<Planned, Vec<Problem>>,
+    preflight: &preflight::Preflighted,
+) -> Result<Planned, Failure> {
+    let lines = preflight.warnings().iter().map(warning_line);
+    match planned {
+        Ok(mut planned) if preflight.problems.is_empty() => {
+            planned.warnings.extend(lines);
+            Ok(planned)
+        }
+        refused => {
+            let mut problems = refused.err().unwrap_or_default();
+            problems.extend(preflight.problems.iter().cloned());
+            Err(Failure {
+                problems,
+                warnings: lines.collect(),
+            })
+        }
+    }
 }
 
 /// Namespaces that the recovery writes into.

@@ -1,6 +1,6 @@
 //! Who is a member of a backup: claimed engines, volumes, and what is known of the point before it is made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -193,6 +193,7 @@ impl Members {
             spec: goal.spec.clone(),
             kubernetes_version: inventory.kubernetes_version.clone(),
             cluster_uid: goal.cluster_uid.clone(),
+            architectures: architectures(inventory),
             began: goal.began,
             members: engines.chain(plain).collect(),
             parts,
@@ -203,6 +204,17 @@ impl Members {
             findings: self.findings.clone(),
         }
     }
+}
+
+/// Of the nodes, each once.
+pub(super) fn architectures(inventory: &Inventory) -> Vec<String> {
+    let of_node = |node: &Thing| {
+        node.text("/status/nodeInfo/architecture")
+            .filter(|architecture| !architecture.is_empty())
+            .map(str::to_owned)
+    };
+    let all: BTreeSet<String> = inventory.of_kind("", "Node").filter_map(of_node).collect();
+    all.into_iter().collect()
 }
 
 /// A hook that holds nothing would be missed only when the copy is needed.

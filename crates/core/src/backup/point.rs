@@ -174,6 +174,9 @@ pub struct PointContent {
     pub kubernetes_version: String,
     /// Uid of the source's `kube-system` namespace: identity of the cluster.
     pub cluster_uid: String,
+    /// Architectures of the source's nodes, `amd64`; empty in points of before they were noted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub architectures: Vec<String>,
     /// When the run began.
     pub began: Timestamp,
     /// Members.

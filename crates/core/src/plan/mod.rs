@@ -35,6 +35,10 @@ pub use clean::clean;
 pub use cycles::Broken;
 pub use mapping::{Form, Mapped, MappedKind, Mappings, ObjectPatch, Remain, Target};
 pub use page::page;
+pub use preflight::{
+    Facts, Findings, Preflight, Refusal, Rehearsal, Rehearsals, Rehearsed, Said, Trial,
+    warning_line,
+};
 pub use rules::{RULES, Rule};
 pub use selection::{NewName, NewNameError, Selection, What, WhatError};
 
@@ -106,20 +110,16 @@ pub fn plan(
     target: &Inventory,
     goal: &Goal,
 ) -> Result<Planned, Vec<Problem>> {
-    let source = point;
     let carried = mapping::map(point, objects, goal);
+    let (context, mut left_out) = carried.context(point, target);
     let (point, objects) = (carried.point.as_ref(), carried.objects.as_ref());
-    let (mut context, mut left_out) = Context::of(point, objects, target);
-    context.source = source;
-    context.written = Some(&carried.written);
-    let (mut problems, mut warnings) = (carried.problems.clone(), Vec::new());
-    let mut steps = steps::steps(&context, point, goal, &mut problems);
-    draw(&context, &mut steps);
-    rules::take_away(&context, &mut steps, &mut problems, &mut warnings);
-    let mut broken = cycles::break_cycles(&mut steps).unwrap_or_else(|found| {
-        problems.extend(found);
-        Vec::new()
-    });
+    let Draft {
+        mut steps,
+        mut problems,
+        mut warnings,
+        mut broken,
+    } = draft(&context, point, goal);
+    problems.extend(carried.problems.iter().cloned());
     let selected = selection::select(&context, target, goal, &left_out, &mut steps);
     problems.extend(match &selected.chosen {
         None => preflight::check(&context, point, objects, target, goal),
@@ -167,6 +167,31 @@ pub fn plan(
         broken,
         selected: selected.lines,
     })
+}
+
+/// The steps with all their edges, before anything is chosen among them.
+struct Draft {
+    steps: BTreeMap<String, Step>,
+    problems: Vec<Problem>,
+    warnings: Vec<String>,
+    broken: Vec<Broken>,
+}
+
+fn draft(context: &Context<'_>, point: &PointContent, goal: &Goal) -> Draft {
+    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+    let mut steps = steps::steps(context, point, goal, &mut problems);
+    draw(context, &mut steps);
+    rules::take_away(context, &mut steps, &mut problems, &mut warnings);
+    let broken = cycles::break_cycles(&mut steps).unwrap_or_else(|found| {
+        problems.extend(found);
+        Vec::new()
+    });
+    Draft {
+        steps,
+        problems,
+        warnings,
+        broken,
+    }
 }
 
 /// Asks all rules. Of several places in which one rule sees the same edge the surest is kept, then the first.

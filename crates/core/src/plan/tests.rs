@@ -1,8 +1,10 @@
 //! Plans as golden text, everything that stands against one, the edges that each rule draws and does not draw, and what
 //! holds for every plan.
 
+mod answers;
 mod authors;
 mod cycles;
+mod facts;
 pub(super) mod fixture;
 mod golden;
 mod ground;

@@ -77,6 +77,7 @@ pub(crate) fn content(run: &str) -> PointContent {
         spec: serde_json::json!({ "namespaces": ["shop"] }),
         kubernetes_version: "v1.34.4".to_owned(),
         cluster_uid: "cluster-1".to_owned(),
+        architectures: Vec::new(),
         began: time("2026-01-03T00:00:00Z"),
         members: vec![Member {
             name: "shop/db".to_owned(),

@@ -11,6 +11,7 @@ mod fidelity;
 mod holds;
 mod killed;
 mod mappings;
+mod preflight;
 mod probes;
 mod selections;
 mod state;
@@ -65,6 +66,10 @@ const SCENARIOS: &[Scenario] = &[
     ("vault: wrong keys, newer formats, damage", store::damaged),
     ("recover: a target that does not fit", target::unfit),
     ("recover: under other names, with patches", mappings::run),
+    (
+        "preflight: everything that is wrong is told at once",
+        preflight::run,
+    ),
     (
         "recover: the engine killed at ten moments",
         killed::recovery,

@@ -27,9 +27,10 @@ pub use patches::{Form, ObjectPatch, Target};
 pub(super) use shown::{lines, warnings};
 
 use super::Goal;
+use super::context::Context;
 use crate::backup::PointContent;
 use crate::driver::Problem;
-use crate::inventory::{Inventory, Thing, ThingId, inside_scope};
+use crate::inventory::{Inventory, LeftOut, Thing, ThingId, inside_scope};
 
 /// Names at the source, and what they are at the target. StorageClasses are in the goal itself.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -141,6 +142,20 @@ pub(super) struct MappedPoint<'a> {
     pub(super) written: BTreeMap<ThingId, Value>,
     pub(super) mapped: Vec<Mapped>,
     pub(super) problems: Vec<Problem>,
+}
+
+impl MappedPoint<'_> {
+    /// What the rules look at, and what is left out. `source` is the point as it was taken.
+    pub(super) fn context<'b>(
+        &'b self,
+        source: &'b PointContent,
+        target: &'b Inventory,
+    ) -> (Context<'b>, Vec<LeftOut>) {
+        let (mut context, left_out) = Context::of(&self.point, &self.objects, target);
+        context.source = source;
+        context.written = Some(&self.written);
+        (context, left_out)
+    }
 }
 
 /// Maps a point and its objects, or says what stands against it.

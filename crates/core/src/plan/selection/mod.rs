@@ -263,14 +263,17 @@ pub(super) fn check(
     goal: &Goal,
     chosen: &BTreeSet<ThingId>,
 ) -> Vec<Problem> {
-    let objects = context.objects;
-    let narrow = narrow(point, objects, chosen);
+    let narrow = narrow(point, context.objects, chosen);
     let context = context.narrowed(&narrow, chosen);
-    preflight::check(&context, &narrow, objects, target, goal)
+    preflight::check(&context, &narrow, context.objects, target, goal)
 }
 
 /// The point as if it held only what is chosen: what stands against a recovery is looked for in this.
-fn narrow(point: &PointContent, objects: &Inventory, chosen: &BTreeSet<ThingId>) -> PointContent {
+pub(super) fn narrow(
+    point: &PointContent,
+    objects: &Inventory,
+    chosen: &BTreeSet<ThingId>,
+) -> PointContent {
     let mut narrow = point.clone();
     narrow
         .parts
@@ -305,10 +308,19 @@ fn narrow(point: &PointContent, objects: &Inventory, chosen: &BTreeSet<ThingId>)
     narrow
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
     /// The context as if the point held only what is chosen.
-    fn narrowed<'b>(&'b self, point: &'b PointContent, chosen: &BTreeSet<ThingId>) -> Context<'b> {
+    pub(super) fn narrowed<'b>(
+        &self,
+        point: &'b PointContent,
+        chosen: &BTreeSet<ThingId>,
+    ) -> Context<'b>
+    where
+        'a: 'b,
+    {
         let mut context = Context::of(point, self.objects, self.target).0;
+        context.source = self.source;
+        context.written = self.written;
         context.things.retain(|id, _| chosen.contains(id));
         context
     }

@@ -40,12 +40,14 @@ pub(in crate::plan) fn resource(kind: &str) -> Resource {
         Resource::cluster(version, kind, &plural)
     };
     match kind {
-        "Namespace" | "PersistentVolume" => cluster("v1"),
-        "StorageClass" => cluster("storage.k8s.io/v1"),
+        "Namespace" | "PersistentVolume" | "Node" => cluster("v1"),
+        "StorageClass" | "CSIDriver" => cluster("storage.k8s.io/v1"),
+        "ValidatingWebhookConfiguration" => cluster("admissionregistration.k8s.io/v1"),
+        "APIService" => cluster("apiregistration.k8s.io/v1"),
         "IngressClass" => cluster("networking.k8s.io/v1"),
         "CustomResourceDefinition" => cluster("apiextensions.k8s.io/v1"),
-        "StatefulSet" | "Deployment" => namespaced("apps/v1"),
-        "Job" => namespaced("batch/v1"),
+        "StatefulSet" | "Deployment" | "DaemonSet" | "ReplicaSet" => namespaced("apps/v1"),
+        "Job" | "CronJob" => namespaced("batch/v1"),
         "Ingress" => Resource::namespaced("networking.k8s.io/v1", kind, "ingresses"),
         "Role" | "RoleBinding" => namespaced("rbac.authorization.k8s.io/v1"),
         "Cache" => namespaced("shop.example.com/v1"),
@@ -199,6 +201,7 @@ fn point() -> PointContent {
         spec: json!({}),
         kubernetes_version: "v1.33.1".to_owned(),
         cluster_uid: "cluster-a".to_owned(),
+        architectures: Vec::new(),
         began: "2026-01-01T00:00:00Z".parse().unwrap(),
         members: vec![database("db")],
         parts: vec![part("shop/data-db-0")],

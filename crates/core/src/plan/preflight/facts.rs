@@ -1,0 +1,89 @@
+//! What a look at the target brings beside its inventory. Plain data: never in a plan, a journal or a digest.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::driver::FieldOwner;
+use crate::inventory::{Resource, ThingId};
+
+/// Facts about the target. `None` is not known: what needs it is not judged.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Facts {
+    /// All CSINodes.
+    pub csi_nodes: Option<Vec<Value>>,
+    /// All CSIStorageCapacities.
+    pub capacities: Option<Vec<Value>>,
+    /// All pods of the cluster.
+    pub pods: Option<Vec<Value>>,
+    /// Services behind webhooks, by namespace and name, that have no ready address.
+    pub silent_services: BTreeSet<(String, String)>,
+    /// How far the API server's clock is ahead of this machine's, in milliseconds.
+    pub clock_ahead_milliseconds: Option<i64>,
+    /// What the API server said to writes that it was to try only.
+    pub rehearsed: Vec<Rehearsed>,
+}
+
+/// What is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trial {
+    /// The object itself, where it is to be written.
+    Object,
+    /// The object in another namespace that exists: only what the server says of its fields counts.
+    StandIn,
+    /// A pod of the workload.
+    Pod,
+}
+
+/// A write that the API server is to try without doing it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rehearsal {
+    /// About which thing of the point.
+    pub thing: ThingId,
+    /// What is tried.
+    pub trial: Trial,
+    /// Kind of the object that is sent.
+    pub resource: Resource,
+    /// The object that is sent.
+    pub object: Value,
+    /// Under whose name.
+    pub owner: FieldOwner,
+}
+
+/// A tried write and its answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rehearsed {
+    /// About which thing of the point.
+    pub thing: ThingId,
+    /// What was tried.
+    pub trial: Trial,
+    /// What the server said.
+    pub said: Said,
+}
+
+/// The API server's answer to a tried write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// It would be written.
+    Accepted {
+        /// `Warning` headers.
+        warnings: Vec<String>,
+    },
+    /// It would not.
+    Refused(Refusal),
+    /// No answer came.
+    Unanswered(String),
+}
+
+/// A refusal as the API server words it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP code.
+    pub code: u16,
+    /// `Invalid`, `Forbidden` …
+    pub reason: String,
+    /// For people.
+    pub message: String,
+    /// Field and what is wrong with it.
+    pub causes: Vec<(String, String)>,
+}

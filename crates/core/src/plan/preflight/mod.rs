@@ -1,0 +1,156 @@
+//! Everything that stands against a recovery, found before anything is changed.
+//!
+//! `check` judges by the inventories alone and is part of planning. `Preflight` also judges by facts that a look at the target brings;
+//! it is asked by `plan` and `recover`. Both are pure. One file per check.
+
+mod answers;
+mod capacity;
+mod clock;
+mod facts;
+mod finding;
+mod in_use;
+mod placement;
+mod quantity;
+mod quota;
+mod references;
+mod rehearse;
+mod required;
+mod scene;
+mod served;
+mod source;
+mod storage;
+mod versions;
+mod webhooks;
+mod workloads;
+
+use std::collections::BTreeSet;
+
+use super::context::Context;
+use super::mapping::MappedPoint;
+use super::{Goal, mapping, selection};
+use crate::backup::PointContent;
+use crate::driver::Problem;
+use crate::inventory::{Inventory, ThingId};
+
+pub use facts::{Facts, Refusal, Rehearsal, Rehearsed, Said, Trial};
+pub use finding::{Findings, warning_line};
+pub use rehearse::Rehearsals;
+
+use finding::Raised;
+use scene::Scene;
+
+/// What is to be recovered, under its names at the target, and where.
+pub struct Preflight<'a> {
+    /// As it was taken.
+    source: &'a PointContent,
+    carried: MappedPoint<'a>,
+    /// The point as if it held only what is chosen, when not all of it is.
+    chosen: Option<(PointContent, BTreeSet<ThingId>)>,
+    target: &'a Inventory,
+    goal: &'a Goal,
+}
+
+impl<'a> Preflight<'a> {
+    /// Looks at what a plan of the same would write.
+    pub fn of(
+        point: &'a PointContent,
+        objects: &'a Inventory,
+        target: &'a Inventory,
+        goal: &'a Goal,
+    ) -> Self {
+        let carried = mapping::map(point, objects, goal);
+        let chosen = (!goal.selection.is_whole()).then(|| {
+            let (context, left_out) = carried.context(point, target);
+            let mut steps = super::draft(&context, &carried.point, goal).steps;
+            let selected = selection::select(&context, target, goal, &left_out, &mut steps);
+            let chosen = selected.chosen.unwrap_or_default();
+            let narrow = selection::narrow(&carried.point, &carried.objects, &chosen);
+            (narrow, chosen)
+        });
+        Self {
+            source: point,
+            carried,
+            chosen,
+            target,
+            goal,
+        }
+    }
+
+    fn scene<'b>(&'b self, facts: &'b Facts) -> Scene<'b> {
+        let (context, _) = self.carried.context(self.source, self.target);
+        let (context, point) = match &self.chosen {
+            Some((narrow, chosen)) => (context.narrowed(narrow, chosen), narrow),
+            None => (context, self.carried.point.as_ref()),
+        };
+        Scene {
+            context,
+            point,
+            objects: self.carried.objects.as_ref(),
+            target: self.target,
+            goal: self.goal,
+            facts,
+        }
+    }
+
+    /// Writes that the API server is to try, of at most so many objects.
+    pub fn rehearsals(&self, objects_max: usize) -> Rehearsals {
+        rehearse::rehearsals(&self.scene(&Facts::default()), objects_max)
+    }
+
+    /// Services behind webhooks of which it is to be known whether they answer: namespace and name.
+    pub fn webhook_services(&self) -> BTreeSet<(String, String)> {
+        webhooks::services(self.target)
+    }
+
+    /// Everything that these facts tell beside what planning finds.
+    pub fn judge(&self, facts: &Facts) -> Findings {
+        let scene = self.scene(facts);
+        let mut raised = Raised::default();
+        for check in [
+            versions::check,
+            storage::check,
+            placement::check,
+            capacity::check,
+            quota::check,
+            references::check,
+            webhooks::check,
+            answers::check,
+            clock::check,
+        ] {
+            check(&scene, &mut raised);
+        }
+        raised.finish()
+    }
+}
+
+pub(super) fn check(
+    context: &Context<'_>,
+    point: &PointContent,
+    objects: &Inventory,
+    target: &Inventory,
+    goal: &Goal,
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    source::check(context, target, goal, &mut problems);
+    served::check(context, target, &mut problems);
+    required::check(point, target, goal, &mut problems);
+    in_use::check(context, point, target, goal, &mut problems);
+    for unread in &target.unread {
+        problems.push(Problem::stuck(
+            "inventory-incomplete",
+            format!(
+                "{} at the target could not be read: {}",
+                unread.resource.plural, unread.message
+            ),
+            "grant `get` and `list`, or repair the API",
+        ));
+    }
+    if point.parts.is_empty() && objects.is_empty() {
+        problems.push(Problem::stuck(
+            "point-empty",
+            "the point holds nothing",
+            "take another point",
+        ));
+    }
+    problems
+}

@@ -1,0 +1,74 @@
+//! What the checks look at: point, target and facts, with the questions that several checks ask of them.
+
+use serde_json::Value;
+
+use super::super::Goal;
+use super::super::context::Context;
+use super::facts::Facts;
+use crate::backup::PointContent;
+use crate::inventory::{Inventory, Thing, ThingId};
+use crate::recovery::Existing;
+
+pub(super) struct Scene<'a> {
+    pub(super) context: Context<'a>,
+    pub(super) point: &'a PointContent,
+    pub(super) objects: &'a Inventory,
+    pub(super) target: &'a Inventory,
+    pub(super) goal: &'a Goal,
+    pub(super) facts: &'a Facts,
+}
+
+impl<'a> Scene<'a> {
+    pub(super) fn namespace_exists(&self, namespace: &str) -> bool {
+        let id = ThingId::cluster("", "Namespace", namespace);
+        self.target.get(&id).is_some()
+    }
+
+    /// Labels that a namespace has when its contents are written: what is there wins.
+    pub(super) fn namespace_labels(&self, namespace: &str) -> Option<&'a Value> {
+        let id = ThingId::cluster("", "Namespace", namespace);
+        let there = self
+            .target
+            .get(&id)
+            .or_else(|| self.context.things.get(&id).copied());
+        there?.object.pointer("/metadata/labels")
+    }
+
+    /// Things that the recovery writes: those that are kept as they are at the target are not.
+    pub(super) fn written(&self) -> impl Iterator<Item = (&ThingId, &'a Thing)> {
+        self.context
+            .things
+            .iter()
+            .map(|(id, thing)| (id, *thing))
+            .filter(|(id, _)| !self.stays(id))
+    }
+
+    /// It is at the target and stays as it is.
+    pub(super) fn stays(&self, id: &ThingId) -> bool {
+        let by_cluster = super::super::steps::is_made_by_cluster(id);
+        (by_cluster || self.goal.existing == Existing::Skip) && self.target.get(id).is_some()
+    }
+
+    pub(super) fn nodes(&self) -> Vec<&'a Thing> {
+        self.target.of_kind("", "Node").collect()
+    }
+
+    /// The name that a StorageClass of the source has at the target.
+    pub(super) fn storage_class<'b>(&'b self, class: &'b str) -> &'b str {
+        let mapped = self.goal.storage_classes.get(class);
+        mapped.map_or(class, String::as_str)
+    }
+}
+
+/// The elements of a list anywhere in an object.
+pub(super) fn elements<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+    value
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+/// A string anywhere in an object.
+pub(super) fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
+    value.pointer(pointer)?.as_str()
+}

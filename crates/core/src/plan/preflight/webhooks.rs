@@ -1,0 +1,164 @@
+//! Webhooks of the target that are asked about what is written and that nobody answers.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::finding::{Raised, Weight};
+use super::scene::{Scene, elements, text};
+use crate::inventory::{Inventory, Thing, ThingId};
+
+const GROUP: &str = "admissionregistration.k8s.io";
+const KINDS: &[&str] = &[
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+];
+
+fn configurations(target: &Inventory) -> impl Iterator<Item = &Thing> {
+    KINDS.iter().flat_map(|kind| target.of_kind(GROUP, kind))
+}
+
+fn service(hook: &Value) -> Option<(&str, &str)> {
+    let service = hook.pointer("/clientConfig/service")?;
+    Some((text(service, "/namespace")?, text(service, "/name")?))
+}
+
+fn must_answer(hook: &Value) -> bool {
+    text(hook, "/failurePolicy") != Some("Ignore")
+}
+
+/// Services that must answer: namespace and name. To be looked at before `check`.
+pub(super) fn services(target: &Inventory) -> BTreeSet<(String, String)> {
+    configurations(target)
+        .flat_map(|one| one.list("/webhooks"))
+        .filter(|hook| must_answer(hook))
+        .filter_map(service)
+        .map(|(namespace, name)| (namespace.to_owned(), name.to_owned()))
+        .collect()
+}
+
+pub(super) fn check(scene: &Scene<'_>, raised: &mut Raised) {
+    for configuration in configurations(scene.target) {
+        for hook in configuration
+            .list("/webhooks")
+            .iter()
+            .filter(|hook| must_answer(hook))
+        {
+            let Some((namespace, name)) = service(hook) else {
+                continue;
+            };
+            let silent = scene
+                .facts
+                .silent_services
+                .contains(&(namespace.to_owned(), name.to_owned()));
+            let comes_back = scene
+                .context
+                .has(&ThingId::namespaced("", "Service", namespace, name));
+            if !silent || comes_back {
+                continue;
+            }
+            // Which objects a condition lets through is the server's to say.
+            let weight = if elements(hook, "/matchConditions").is_empty() {
+                Weight::Problem
+            } else {
+                Weight::Warning
+            };
+            let cause = format!(
+                "webhook {} of {} is asked about it and its Service {namespace}/{name} has no ready address: it would be refused",
+                text(hook, "/name").unwrap_or_default(),
+                configuration.id(),
+            );
+            for (id, _) in scene
+                .written()
+                .filter(|(_, thing)| is_asked(scene, hook, thing))
+            {
+                raised.about(
+                    weight,
+                    "webhook-not-answering",
+                    id,
+                    cause.clone(),
+                    format!(
+                        "start what is behind Service {namespace}/{name}, or delete {}",
+                        configuration.id()
+                    ),
+                );
+            }
+        }
+    }
+}
+
+fn is_asked(scene: &Scene<'_>, hook: &Value, thing: &Thing) -> bool {
+    let id = thing.id();
+    if id.group == GROUP {
+        return false;
+    }
+    let has = |rule: &Value, key: &str, wanted: &str| {
+        elements(rule, key)
+            .iter()
+            .filter_map(Value::as_str)
+            .any(|one| one == "*" || one == "*/*" || one == wanted)
+    };
+    let by_rule = elements(hook, "/rules").iter().any(|rule| {
+        let scope = match text(rule, "/scope") {
+            Some("Namespaced") => id.namespace.is_some(),
+            Some("Cluster") => id.namespace.is_none(),
+            _ => true,
+        };
+        scope
+            && has(rule, "/apiGroups", &id.group)
+            && has(rule, "/resources", &thing.resource.plural)
+            && has(rule, "/operations", "CREATE")
+    });
+    let in_namespace = match (&id.namespace, id.is("", "Namespace")) {
+        (Some(namespace), _) => selects(
+            hook.get("namespaceSelector"),
+            scene.namespace_labels(namespace),
+            Some(namespace),
+        ),
+        (None, true) => selects(
+            hook.get("namespaceSelector"),
+            thing.object.pointer("/metadata/labels"),
+            Some(&id.name),
+        ),
+        (None, false) => true,
+    };
+    by_rule
+        && in_namespace
+        && selects(
+            hook.get("objectSelector"),
+            thing.object.pointer("/metadata/labels"),
+            None,
+        )
+}
+
+/// Whether a label selector takes these labels; every namespace has its name as a label.
+fn selects(selector: Option<&Value>, labels: Option<&Value>, namespace: Option<&str>) -> bool {
+    let Some(selector) = selector else {
+        return true;
+    };
+    let label = |key: &str| match (key, namespace) {
+        ("kubernetes.io/metadata.name", Some(name)) => Some(name),
+        _ => labels.and_then(|labels| labels.get(key)?.as_str()),
+    };
+    let equal = selector.get("matchLabels").and_then(Value::as_object);
+    let equal = equal
+        .into_iter()
+        .flatten()
+        .all(|(key, value)| label(key) == value.as_str());
+    equal
+        && elements(selector, "/matchExpressions").iter().all(|one| {
+            let has = label(text(one, "/key").unwrap_or_default());
+            let listed = has.is_some_and(|has| {
+                elements(one, "/values")
+                    .iter()
+                    .any(|value| value.as_str() == Some(has))
+            });
+            match text(one, "/operator") {
+                Some("In") => listed,
+                Some("NotIn") => !listed,
+                Some("Exists") => has.is_some(),
+                Some("DoesNotExist") => has.is_none(),
+                _ => true,
+            }
+        })
+}

@@ -1,0 +1,428 @@
+//! What is tried at the target, and what its answers mean.
+
+use serde_json::{Value, json};
+
+use super::facts::{judged, nothing, problem, warning};
+use super::fixture::{Case, case, resource, thing};
+use crate::inventory::ThingId;
+use crate::plan::{Facts, Findings, Refusal, Rehearsal, Rehearsed, Said, Trial};
+
+fn rehearsed(trial: Trial, name: &str, said: Said) -> Rehearsed {
+    Rehearsed {
+        thing: ThingId::namespaced("", "ConfigMap", "shop", name),
+        trial,
+        said,
+    }
+}
+
+fn answered(trial: Trial, said: Said) -> Findings {
+    judged(|_, facts| facts.rehearsed = vec![rehearsed(trial, "web", said)])
+}
+
+fn refused(trial: Trial, code: u16, message: &str) -> Findings {
+    answered(
+        trial,
+        Said::Refused(Refusal {
+            code,
+            message: message.to_owned(),
+            ..Refusal::default()
+        }),
+    )
+}
+
+/// Code and what it weighs where the object goes, in a stand-in, and for a pod: `p`roblem, `w`arning, `-` nothing.
+const ANSWERS: &[(u16, &str, &str, &str)] = &[
+    (
+        400,
+        "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: strict decoding error: unknown field \"spec.a\", unknown field \"b\"",
+        "fields-dropped",
+        "ppp",
+    ),
+    (
+        500,
+        "failed to create typed patch object (shop/web; v1, Kind=X): .spec.a: field not declared in schema",
+        "fields-dropped",
+        "ppp",
+    ),
+    (
+        422,
+        "Deployment.apps \"web\" is invalid: spec.replicas: Invalid value: -1",
+        "object-invalid",
+        "pp-",
+    ),
+    (
+        403,
+        "configmaps \"web\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+        "admission-denied",
+        "pwp",
+    ),
+    (
+        422,
+        "configmaps \"web\" is invalid: : ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+        "admission-denied",
+        "pwp",
+    ),
+    (
+        400,
+        "admission webhook \"w.example.com\" denied the request: no",
+        "admission-denied",
+        "pwp",
+    ),
+    (
+        400,
+        "admission webhook \"w.example.com\" denied the request: secret db not found",
+        "admission-denied",
+        "www",
+    ),
+    (
+        500,
+        "Internal error occurred: failed calling webhook \"w.example.com\": failed to call webhook: Post \"https://x\": no endpoints available",
+        "webhook-failing",
+        "pwp",
+    ),
+    (
+        400,
+        "admission webhook \"w.example.com\" does not support dry run",
+        "webhook-without-dry-run",
+        "www",
+    ),
+    (
+        403,
+        "pods \"refloat-preflight-0\" is forbidden: violates PodSecurity \"restricted:latest\": runAsNonRoot != true",
+        "pod-security",
+        "p-p",
+    ),
+    (
+        403,
+        "pods \"web\" is forbidden: exceeded quota: small, requested: pods=1, used: pods=1, limited: pods=1",
+        "quota-exceeded",
+        "p-p",
+    ),
+    (
+        403,
+        "pods \"web\" is forbidden: failed quota: small: must specify limits.cpu",
+        "quota-needs-requests",
+        "p-p",
+    ),
+    (
+        403,
+        "configmaps is forbidden: User \"u\" cannot create resource \"configmaps\" in API group \"\" in the namespace \"shop\"",
+        "forbidden",
+        "p-p",
+    ),
+    (
+        403,
+        "roles \"r\" is forbidden: user \"u\" is attempting to grant RBAC permissions not currently held",
+        "forbidden",
+        "p-p",
+    ),
+    (
+        403,
+        "pods \"web\" is forbidden: error looking up service account shop/web: serviceaccount \"web\" not found",
+        "",
+        "---",
+    ),
+    (
+        403,
+        "pods \"web\" is forbidden: maximum cpu usage per Container is 1, but limit is 2",
+        "admission-denied",
+        "p-p",
+    ),
+    (
+        403,
+        "unable to create new content in namespace shop because it is being terminated",
+        "namespace-terminating",
+        "p-p",
+    ),
+    (
+        404,
+        "roles.rbac.authorization.k8s.io \"web\" not found",
+        "",
+        "---",
+    ),
+    (409, "configmaps \"web\" already exists", "", "---"),
+    (
+        413,
+        "Request entity too large: limit is 3145728",
+        "too-large",
+        "ppp",
+    ),
+    (429, "too many requests", "dry-run-unanswered", "www"),
+    (503, "", "dry-run-unanswered", "www"),
+    (0, "", "dry-run-unanswered", "www"),
+];
+
+#[test]
+fn each_answer_means_one_thing_and_a_stand_ins_own_troubles_mean_nothing() {
+    for (status, message, code, weights) in ANSWERS {
+        let trials = [Trial::Object, Trial::StandIn, Trial::Pod];
+        for (trial, weight) in trials.into_iter().zip(weights.chars()) {
+            let findings = refused(trial, *status, message);
+            eprintln!("{status} {message} {trial:?}");
+            match weight {
+                'p' => drop(problem(&findings, code)),
+                'w' => drop(warning(&findings, code)),
+                _ => nothing(&findings),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_words_of_an_answer_are_told_without_what_makes_alike_ones_differ() {
+    let fields = problem(
+        &refused(Trial::Object, ANSWERS[0].0, ANSWERS[0].1),
+        "fields-dropped",
+    );
+    assert_eq!(
+        fields,
+        "ConfigMap shop/web: the target does not know these fields, and they would be lost: b, spec.a"
+    );
+    let typed = problem(
+        &refused(Trial::Object, ANSWERS[1].0, ANSWERS[1].1),
+        "fields-dropped",
+    );
+    assert!(typed.ends_with("refuse the object: spec.a"), "{typed}");
+    let policy = problem(
+        &refused(Trial::Object, ANSWERS[3].0, ANSWERS[3].1),
+        "admission-denied",
+    );
+    assert_eq!(
+        policy,
+        "ConfigMap shop/web: a policy of the target refuses it: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no"
+    );
+    let long = problem(
+        &refused(Trial::Object, 422, &"ä".repeat(100_000)),
+        "object-invalid",
+    );
+    assert!(
+        long.chars().count() < 600,
+        "{} characters",
+        long.chars().count()
+    );
+    let lines = problem(
+        &refused(Trial::Object, 422, "a\n\u{1b}[2J  b"),
+        "object-invalid",
+    );
+    assert!(!lines.contains('\n'), "{lines}");
+}
+
+#[test]
+fn causes_are_told_by_field() {
+    let refusal = Refusal {
+        code: 422,
+        causes: vec![
+            ("spec.a".to_owned(), "Required value".to_owned()),
+            ("<nil>".to_owned(), "rule".to_owned()),
+        ],
+        ..Refusal::default()
+    };
+    let told = problem(
+        &answered(Trial::StandIn, Said::Refused(refusal)),
+        "object-invalid",
+    );
+    assert!(told.ends_with("spec.a: Required value; rule"), "{told}");
+}
+
+#[test]
+fn warnings_of_an_accepted_write_tell_only_of_lost_fields() {
+    let said = |warning: &str| {
+        answered(
+            Trial::Object,
+            Said::Accepted {
+                warnings: vec![warning.to_owned()],
+            },
+        )
+    };
+    nothing(&said("299 - \"v1 Endpoints is deprecated\""));
+    nothing(&said(
+        "299 - \"would violate PodSecurity \"restricted:latest\"\"",
+    ));
+    problem(
+        &said("299 - \"unknown field \"spec.x\"\""),
+        "fields-dropped",
+    );
+    warning(
+        &answered(Trial::Object, Said::Unanswered("no answer".to_owned())),
+        "dry-run-unanswered",
+    );
+}
+
+#[test]
+fn many_alike_refusals_are_one_in_whatever_order_they_come() {
+    let all = |reverse: bool| {
+        judged(|_, facts| {
+            facts.rehearsed = (0..44)
+                .map(|number| {
+                    let name = format!("n{number:02}");
+                    let message = format!(
+                        "configmaps \"{name}\" is forbidden: a webhook denied the request: no"
+                    );
+                    let refusal = Refusal {
+                        code: 403,
+                        message,
+                        ..Refusal::default()
+                    };
+                    rehearsed(Trial::Object, &name, Said::Refused(refusal))
+                })
+                .collect();
+            if reverse {
+                facts.rehearsed.reverse();
+            }
+        })
+    };
+    let told = problem(&all(false), "admission-denied");
+    assert!(
+        told.contains("shop/n02 and 41 more of kind ConfigMap: a policy"),
+        "{told}"
+    );
+    assert_eq!(all(false), all(true));
+}
+
+fn tried(case: &Case) -> Vec<Rehearsal> {
+    case.preflight().rehearsals(1_000).tried
+}
+
+fn find<'a>(tried: &'a [Rehearsal], name: &str) -> &'a Rehearsal {
+    let found = tried.iter().find(|one| one.thing.to_string() == name);
+    found.unwrap_or_else(|| panic!("{name} is not tried"))
+}
+
+#[test]
+fn what_goes_into_a_namespace_that_is_not_there_is_tried_in_one_that_is() {
+    let mut case = case();
+    let all = tried(&case);
+    assert_eq!(
+        find(&all, "Secret shop/database").object["metadata"]["namespace"],
+        "default"
+    );
+    assert_eq!(find(&all, "Secret shop/database").trial, Trial::StandIn);
+    assert_eq!(find(&all, "Namespace shop").trial, Trial::Object);
+    assert!(all.iter().all(|one| one.trial != Trial::Pod));
+    case.target
+        .insert(thing("Namespace", "refloat-system", &json!({})));
+    let all = tried(&case);
+    assert_eq!(
+        find(&all, "Secret shop/database").object["metadata"]["namespace"],
+        "refloat-system"
+    );
+    case.target.insert(thing("Namespace", "shop", &json!({})));
+    let all = tried(&case);
+    let secret = find(&all, "Secret shop/database");
+    assert_eq!(
+        (secret.trial, &secret.object["metadata"]["namespace"]),
+        (Trial::Object, &json!("shop"))
+    );
+    assert!(
+        all.iter().all(|one| one.thing.kind != "Namespace"),
+        "it is there"
+    );
+}
+
+#[test]
+fn pods_are_tried_without_what_comes_only_with_the_recovery() {
+    let mut case = case();
+    case.target.insert(thing("Namespace", "shop", &json!({})));
+    let db = ThingId::namespaced("apps", "StatefulSet", "shop", "db");
+    let mut changed = case.objects.get(&db).unwrap().clone();
+    changed.object["spec"]["template"]["spec"] = json!({
+        "serviceAccountName": "db", "priorityClassName": "high", "containers": [{ "name": "db" }],
+        "volumes": [{ "name": "other" }],
+    });
+    case.objects.insert(changed);
+    let all = tried(&case);
+    let pods: Vec<&Rehearsal> = all.iter().filter(|one| one.trial == Trial::Pod).collect();
+    assert_eq!(pods.len(), 3, "db, operator, web");
+    let pod = pods.iter().find(|one| one.thing == db).unwrap();
+    assert_eq!(pod.object["metadata"]["labels"]["app"], "db");
+    assert_eq!(
+        pod.object["spec"],
+        json!({
+            "containers": [{ "name": "db" }], "automountServiceAccountToken": false,
+            "volumes": [{ "name": "other" }, { "name": "data", "emptyDir": {} }],
+        })
+    );
+}
+
+#[test]
+fn what_another_server_might_write_is_never_tried() {
+    let mut case = case();
+    let notes = case.preflight().rehearsals(1_000).notes;
+    assert_eq!(
+        notes,
+        ["not tried: 1 of kind Cache: its definition comes with the recovery"]
+    );
+    case.target.served.push(resource("Cache"));
+    let untried = "not tried: 1 of kind Cache: a server of its own serves it, which may not know how to try without doing";
+    assert_eq!(
+        case.preflight().rehearsals(1_000).notes,
+        [untried],
+        "no APIService is known"
+    );
+    let service = |service: Value| {
+        thing(
+            "APIService",
+            "v1.shop.example.com",
+            &json!({ "spec": { "service": service } }),
+        )
+    };
+    case.target.insert(service(json!({ "name": "server" })));
+    assert_eq!(case.preflight().rehearsals(1_000).notes, [untried]);
+    case.target.insert(service(json!(null)));
+    assert_eq!(case.preflight().rehearsals(1_000).notes, [""; 0]);
+    find(&tried(&case), "Cache.shop.example.com shop/sessions");
+}
+
+#[test]
+fn of_too_many_objects_one_of_each_shape_is_tried_first() {
+    let mut case = case();
+    for number in 0..100 {
+        let data = json!({ "data": { format!("k{number}"): "v" } });
+        case.objects
+            .insert(thing("ConfigMap", &format!("c{number:03}"), &data));
+    }
+    let odd = json!({ "data": {}, "immutable": true });
+    case.objects.insert(thing("ConfigMap", "z-odd", &odd));
+    let rehearsals = case.preflight().rehearsals(20);
+    assert_eq!(rehearsals.tried.len(), 20);
+    assert!(rehearsals.left_out > 80, "{}", rehearsals.left_out);
+    find(&rehearsals.tried, "ConfigMap shop/z-odd");
+    find(&rehearsals.tried, "Ingress.networking.k8s.io shop/web");
+    assert_eq!(case.preflight().rehearsals(0).tried, [], "none at all");
+}
+
+#[test]
+fn what_is_at_the_target_already_is_not_tried() {
+    let mut case = case();
+    case.target.insert(thing("Namespace", "shop", &json!({})));
+    case.target.insert(thing("Secret", "database", &json!({})));
+    assert!(tried(&case).iter().all(|one| one.thing.kind != "Secret"));
+    let facts = Facts::default();
+    nothing(&case.judge(&facts));
+}
+
+#[test]
+fn a_webhook_that_was_seen_to_be_silent_is_told_once() {
+    let hooks = json!([{
+        "name": "w.example.com", "clientConfig": { "service": { "namespace": "policy", "name": "judge" } },
+        "rules": [{ "apiGroups": [""], "resources": ["configmaps"], "operations": ["CREATE"] }],
+    }]);
+    let findings = judged(|case, facts| {
+        case.target.insert(thing(
+            "ValidatingWebhookConfiguration",
+            "judge",
+            &json!({ "webhooks": hooks }),
+        ));
+        facts
+            .silent_services
+            .insert(("policy".to_owned(), "judge".to_owned()));
+        let message = "failed calling webhook \"w.example.com\": no endpoints".to_owned();
+        let refusal = Refusal {
+            code: 500,
+            message,
+            ..Refusal::default()
+        };
+        facts.rehearsed = vec![rehearsed(Trial::Object, "web", Said::Refused(refusal))];
+    });
+    problem(&findings, "webhook-not-answering");
+}

@@ -1,0 +1,135 @@
+//! Writes that the API server tries without doing them (`dryRun=All`), and what it says of the time. Changes nothing. Called by the
+//! preflight.
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use refloat_core::driver::{ObjectRef, Problem};
+use refloat_core::inventory::Resource;
+use refloat_core::plan::{Refusal, Rehearsal, Said};
+use serde_json::Value;
+
+use crate::Cluster;
+use crate::failure::Failure;
+use crate::problem::problem;
+use crate::transport::{Call, Reply, Verb, send};
+
+impl Cluster {
+    /// Has the API server try a write, as it will be done but strict about fields that it does not know.
+    pub async fn rehearse(&self, rehearsal: &Rehearsal) -> Said {
+        match send(&self.client, &call(rehearsal)).await {
+            Ok(reply) => Said::Accepted {
+                warnings: warnings(&reply),
+            },
+            Err(Failure::Refused { code, status, .. }) => {
+                let causes = status.details.iter().flat_map(|details| &details.causes);
+                Said::Refused(Refusal {
+                    code,
+                    reason: status.reason.clone(),
+                    causes: causes
+                        .map(|cause| (cause.field.clone(), cause.message.clone()))
+                        .collect(),
+                    message: status.message.clone(),
+                })
+            }
+            Err(failure) => Said::Unanswered(problem(&call(rehearsal), failure).message),
+        }
+    }
+
+    /// How far the API server's clock is ahead of this machine's, in milliseconds; `None` when it does not tell. Its answer tells whole
+    /// seconds, so half a second is added; what the answer took is halved.
+    pub async fn clock_ahead_milliseconds(&self) -> Result<Option<i64>, Problem> {
+        let namespaces = Resource::cluster("v1", "Namespace", "namespaces");
+        let system = ObjectRef::cluster(namespaces, "kube-system");
+        let call = Call::on_object(Verb::Get, &system);
+        let before = Timestamp::now();
+        let reply = send(&self.client, &call)
+            .await
+            .map_err(|failure| problem(&call, failure))?;
+        let after = Timestamp::now();
+        let told = reply
+            .headers(http::header::DATE)
+            .first()
+            .and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
+        let middle = i64::midpoint(before.as_millisecond(), after.as_millisecond());
+        Ok(told.map(|told| told.as_millisecond() + 500 - middle))
+    }
+}
+
+fn call(rehearsal: &Rehearsal) -> Call {
+    let Rehearsal {
+        resource, object, ..
+    } = rehearsal;
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+    let namespace = text("/metadata/namespace").filter(|_| resource.namespaced);
+    let call = if rehearsal.owner.apply {
+        let there = ObjectRef {
+            resource: resource.clone(),
+            namespace: namespace.map(str::to_owned),
+            name: text("/metadata/name").unwrap_or_default().to_owned(),
+        };
+        Call::on_object(Verb::Apply, &there)
+    } else {
+        Call::on_kind(Verb::Create, resource, namespace)
+    };
+    call.parameter("dryRun", "All")
+        .parameter("fieldValidation", "Strict")
+        .parameter("fieldManager", rehearsal.owner.manager.as_str())
+        .body(object.clone())
+}
+
+/// The texts of `Warning: 299 - "TEXT"`.
+fn warnings(reply: &Reply) -> Vec<String> {
+    let all = reply.headers(http::header::WARNING);
+    all.into_iter()
+        .map(|text| text.replace("\\\"", "\""))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use refloat_core::driver::FieldOwner;
+    use refloat_core::inventory::ThingId;
+    use refloat_core::plan::Trial;
+    use serde_json::json;
+
+    use super::*;
+
+    fn path(apply: bool, object: Value) -> Result<String, Failure> {
+        let rehearsal = Rehearsal {
+            thing: ThingId::namespaced("", "Secret", "shop", "db"),
+            trial: Trial::Object,
+            resource: Resource::namespaced("v1", "Secret", "secrets"),
+            object,
+            owner: FieldOwner {
+                manager: "helm & more".to_owned(),
+                apply,
+            },
+        };
+        call(&rehearsal).path()
+    }
+
+    #[test]
+    fn no_call_is_without_the_word_that_it_is_a_trial() {
+        let secret = json!({ "metadata": { "name": "db", "namespace": "shop" } });
+        let parameters = "dryRun=All&fieldValidation=Strict&fieldManager=helm%20%26%20more";
+        assert_eq!(
+            path(false, secret.clone()).unwrap(),
+            format!("/api/v1/namespaces/shop/secrets?{parameters}")
+        );
+        assert_eq!(
+            path(true, secret).unwrap(),
+            format!("/api/v1/namespaces/shop/secrets/db?{parameters}")
+        );
+        for nameless in [json!(null), json!({ "metadata": null })] {
+            assert!(matches!(path(true, nameless), Err(Failure::Unsendable(_))));
+        }
+    }
+
+    #[test]
+    fn the_servers_date_is_read() {
+        let read = |date: &str| DateTimeParser::new().parse_timestamp(date).ok();
+        let expected: Timestamp = "2026-11-26T02:42:04Z".parse().unwrap();
+        assert_eq!(read("Thu, 26 Nov 2026 02:42:04 GMT"), Some(expected));
+        assert_eq!(read("yesterday"), None);
+    }
+}
