@@ -5,11 +5,11 @@
 
 mod clean;
 mod context;
-mod explain;
 mod order;
 mod phases;
 mod preflight;
 mod rules;
+mod show;
 mod steps;
 #[cfg(test)]
 mod tests;

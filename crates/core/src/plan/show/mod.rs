@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
 
-use super::Planned;
+use crate::plan::Planned;
 use crate::run::{Edge, Step, Work};
 
 impl Planned {
