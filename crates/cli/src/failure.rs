@@ -12,12 +12,23 @@ use serde::Serialize;
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Failure {
     pub(crate) problems: Vec<Problem>,
+    /// A document that the command has printed holds them already, or there are none to say.
+    #[serde(skip)]
+    pub(crate) shown: bool,
 }
 
 impl Failure {
     /// The user or the world says no.
     pub(crate) fn refuse(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Problem::stuck(code, message, hint).into()
+    }
+
+    /// An answer that is told by the exit code alone.
+    pub(crate) fn exit_only() -> Self {
+        Self {
+            problems: Vec::new(),
+            shown: true,
+        }
     }
 
     /// Our fault.
@@ -41,15 +52,16 @@ impl Failure {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self {
-            problems: vec![problem],
-        }
+        vec![problem].into()
     }
 }
 
 impl From<Vec<Problem>> for Failure {
     fn from(problems: Vec<Problem>) -> Self {
-        Self { problems }
+        Self {
+            problems,
+            shown: false,
+        }
     }
 }
 

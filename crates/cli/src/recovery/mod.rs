@@ -5,15 +5,15 @@ mod evidence;
 use std::collections::BTreeMap;
 
 use clap::{Args, ValueEnum};
+use refloat_core::driver::Problem;
 use refloat_core::inventory::ThingId;
 use refloat_core::names::{ProtectionName, RunId};
-use refloat_core::plan::{self, Goal, Planned};
+use refloat_core::plan::{self, Around, Detail, Goal, Moves, Planned, View};
 use refloat_core::recovery::Existing;
-use refloat_core::run::{Progress, Work};
+use refloat_core::run::Progress;
 use refloat_vault::format::{PointDocument, PointId};
 use refloat_vault::store::{RunJournal, SealedPoint};
 use refloat_world::{Cluster, InventoryScope};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
@@ -123,6 +123,8 @@ pub(crate) async fn pick(access: &Access, pick: &Pick) -> Result<SealedPoint, Fa
 pub(crate) struct Prepared {
     pub(crate) document: PointDocument,
     pub(crate) planned: Planned,
+    /// What a person should see beside it, the problems among it.
+    pub(crate) around: Around,
 }
 
 impl Prepared {
@@ -144,20 +146,41 @@ impl Prepared {
         )
     }
 
-    /// The plan for programs: bodies of Secrets left out.
-    pub(crate) fn public_plan(&self) -> Value {
-        let mut plan = self.planned.plan.clone();
-        for step in &mut plan.steps {
-            if let Work::Write(writing) = &mut step.work
-                && writing.resource.kind == "Secret"
-                && let Some(object) = writing.object.as_object_mut()
-            {
-                object.remove("data");
-                object.remove("stringData");
-            }
-        }
-        serde_json::to_value(&plan).unwrap_or_default()
+    /// The plan, to be shown.
+    pub(crate) fn view(&self) -> View<'_> {
+        self.planned.view(&self.around)
     }
+
+    /// The plan as text, much alike folded.
+    pub(crate) fn text(&self) -> String {
+        self.view().tree(Detail::Folded)
+    }
+
+    /// Looks up how long the backup took to move its volumes. Without its journal the estimate rests on assumptions.
+    pub(crate) async fn measure(&mut self, access: &Access) {
+        let content = &self.document.content;
+        let journal = match RunJournal::open(&access.vault, &content.run, &writer_name()).await {
+            Ok(journal) => journal,
+            Err(error) => {
+                tracing::debug!(%error, run = %content.run, "the backup's journal is not readable");
+                return;
+            }
+        };
+        if let Some(plan) = journal.plan() {
+            let parts = content.parts.iter();
+            let parts = parts.map(|part| (part.id.as_str(), part.bytes, part.bytes_added));
+            let progress = Progress::of(journal.records());
+            self.around.moves = Moves::measured(plan, &progress, parts);
+        }
+    }
+}
+
+/// Key under which what Secrets hold is compared between plans; who can open the vault can make it.
+fn seal_key(access: &Access) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    hash.update(b"refloat plan seal v1\0");
+    hash.update(access.recovery.repository.password().as_bytes());
+    hash.finalize().to_vec()
 }
 
 /// The run that recovers this point into this cluster: the unfinished one, or the next.
@@ -188,6 +211,21 @@ pub(crate) async fn prepare(
     cluster: &Cluster,
     options: &Options,
 ) -> Result<Prepared, Failure> {
+    let prepared = attempt(access, cluster, options).await?;
+    let problems: Vec<Problem> = prepared.around.problems.clone();
+    if problems.is_empty() {
+        Ok(prepared)
+    } else {
+        Err(problems.into())
+    }
+}
+
+/// The same with the problems beside the plan, for who only reads it.
+pub(crate) async fn attempt(
+    access: &Access,
+    cluster: &Cluster,
+    options: &Options,
+) -> Result<Prepared, Failure> {
     let key = access.site_key()?;
     let document = pick(access, &options.pick).await?.document;
     let secret = &access.recovery.repository;
@@ -213,8 +251,18 @@ pub(crate) async fn prepare(
         cluster_uid: cluster.cluster_uid().to_owned(),
     };
     let point_id = document.id.to_string();
-    let planned = plan::plan(&point_id, &document.content, &objects, &target, &goal)?;
-    Ok(Prepared { document, planned })
+    let content = &document.content;
+    let (planned, problems) = plan::attempt(&point_id, content, &objects, &target, &goal);
+    let Some(planned) = planned else {
+        return Err(problems.into());
+    };
+    let mut around = Around::of(&planned, content, &target, &goal, problems);
+    around.seal_key = seal_key(access);
+    Ok(Prepared {
+        document,
+        planned,
+        around,
+    })
 }
 
 /// Namespaces that the recovery writes into.

@@ -25,6 +25,11 @@ use crate::run::{Edge, RunKind, RunPlan};
 
 pub use clean::clean;
 pub use rules::{RULES, Rule};
+pub use show::{
+    Around, ChangedStep, Conflict, DOCUMENT, Detail, Difference, Direction, Document,
+    EstimateSummary, ExplainedChain, ExplainedStep, Fate, FieldChange, Language, Mapping, Moves,
+    Reason, VERSION, View, document_of,
+};
 
 use context::Context;
 
@@ -83,6 +88,21 @@ pub fn plan(
     target: &Inventory,
     goal: &Goal,
 ) -> Result<Planned, Vec<Problem>> {
+    match attempt(point_id, point, objects, target, goal) {
+        (Some(planned), problems) if problems.is_empty() => Ok(planned),
+        (_, problems) => Err(problems),
+    }
+}
+
+/// The same for who wants to see both: the plan where there is one, and everything that stands against it. A plan with
+/// problems is to be read, never to be performed.
+pub fn attempt(
+    point_id: &str,
+    point: &PointContent,
+    objects: &Inventory,
+    target: &Inventory,
+    goal: &Goal,
+) -> (Option<Planned>, Vec<Problem>) {
     let (context, left_out) = Context::of(point, objects, target);
     let mut problems = preflight::check(&context, point, objects, target, goal);
     let mut warnings = Vec::new();
@@ -118,12 +138,9 @@ pub fn plan(
         Ok(ordered) => ordered,
         Err(problem) => {
             problems.push(problem);
-            Vec::new()
+            return (None, problems);
         }
     };
-    if !problems.is_empty() {
-        return Err(problems);
-    }
     let plan = RunPlan {
         kind: RunKind::Restore,
         run: goal.run.clone(),
@@ -133,9 +150,10 @@ pub fn plan(
         mover_image: goal.mover_image.clone(),
         steps: ordered,
     };
-    Ok(Planned {
+    let planned = Planned {
         plan,
         left_out,
         warnings,
-    })
+    };
+    (Some(planned), problems)
 }

@@ -4,3 +4,4 @@ mod fixture;
 mod golden;
 mod preflight;
 mod property;
+mod show;
