@@ -157,7 +157,7 @@ impl<'a> View<'a> {
             let own = id.rsplit(['/', ' ']).next().unwrap_or(&id);
             let wrong = letters_wrong(own, name);
             let part = letters > 2 && id.contains(name);
-            if wrong <= LETTERS_WRONG_MAX.min(letters.div_ceil(2)) || part {
+            if wrong <= LETTERS_WRONG_MAX.min(letters * 2 / 3) || part {
                 let other_kind = usize::from(!alike(class(step)));
                 let distance = if part { wrong.min(3) } else { wrong };
                 found.push((distance * 2 + other_kind, plain(&step.id)));
