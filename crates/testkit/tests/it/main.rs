@@ -19,6 +19,7 @@ mod hooks;
 mod ledger;
 mod obstacles;
 mod ownership;
+mod reading;
 mod recovery;
 mod shop;
 mod site;
