@@ -1,6 +1,7 @@
 //! What every command may be told: which cluster, which vault, which keys, how to print. Read once, from flags and
 //! environment; nothing else reads the environment.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -44,6 +45,14 @@ pub(crate) struct Config {
     /// Context in that kubeconfig.
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) context: Option<String>,
+    /// Send the API server no more requests in a second; without it as many as it takes.
+    #[arg(
+        long,
+        global = true,
+        env = "REFLOAT_REQUESTS_PER_SECOND",
+        value_name = "NUMBER"
+    )]
+    pub(crate) requests_per_second: Option<NonZeroU32>,
     #[command(flatten)]
     pub(crate) vault: VaultConfig,
 }

@@ -1,6 +1,6 @@
 //! The World port: see, act, now, pause, and the sessions of `capture`. Everything outside comes through here; in simulation it is a value.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,13 +9,50 @@ use crate::capture::Sessions;
 use crate::driver::{Effect, Effected, ObjectRef, Problem, Query, Seen};
 use crate::inventory::Resource;
 
+/// The labels of an object that changed, each set that it had meanwhile; none when they are not known.
+///
+/// A label that was taken away may not be among them: whoever listed the object by it finds out at the next look.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Labels(Option<BTreeSet<BTreeMap<String, String>>>);
+
+impl Labels {
+    /// An object with these labels.
+    pub fn of(labels: BTreeMap<String, String>) -> Self {
+        Self(Some(BTreeSet::from([labels])))
+    }
+
+    /// An object of whose labels nothing is known: it may be in any list.
+    pub fn unknown() -> Self {
+        Self(None)
+    }
+
+    /// Takes another change of the same object into account.
+    fn and(&mut self, other: Self) {
+        match (&mut self.0, other.0) {
+            (Some(all), Some(more)) => all.extend(more),
+            (known, _) => *known = None,
+        }
+    }
+
+    /// True when a list by these labels may hold the object.
+    fn may_have(&self, wanted: &BTreeMap<String, String>) -> bool {
+        self.0.as_ref().is_none_or(|all| {
+            all.iter().any(|labels| {
+                wanted
+                    .iter()
+                    .all(|(key, value)| labels.get(key) == Some(value))
+            })
+        })
+    }
+}
+
 /// What changed while time passed, as far as the world was asked to watch it.
 ///
 /// A hint and no more: whatever it names is read again, and what it does not name is read again after a while all the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changed {
     /// These objects were created, changed or removed.
-    pub objects: BTreeSet<ObjectRef>,
+    pub objects: BTreeMap<ObjectRef, Labels>,
     /// Anything of these kinds in these namespaces (`None`: in all) may have changed: they are not watched, or a watch has just begun or
     /// had a gap.
     pub kinds: BTreeSet<(Resource, Option<String>)>,
@@ -30,8 +67,16 @@ impl Changed {
             Query::Exec(_) | Query::Log(_) => None,
         });
         Self {
-            objects: BTreeSet::new(),
+            objects: BTreeMap::new(),
             kinds: kinds.collect(),
+        }
+    }
+
+    /// An object was created, changed or removed.
+    pub fn saw(&mut self, object: ObjectRef, labels: Labels) {
+        match self.objects.get_mut(&object) {
+            Some(known) => known.and(labels),
+            None => drop(self.objects.insert(object, labels)),
         }
     }
 
@@ -44,15 +89,16 @@ impl Changed {
     pub fn concerns(&self, query: &Query) -> bool {
         match query {
             Query::Object(object) => {
-                self.objects.contains(object)
+                self.objects.contains_key(object)
                     || self.has_kind(&object.resource, object.namespace.as_ref())
             }
             Query::List(request) => {
                 let namespace = request.namespace.as_ref();
                 self.has_kind(&request.resource, namespace)
-                    || self.objects.iter().any(|object| {
+                    || self.objects.iter().any(|(object, labels)| {
                         object.resource == request.resource
                             && (namespace.is_none() || object.namespace.as_ref() == namespace)
+                            && labels.may_have(&request.labels)
                     })
             }
             Query::Exec(_) | Query::Log(_) => false,

@@ -1,14 +1,17 @@
 //! Finds the kubeconfig, connects, and learns who the cluster is. Every way to fail has its own `ConnectError`.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use refloat_core::driver::{ObjectRef, Problem};
 use refloat_core::inventory::Resource;
 use serde_json::Value;
+use tower::limit::RateLimitLayer;
 
 use crate::connect_error::ConnectError;
 use crate::failure::{Failure, causes, chain};
@@ -28,6 +31,8 @@ pub struct ConnectOptions {
     pub kubeconfig: Option<PathBuf>,
     /// A context in it; `None` for the current one.
     pub context: Option<String>,
+    /// At most so many requests in a second; `None` for as many as the API server takes.
+    pub requests_per_second: Option<NonZeroU32>,
 }
 
 /// Makes ring the TLS implementation of this process; each binary calls it first. Calling it again does nothing.
@@ -48,7 +53,8 @@ impl Cluster {
         let config = configuration(&options).await?;
         let server = config.cluster_url.to_string();
         let limit = Duration::from_secs(ANSWER_SECONDS_MAX);
-        match tokio::time::timeout(limit, Self::learn(config, server.clone())).await {
+        let rate = options.requests_per_second;
+        match tokio::time::timeout(limit, Self::learn(config, server.clone(), rate)).await {
             Ok(answer) => answer,
             Err(_) => Err(ConnectError::Unreachable {
                 server,
@@ -91,19 +97,27 @@ impl Cluster {
         })
     }
 
-    async fn learn(config: Config, server: String) -> Result<Self, ConnectError> {
-        let client = client(config, &server).await?;
+    async fn learn(
+        config: Config,
+        server: String,
+        rate: Option<NonZeroU32>,
+    ) -> Result<Self, ConnectError> {
+        let client = client(config, &server, rate).await?;
         Self::over(client, &server).await
     }
 }
 
 /// Builds the client on a thread of its own: a credential command of the kubeconfig runs there and may hang.
-async fn client(config: Config, server: &str) -> Result<Client, ConnectError> {
+async fn client(
+    config: Config,
+    server: &str,
+    rate: Option<NonZeroU32>,
+) -> Result<Client, ConnectError> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let runtime = tokio::runtime::Handle::current();
     std::thread::spawn(move || {
         let _entered = runtime.enter();
-        if sender.send(Client::try_from(config)).is_err() {
+        if sender.send(limited(config, rate)).is_err() {
             tracing::debug!("the credentials came too late");
         }
     });
@@ -115,6 +129,15 @@ async fn client(config: Config, server: &str) -> Result<Client, ConnectError> {
             cause: "the client could not be made".to_owned(),
         }),
     }
+}
+
+/// A client that sends no more than this; the others wait their turn.
+fn limited(config: Config, rate: Option<NonZeroU32>) -> kube::Result<Client> {
+    let Some(rate) = rate else {
+        return Client::try_from(config);
+    };
+    let layer = RateLimitLayer::new(u64::from(rate.get()), Duration::from_secs(1));
+    Ok(ClientBuilder::try_from(config)?.with_layer(&layer).build())
 }
 
 async fn configuration(options: &ConnectOptions) -> Result<Config, ConnectError> {

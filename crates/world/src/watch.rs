@@ -1,6 +1,6 @@
 //! Watches what somebody waits for, so that a pause ends when it changes.
 //!
-//! One watch per kind and namespace, for as long as it is wanted. It brings only names: whoever is told reads anew. What cannot be watched
+//! One watch per kind and namespace, for as long as it is wanted. It brings only names and labels: whoever is told reads anew. What cannot be watched
 //! is named after each pause, so that it is polled. Called by `Cluster::pause`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use http_body_util::BodyExt as _;
 use kube::Client;
 use refloat_core::driver::{ObjectRef, Query};
 use refloat_core::inventory::Resource;
-use refloat_core::world::Changed;
+use refloat_core::world::{Changed, Labels};
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -155,8 +155,8 @@ impl Shared {
         lock(&self.state).open.remove(key);
     }
 
-    fn saw(&self, object: ObjectRef) {
-        lock(&self.state).changed.objects.insert(object);
+    fn saw(&self, object: ObjectRef, labels: Labels) {
+        lock(&self.state).changed.saw(object, labels);
         self.news.notify_one();
     }
 }
@@ -202,8 +202,8 @@ async fn follow(client: &Client, key: &Key, shared: &Shared) -> Result<(), Failu
         rest.extend_from_slice(&bytes);
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = rest.drain(..=end).collect();
-            if let Some(object) = event(&line, resource)? {
-                shared.saw(object);
+            if let Some((object, labels)) = event(&line, resource)? {
+                shared.saw(object, labels);
             }
         }
         if rest.len() > LINE_BYTES_MAX {
@@ -213,19 +213,30 @@ async fn follow(client: &Client, key: &Key, shared: &Shared) -> Result<(), Failu
     Ok(())
 }
 
-/// The object of an event; nothing for a bookmark. An error event ends the watch: what follows may have been missed.
-fn event(line: &[u8], resource: &Resource) -> Result<Option<ObjectRef>, Failure> {
+/// The labels of an object's metadata; an object without any has none of those that a list asks for.
+fn labels(found: Option<&Value>) -> Labels {
+    let text = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
+    match found {
+        None | Some(Value::Null) => Labels::of(BTreeMap::new()),
+        Some(Value::Object(map)) => Labels::of(map.iter().filter_map(text).collect()),
+        Some(_) => Labels::unknown(),
+    }
+}
+
+/// The object of an event, with its labels; nothing for a bookmark. An error event ends the watch: what follows may have been missed.
+fn event(line: &[u8], resource: &Resource) -> Result<Option<(ObjectRef, Labels)>, Failure> {
     let event: Value =
         serde_json::from_slice(line).map_err(|error| Failure::Garbled(error.to_string()))?;
     let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
     match text("/type") {
-        Some("ADDED" | "MODIFIED" | "DELETED") => {
-            Ok(text("/object/metadata/name").map(|name| ObjectRef {
+        Some("ADDED" | "MODIFIED" | "DELETED") => Ok(text("/object/metadata/name").map(|name| {
+            let object = ObjectRef {
                 resource: resource.clone(),
                 namespace: text("/object/metadata/namespace").map(str::to_owned),
                 name: name.to_owned(),
-            }))
-        }
+            };
+            (object, labels(event.pointer("/object/metadata/labels")))
+        })),
         Some("BOOKMARK") => Ok(None),
         Some("ERROR") => Err(Failure::refused(
             event
@@ -241,5 +252,44 @@ fn event(line: &[u8], resource: &Resource) -> Result<Option<ObjectRef>, Failure>
             None,
         )),
         other => Err(Failure::Garbled(format!("an event of type {other:?}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use refloat_core::driver::ListRequest;
+    use serde_json::json;
+
+    use super::*;
+
+    fn wakes(metadata: &Value) -> bool {
+        let pods = Resource::namespaced("v1", "Pod", "pods");
+        let line = json!({ "type": "MODIFIED", "object": { "metadata": metadata } }).to_string();
+        let (object, labels) = event(line.as_bytes(), &pods)
+            .expect("an event")
+            .expect("an object");
+        let mut changed = Changed::default();
+        changed.saw(object, labels);
+        changed.concerns(&Query::List(ListRequest {
+            resource: pods,
+            namespace: Some("shop".to_owned()),
+            labels: BTreeMap::from([("app".to_owned(), "web".to_owned())]),
+        }))
+    }
+
+    #[test]
+    fn an_event_wakes_whose_list_its_object_may_be_in() {
+        for (labels, woken) in [
+            (json!({ "app": "web", "hash": "7" }), true),
+            (json!({ "app": "db" }), false),
+            (json!({}), false),
+            (json!(null), false),
+            (json!({ "app": 7 }), false),
+            (json!("app=web"), true),
+        ] {
+            let metadata = json!({ "name": "web-0", "namespace": "shop", "labels": labels });
+            assert_eq!(wakes(&metadata), woken, "{labels}");
+        }
+        assert!(!wakes(&json!({ "name": "web-0", "namespace": "shop" })));
     }
 }

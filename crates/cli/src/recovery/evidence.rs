@@ -53,6 +53,7 @@ pub(super) async fn judge(
     let source = Cluster::connect(ConnectOptions {
         kubeconfig: Some(kubeconfig.clone()),
         context: arguments.source_context.clone(),
+        ..ConnectOptions::default()
     })
     .await
     .map_err(|error| {

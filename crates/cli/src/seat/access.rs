@@ -149,6 +149,7 @@ pub(crate) async fn connect(config: &Config) -> Result<Cluster, Failure> {
     let options = ConnectOptions {
         kubeconfig: config.kubeconfig.clone(),
         context: config.context.clone(),
+        requests_per_second: config.requests_per_second,
     };
     Ok(Cluster::connect(options).await?)
 }

@@ -20,7 +20,7 @@ const POLL: Duration = Duration::from_millis(300);
 const FALLBACK_MIN: Duration = Duration::from_millis(250);
 const FALLBACK_MAX: Duration = Duration::from_secs(5);
 /// A step is not looked at more often, however much of what it asked for changes.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// What was tried in vain is tried again after this time, and then after ever longer ones.
 const RETRY: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(3);
@@ -129,7 +129,7 @@ impl Rounds {
             .steps
             .values()
             .flat_map(|round| &round.asked)
-            .filter(|query| is_watchable(query))
+            .filter(|query| is_watchable(query) && opens_gates(query))
             .collect();
         all.into_iter().cloned().collect()
     }
@@ -251,6 +251,14 @@ fn on_raster(time: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests;
+
+/// Events tell why a gate is closed, and never open one: read with the rest, they wake nobody. A namespace may have many.
+fn opens_gates(query: &Query) -> bool {
+    match query {
+        Query::List(request) => request.resource.kind != "Event",
+        Query::Object(_) | Query::Exec(_) | Query::Log(_) => true,
+    }
+}
 
 fn is_watchable(query: &Query) -> bool {
     match query {

@@ -119,6 +119,10 @@ pub enum Confidence {
 }
 
 impl Confidence {
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde hands a reference to it"
+    )]
     fn is_certain(&self) -> bool {
         matches!(self, Self::Certain)
     }

@@ -36,7 +36,7 @@ pub(super) async fn a_pause_ends_with_the_names_of_what_changed<W: World, A: Api
     )?;
     for _ in 0..PAUSES_MAX {
         let changed = world.pause(PAUSE, &on).await;
-        if changed.objects.contains(&map) {
+        if changed.objects.contains_key(&map) {
             return same("polled", changed.kinds.is_empty(), true);
         }
     }

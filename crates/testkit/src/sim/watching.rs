@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use refloat_core::driver::Query;
 use refloat_core::inventory::Resource;
-use refloat_core::world::Changed;
+use refloat_core::world::{Changed, Labels};
+use serde_json::Value;
 
 use super::Store;
 
@@ -34,12 +35,22 @@ impl Watching {
             before.contains(&(resource.clone(), namespace.clone()))
                 || before.contains(&(resource.clone(), None))
         };
-        Changed {
-            objects: events
-                .filter(watched)
-                .map(|event| event.object.clone())
-                .collect(),
+        let mut changed = Changed {
             kinds: wanted.difference(&before).cloned().collect(),
+            ..Changed::default()
+        };
+        for event in events.filter(watched) {
+            changed.saw(event.object.clone(), labels(&event.after));
         }
+        changed
     }
+}
+
+/// As a watch brings them: those of the object after the change.
+fn labels(object: &Value) -> Labels {
+    let found = object
+        .pointer("/metadata/labels")
+        .and_then(Value::as_object);
+    let text = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
+    Labels::of(found.into_iter().flatten().filter_map(text).collect())
 }

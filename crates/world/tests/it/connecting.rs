@@ -1,10 +1,13 @@
 //! Each way in which a cluster cannot be reached.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use refloat_core::driver::{Class, Problem};
+use refloat_core::driver::{Class, ObjectRef, Problem, Query};
+use refloat_core::inventory::Resource;
+use refloat_core::world::World;
 use refloat_world::{Cluster, ConnectError, ConnectOptions};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -22,6 +25,7 @@ async fn refused(content: &str, chosen: Option<&str>) -> ConnectError {
     let options = ConnectOptions {
         kubeconfig: Some(file(folder.path(), content)),
         context: chosen.map(str::to_owned),
+        ..ConnectOptions::default()
     };
     Cluster::connect(options).await.unwrap_err()
 }
@@ -36,10 +40,32 @@ async fn a_cluster_tells_who_it_is() {
 }
 
 #[tokio::test]
+async fn no_more_requests_are_sent_than_allowed_and_none_is_lost() {
+    let server = Server::start(|_| None).await;
+    let cluster = server.cluster_at(NonZeroU32::new(8)).await;
+    let queries: Vec<Query> = (0..20).map(config_map).collect();
+    let begun = Instant::now();
+    let seen = cluster.see(&queries).await;
+    // Eight of a second are left of the connection at most; the other twelve need two more.
+    assert!(begun.elapsed() > Duration::from_millis(1500));
+    assert!(queries.iter().all(|query| seen.has(query)));
+    assert_eq!(server.calls().len(), 20);
+}
+
+fn config_map(number: u32) -> Query {
+    let maps = Resource::namespaced("v1", "ConfigMap", "configmaps");
+    Query::Object(ObjectRef::namespaced(
+        maps,
+        "shop",
+        &format!("map-{number}"),
+    ))
+}
+
+#[tokio::test]
 async fn kubeconfigs_that_are_none() {
     let options = ConnectOptions {
         kubeconfig: Some(PathBuf::from("/no/such/kubeconfig")),
-        context: None,
+        ..ConnectOptions::default()
     };
     let error = Cluster::connect(options).await.unwrap_err();
     assert_eq!(error.code(), "kubeconfig-missing");
@@ -57,7 +83,7 @@ async fn kubeconfigs_that_are_none() {
     let folder = tempfile::tempdir().unwrap();
     let options = ConnectOptions {
         kubeconfig: Some(folder.path().to_owned()),
-        context: None,
+        ..ConnectOptions::default()
     };
     assert_eq!(
         Cluster::connect(options).await.unwrap_err().code(),

@@ -1,5 +1,6 @@
 //! A server that answers as it is told, over real sockets.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 
 use futures::{SinkExt as _, StreamExt as _};
@@ -95,12 +96,18 @@ impl Server {
     }
 
     pub(crate) async fn cluster(&self) -> Cluster {
+        self.cluster_at(None).await
+    }
+
+    /// Connected by a client that sends no more requests in a second.
+    pub(crate) async fn cluster_at(&self, requests_per_second: Option<NonZeroU32>) -> Cluster {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kubeconfig");
         std::fs::write(&path, kubeconfig(&self.address)).unwrap();
         let options = ConnectOptions {
             kubeconfig: Some(path),
             context: None,
+            requests_per_second,
         };
         Cluster::connect(options).await.unwrap()
     }

@@ -56,7 +56,7 @@ async fn told(cluster: &Cluster, what: impl Fn(&Changed) -> bool) -> Duration {
 }
 
 fn names(changed: &Changed, name: &str) -> bool {
-    changed.objects.contains(&deployment(name))
+    changed.objects.contains_key(&deployment(name))
 }
 
 fn names_kind(changed: &Changed) -> bool {

@@ -2,6 +2,7 @@
 
 mod freeze;
 mod gates;
+mod recover;
 mod velero;
 mod windows;
 
@@ -17,11 +18,14 @@ pub(crate) enum Bench {
     Freeze(freeze::Arguments),
     /// How soon a recovery notices that what it waits for is ready, with an observer beside it
     Gates(gates::Arguments),
+    /// How fast objects come back, beside a bare loop that makes the same calls and beside Velero
+    Recover(recover::Arguments),
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
     match bench {
         Bench::Freeze(arguments) => freeze::run(arguments),
         Bench::Gates(arguments) => gates::run(arguments),
+        Bench::Recover(arguments) => recover::run(arguments),
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use crate::printer::say;
 use crate::shop::Shop;
 use crate::testbed::{Site, Testbed, output, velero_programs};
 
-const VERSIONS: &str =
+pub(super) const VERSIONS: &str =
     "Velero 1.18.3 with velero-plugin-for-aws 1.14.3, at its defaults, feature EnableCSI";
 /// Pre and post commands by pod and container, as they are published (FTWRL in one client and `UNLOCK TABLES` in
 /// another; `pg_backup_start` in one psql and `pg_backup_stop` in another), written so that they run in these images.
@@ -74,36 +74,84 @@ impl Measured {
     }
 }
 
-/// The server; it ends with the measurement.
-struct Server(Child);
+/// Velero at one site: its server ends with the measurement.
+pub(super) struct Velero<'a> {
+    ground: &'a Ground,
+    site: Site,
+    program: PathBuf,
+    server: Child,
+}
 
-impl Drop for Server {
+impl Drop for Velero<'_> {
     fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
+        drop(self.server.kill());
+        drop(self.server.wait());
     }
 }
 
+impl<'a> Velero<'a> {
+    /// Installs it and starts its server, at its defaults.
+    pub(super) fn start(testbed: &Testbed, ground: &'a Ground, site: Site) -> Result<Self> {
+        let (program, plugin) = velero_programs()?;
+        let plugins = ground.scratch().join("velero-plugins");
+        fs::create_dir_all(&plugins)?;
+        fs::copy(&plugin, plugins.join("velero-plugin-for-aws"))?;
+        command(&program, ground, site, &["install", "--crds-only"])?;
+        set_up(testbed, &Shop::new(ground, site))?;
+        let server = serve(testbed, ground, site, &program, &plugins)?;
+        let velero = Self {
+            ground,
+            site,
+            program,
+            server,
+        };
+        velero.available()?;
+        Ok(velero)
+    }
+
+    /// Process of the server.
+    pub(super) fn process(&self) -> u32 {
+        self.server.id()
+    }
+
+    /// What its client says.
+    pub(super) fn run(&self, arguments: &[&str]) -> Result<String> {
+        command(&self.program, self.ground, self.site, arguments)
+    }
+
+    /// One of its objects.
+    pub(super) fn object(&self, kind: &str, name: &str) -> Result<Value> {
+        let mut command = self.ground.kubectl(self.site);
+        command.args(["-n", "velero", "get", kind, name, "-o", "json"]);
+        Ok(serde_json::from_str(&output(command)?)?)
+    }
+
+    fn available(&self) -> Result<()> {
+        let begun = Instant::now();
+        while phase(&self.object("backupstoragelocation", "default")?) != "Available" {
+            ensure!(
+                begun.elapsed() < Duration::from_mins(2),
+                "Velero does not reach its storage"
+            );
+            thread::sleep(Duration::from_millis(500));
+        }
+        Ok(())
+    }
+}
+
+fn command(program: &Path, ground: &Ground, site: Site, arguments: &[&str]) -> Result<String> {
+    let mut command = Command::new(program);
+    command
+        .arg("--kubeconfig")
+        .arg(ground.kubeconfig(site))
+        .args(["--namespace", "velero"])
+        .args(arguments);
+    output(command)
+}
+
 pub(super) fn measure(testbed: &Testbed, ground: &Ground, ledger: &Ledger<'_>) -> Result<Measured> {
-    let (velero, plugin) = velero_programs()?;
-    let scratch = ground.scratch();
-    let plugins = scratch.join("velero-plugins");
-    fs::create_dir_all(&plugins)?;
-    fs::copy(&plugin, plugins.join("velero-plugin-for-aws"))?;
+    let velero = Velero::start(testbed, ground, Site::Primary)?;
     let shop = Shop::new(ground, Site::Primary);
-    let run = |arguments: &[&str]| -> Result<String> {
-        let mut command = Command::new(&velero);
-        command
-            .arg("--kubeconfig")
-            .arg(ground.kubeconfig(Site::Primary))
-            .args(["--namespace", "velero"])
-            .args(arguments);
-        output(command)
-    };
-    run(&["install", "--crds-only"])?;
-    set_up(testbed, &shop)?;
-    let _server = serve(testbed, ground, &velero, &plugins, scratch)?;
-    available(ground)?;
     for (pod, container, before, after) in HOOKS {
         for (when, command) in [("pre", before), ("post", after)] {
             let words = json!(["/bin/sh", "-c", command]).to_string();
@@ -126,7 +174,7 @@ pub(super) fn measure(testbed: &Testbed, ground: &Ground, ledger: &Ledger<'_>) -
     }
     say("  a backup by Velero");
     let begun = now();
-    run(&[
+    velero.run(&[
         "backup",
         "create",
         "rival",
@@ -134,7 +182,7 @@ pub(super) fn measure(testbed: &Testbed, ground: &Ground, ledger: &Ledger<'_>) -
         "ledger",
     ])?;
     let mut cuts = BTreeMap::new();
-    let backup = ended(ground, &mut cuts)?;
+    let backup = ended(&velero, &mut cuts)?;
     let seconds = now() - begun;
     thread::sleep(Duration::from_secs(1));
     told(ledger, &backup, cuts, seconds)
@@ -144,6 +192,18 @@ fn set_up(testbed: &Testbed, shop: &Shop<'_>) -> Result<()> {
     let store = testbed.object_store()?;
     let objects = json!({ "apiVersion": "v1", "kind": "List", "items": [
         { "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "velero" } },
+        // A restore ends at once when there is none, although the server is not in it.
+        {
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": { "name": "velero", "namespace": "velero" },
+            "spec": {
+                "replicas": 0, "selector": { "matchLabels": { "app": "velero" } },
+                "template": {
+                    "metadata": { "labels": { "app": "velero" } },
+                    "spec": { "containers": [{ "name": "velero", "image": "refloat.local/client:1" }] },
+                },
+            },
+        },
         {
             "apiVersion": "velero.io/v1", "kind": "BackupStorageLocation",
             "metadata": { "name": "default", "namespace": "velero" },
@@ -168,16 +228,16 @@ fn set_up(testbed: &Testbed, shop: &Shop<'_>) -> Result<()> {
 fn serve(
     testbed: &Testbed,
     ground: &Ground,
+    site: Site,
     velero: &Path,
     plugins: &Path,
-    scratch: &Path,
-) -> Result<Server> {
+) -> Result<Child> {
     let store = testbed.object_store()?;
-    let log = File::create(scratch.join("velero.log"))?;
-    let child = Command::new(velero)
+    let log = File::create(ground.scratch().join("velero.log"))?;
+    Command::new(velero)
         .arg("server")
         .arg("--kubeconfig")
-        .arg(ground.kubeconfig(Site::Primary))
+        .arg(ground.kubeconfig(site))
         .args(["--namespace", "velero", "--features", "EnableCSI"])
         .args(["--metrics-address", "127.0.0.1:0", "--profiler-address", ""])
         .arg("--plugin-dir")
@@ -189,41 +249,22 @@ fn serve(
         .stdout(log.try_clone()?)
         .stderr(log)
         .spawn()
-        .context("cannot start velero")?;
-    Ok(Server(child))
+        .context("cannot start velero")
 }
 
-fn object(ground: &Ground, kind: &str, name: &str) -> Result<Value> {
-    let mut command = ground.kubectl(Site::Primary);
-    command.args(["-n", "velero", "get", kind, name, "-o", "json"]);
-    Ok(serde_json::from_str(&output(command)?)?)
-}
-
-fn phase(object: &Value) -> &str {
+pub(super) fn phase(object: &Value) -> &str {
     object
         .pointer("/status/phase")
         .and_then(Value::as_str)
         .unwrap_or("")
 }
 
-fn available(ground: &Ground) -> Result<()> {
-    let begun = Instant::now();
-    while phase(&object(ground, "backupstoragelocation", "default")?) != "Available" {
-        ensure!(
-            begun.elapsed() < Duration::from_mins(2),
-            "Velero does not reach its storage"
-        );
-        thread::sleep(Duration::from_millis(500));
-    }
-    Ok(())
-}
-
 /// The backup once it has ended; cuts are seen while it runs, since Velero takes the contents away.
-fn ended(ground: &Ground, seen: &mut BTreeMap<String, f64>) -> Result<Value> {
+fn ended(velero: &Velero<'_>, seen: &mut BTreeMap<String, f64>) -> Result<Value> {
     let begun = Instant::now();
     loop {
-        seen.extend(cuts(ground)?);
-        let backup = object(ground, "backup.velero.io", "rival")?;
+        seen.extend(cuts(velero.ground)?);
+        let backup = velero.object("backup.velero.io", "rival")?;
         if matches!(
             phase(&backup),
             "Completed" | "PartiallyFailed" | "Failed" | "FailedValidation"

@@ -6,6 +6,7 @@ use super::*;
 use crate::driver::{ExecRequest, ListRequest, ObjectRef};
 use crate::inventory::Resource;
 use crate::run::{Phase, Work};
+use crate::world::Labels;
 
 fn step(id: &str) -> Step {
     Step {
@@ -71,10 +72,9 @@ fn a_step_is_looked_at_when_what_it_asked_for_changes_and_no_other_is() {
         let asked = rounds.steps[&one.id].asked.clone();
         rounds.waits(&one.id, asked, at(60_000));
     }
-    rounds.heard(&Changed {
-        objects: BTreeSet::from([pod("db-0")]),
-        kinds: BTreeSet::new(),
-    });
+    let mut changed = Changed::default();
+    changed.saw(pod("db-0"), Labels::unknown());
+    rounds.heard(&changed);
     assert_eq!(due(&mut rounds, &steps, 60_010), ["a", "c"]);
     for one in ["a", "c"] {
         rounds.waits(one, vec![list()], at(60_010));
@@ -85,13 +85,65 @@ fn a_step_is_looked_at_when_what_it_asked_for_changes_and_no_other_is() {
         "once"
     );
     let gap = Changed {
-        objects: BTreeSet::new(),
         kinds: BTreeSet::from([(pods(), None)]),
+        ..Changed::default()
     };
     rounds.heard(&gap);
     assert_eq!(due(&mut rounds, &steps, 60_020), ["b"], "not so soon again");
     rounds.waits("b", vec![list()], at(60_020));
-    assert_eq!(due(&mut rounds, &steps, 60_260), ["a", "c"]);
+    assert_eq!(due(&mut rounds, &steps, 60_110), ["a", "c"]);
+}
+
+fn listed(labels: &[(&str, &str)]) -> Query {
+    Query::List(ListRequest {
+        resource: pods(),
+        namespace: Some("shop".to_owned()),
+        labels: labels_of(labels),
+    })
+}
+
+fn labels_of(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+    labels.iter().map(owned).collect()
+}
+
+#[test]
+fn a_pod_wakes_those_who_listed_it_by_its_labels_and_no_other() {
+    let asked = [
+        listed(&[("app", "web")]),
+        listed(&[("app", "db")]),
+        listed(&[("app", "web"), ("tier", "front")]),
+        listed(&[]),
+    ];
+    let woken = |labels: &[Labels]| {
+        let mut changed = Changed::default();
+        for one in labels {
+            changed.saw(pod("web-0"), one.clone());
+        }
+        asked.each_ref().map(|query| changed.concerns(query))
+    };
+    let web = Labels::of(labels_of(&[("app", "web"), ("hash", "7")]));
+    let front = Labels::of(labels_of(&[("app", "web"), ("tier", "front")]));
+    let bare = Labels::of(labels_of(&[]));
+    assert_eq!(woken(&[web.clone()]), [true, false, false, true]);
+    assert_eq!(woken(&[web.clone(), front]), [true, false, true, true]);
+    assert_eq!(woken(&[bare.clone()]), [false, false, false, true]);
+    assert_eq!(woken(&[bare, web.clone()]), [true, false, false, true]);
+    assert_eq!(woken(&[web, Labels::unknown()]), [true; 4]);
+}
+
+#[test]
+fn events_are_read_and_wake_nobody() {
+    let steps = [step("a")];
+    let mut rounds = Rounds::new(at(0));
+    assert_eq!(due(&mut rounds, &steps, 0), ["a"]);
+    let events = Query::List(ListRequest {
+        resource: Resource::namespaced("v1", "Event", "events"),
+        namespace: Some("shop".to_owned()),
+        labels: BTreeMap::new(),
+    });
+    rounds.waits("a", vec![events, list()], at(0));
+    assert_eq!(rounds.interest(), [list()]);
 }
 
 #[test]

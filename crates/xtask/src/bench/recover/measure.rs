@@ -1,0 +1,341 @@
+//! What is measured, in which order: each of ours between two of the bare loop.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use super::bare::{self, Calls, NAMESPACE};
+use super::{Arguments, rival};
+use crate::ground::Ground;
+use crate::printer::say;
+use crate::refloat::Refloat;
+use crate::testbed::{Site, Testbed, output};
+
+/// Calls in flight of the bare loop; the fastest counts.
+const IN_FLIGHT: [u32; 2] = [16, 64];
+/// Requests in a second at which both tools are compared.
+pub(super) const LIMIT: u32 = 100;
+
+/// One way of bringing the objects back.
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    pub(super) what: String,
+    pub(super) seconds: f64,
+    /// Highest resident size of the tool's process; none for the bare loop.
+    pub(super) peak_kib: Option<u64>,
+    /// Requests about Secrets that the API server counted.
+    pub(super) requests: Option<f64>,
+}
+
+/// All of one etcd.
+#[derive(Debug, Default)]
+pub(super) struct Measured {
+    pub(super) kubernetes: String,
+    pub(super) backup: Option<Run>,
+    pub(super) plan: Option<Run>,
+    /// Into an empty namespace: the bare loop before, ours, the bare loop after, and the others.
+    pub(super) empty: Vec<Run>,
+    /// Over objects that are there.
+    pub(super) existing: Vec<Run>,
+}
+
+/// A child, watched until it ends.
+pub(super) struct Watched {
+    stop: Arc<AtomicBool>,
+    watcher: Option<thread::JoinHandle<u64>>,
+}
+
+impl Watched {
+    /// Watches the resident size of a process.
+    pub(super) fn of(process: u32) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&stop);
+        let watcher = thread::spawn(move || {
+            let mut peak = 0;
+            while !told.load(Ordering::Relaxed) {
+                peak = peak.max(resident(process).unwrap_or(0));
+                thread::sleep(Duration::from_millis(20));
+            }
+            peak
+        });
+        Self {
+            stop,
+            watcher: Some(watcher),
+        }
+    }
+
+    /// The highest size in KiB.
+    pub(super) fn peak(mut self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.watcher
+            .take()
+            .and_then(|watcher| watcher.join().ok())
+            .unwrap_or(0)
+    }
+}
+
+/// `VmHWM` of a process: the kernel's own account of its highest size, in KiB.
+fn resident(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().split(' ').next()?.parse().ok()
+}
+
+/// Requests about Secrets that the API server has answered, watches left out.
+pub(super) fn requests(ground: &Ground, site: Site) -> Result<f64> {
+    let mut command = ground.kubectl(site);
+    command.args(["get", "--raw", "/metrics"]);
+    let metrics = output(command)?;
+    let of_secrets = |line: &&str| {
+        line.starts_with("apiserver_request_total{")
+            && line.contains("resource=\"secrets\"")
+            && !line.contains("verb=\"WATCH\"")
+    };
+    let value = |line: &str| line.rsplit(' ').next()?.parse::<f64>().ok();
+    Ok(metrics.lines().filter(of_secrets).filter_map(value).sum())
+}
+
+/// Removes the namespace with all that is in it.
+pub(super) fn clear(ground: &Ground, site: Site) -> Result<()> {
+    let mut command = ground.kubectl(site);
+    command.args([
+        "delete",
+        "namespace",
+        NAMESPACE,
+        "--ignore-not-found",
+        "--timeout=1200s",
+    ]);
+    output(command).map(drop)
+}
+
+fn make_namespace(ground: &Ground, site: Site) -> Result<()> {
+    let mut command = ground.kubectl(site);
+    command.args(["create", "namespace", NAMESPACE]);
+    output(command).map(drop)
+}
+
+struct Bench<'a> {
+    arguments: &'a Arguments,
+    ground: &'a Ground,
+    refloat: &'a Refloat<'a>,
+    bare: &'a Path,
+}
+
+impl Bench<'_> {
+    fn loop_of(&self, calls: Calls) -> Result<Run> {
+        let mut best: Option<Run> = None;
+        for (number, in_flight) in IN_FLIGHT.into_iter().enumerate() {
+            if calls == Calls::Create {
+                if number > 0 {
+                    clear(self.ground, Site::Recovery)?;
+                }
+                make_namespace(self.ground, Site::Recovery)?;
+            }
+            let secrets = self.arguments.secrets;
+            let seconds = bare::run(
+                self.bare,
+                self.ground,
+                Site::Recovery,
+                secrets,
+                calls,
+                in_flight,
+            )?;
+            let run = Run {
+                what: format!("bare loop, {in_flight} in flight"),
+                seconds,
+                peak_kib: None,
+                requests: None,
+            };
+            say(format_args!("  {}: {seconds:.1} s", run.what));
+            if best.as_ref().is_none_or(|best| run.seconds < best.seconds) {
+                best = Some(run);
+            }
+        }
+        best.context("no bare loop ran")
+    }
+
+    /// Runs refloat; its time, its size, and what it asked the API server for.
+    fn refloat(&self, what: &str, site: Site, words: &[&str]) -> Result<Run> {
+        let before = requests(self.ground, site)?;
+        let begun = Instant::now();
+        let mut child = self
+            .refloat
+            .command(Some(site), words)
+            .args(["--output", "json"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("cannot start refloat")?;
+        let watched = Watched::of(child.id());
+        let said = said(&mut child)?;
+        let status = child.wait()?;
+        let seconds = begun.elapsed().as_secs_f64();
+        ensure!(
+            status.success(),
+            "{what}: {status}: {}",
+            said.chars().take(2000).collect::<String>()
+        );
+        let run = Run {
+            what: what.to_owned(),
+            seconds,
+            peak_kib: Some(watched.peak()),
+            requests: Some(requests(self.ground, site)? - before),
+        };
+        say(format_args!("  {what}: {seconds:.1} s"));
+        Ok(run)
+    }
+
+    fn recover(&self, what: &str, more: &[&str]) -> Result<Run> {
+        let mut words = vec![
+            "recover",
+            "--protection",
+            NAMESPACE,
+            "--source-dead",
+            "a measurement",
+            "--yes",
+        ];
+        words.extend_from_slice(more);
+        self.refloat(what, Site::Recovery, &words)
+    }
+}
+
+fn said(child: &mut Child) -> Result<String> {
+    let mut text = String::new();
+    child
+        .stdout
+        .take()
+        .context("no stdout")?
+        .read_to_string(&mut text)?;
+    Ok(text)
+}
+
+pub(super) fn measure(
+    arguments: &Arguments,
+    testbed: &Testbed,
+    binary: &Path,
+    bare: &Path,
+) -> Result<Measured> {
+    let ground = Ground::of_testbed(testbed)?;
+    let refloat = Refloat::prepare(&ground, binary.to_owned(), "speed")?;
+    refloat.make_vault()?;
+    let bench = Bench {
+        arguments,
+        ground: &ground,
+        refloat: &refloat,
+        bare,
+    };
+    let mut measured = Measured {
+        kubernetes: kubernetes(&ground)?,
+        ..Measured::default()
+    };
+    make_namespace(&ground, Site::Primary)?;
+    bare::run(
+        bare,
+        &ground,
+        Site::Primary,
+        arguments.secrets,
+        Calls::CreatePlain,
+        64,
+    )?;
+    measured.backup = Some(bench.refloat(
+        "backup",
+        Site::Primary,
+        &[
+            "backup",
+            "--protection",
+            NAMESPACE,
+            "--namespace",
+            NAMESPACE,
+        ],
+    )?);
+    let plan = [
+        "plan",
+        "--protection",
+        NAMESPACE,
+        "--source-dead",
+        "a measurement",
+    ];
+    measured.plan = Some(bench.refloat("plan", Site::Recovery, &plan)?);
+    measured.empty.push(bench.loop_of(Calls::Create)?);
+    clear(&ground, Site::Recovery)?;
+    measured.empty.push(bench.recover("refloat", &[])?);
+    check(&bench)?;
+    // Over what is there: a read for each, by both.
+    measured.existing.push(bench.loop_of(Calls::Get)?);
+    measured
+        .existing
+        .push(bench.recover("refloat, `--existing skip`", &["--existing", "skip"])?);
+    measured.existing.push(bench.loop_of(Calls::Get)?);
+    clear(&ground, Site::Recovery)?;
+    measured.empty.push(bench.loop_of(Calls::Create)?);
+    if !arguments.without_limits {
+        let limit = LIMIT.to_string();
+        let limited = ["--requests-per-second", limit.as_str()];
+        clear(&ground, Site::Recovery)?;
+        let what = format!("refloat, at most {LIMIT} requests/s");
+        measured.empty.push(bench.recover(&what, &limited)?);
+        let skip = [limited[0], limited[1], "--existing", "skip"];
+        measured.existing.push(bench.recover(&what, &skip)?);
+    }
+    if !arguments.without_velero {
+        rival::measure(testbed, &ground, &mut measured)?;
+    }
+    Ok(measured)
+}
+
+/// What came back is what was there: each object, to the letter of its data.
+fn check(bench: &Bench<'_>) -> Result<()> {
+    let digest = |site: Site| -> Result<(usize, String)> {
+        let mut command = bench.ground.kubectl(site);
+        command.args(["-n", NAMESPACE, "get", "secrets", "-o", "json"]);
+        let list: Value = serde_json::from_str(&output(command)?)?;
+        let items = list
+            .get("items")
+            .and_then(Value::as_array)
+            .context("no items")?;
+        let data: Vec<Value> = items
+            .iter()
+            .map(|item| {
+                json!([
+                    item.pointer("/metadata/name"),
+                    item.pointer("/metadata/labels"),
+                    item.get("type"),
+                    item.get("data")
+                ])
+            })
+            .collect();
+        let text = serde_json::to_string(&data)?;
+        Ok((
+            data.len(),
+            hex::encode(<sha2::Sha256 as sha2::Digest>::digest(text)),
+        ))
+    };
+    let (before, after) = (digest(Site::Primary)?, digest(Site::Recovery)?);
+    ensure!(
+        before == after && before.0 == bench.arguments.secrets as usize,
+        "{} Secrets were there and {} came back, or they differ",
+        before.0,
+        after.0
+    );
+    Ok(())
+}
+
+fn kubernetes(ground: &Ground) -> Result<String> {
+    let mut command = ground.kubectl(Site::Recovery);
+    command.args(["version", "-o", "json"]);
+    let version: Value = serde_json::from_str(&output(command)?)?;
+    let text = version
+        .pointer("/serverVersion/gitVersion")
+        .and_then(Value::as_str);
+    Ok(text.unwrap_or("?").to_owned())
+}

@@ -1,0 +1,100 @@
+//! The page of the results.
+
+use super::Arguments;
+use super::measure::{LIMIT, Measured, Run};
+use crate::testbed::Etcd;
+
+/// Refloat writes at least so much of what the bare loop does.
+const OF_THE_LOOP: f64 = 0.8;
+
+pub(super) fn page(arguments: &Arguments, all: &[(Etcd, Measured)]) -> String {
+    let mut text = format!(
+        "# How fast objects come back\n\n\
+         Written by `cargo xtask bench recover --secrets {} --write`; times are of that one run.\n\n\
+         {} Secrets of half a kilobyte in one namespace; API server, etcd, vault, and the tool share two cores. The bare loop makes the same\n\
+         calls as Refloat and nothing else: one POST each into an empty namespace, one GET each over objects that are there; the faster one of\n\
+         16 and 64 calls in flight counts. It ran before and after; the mean is the measure. Refloat's time is that of the whole command: reading\n\
+         the point, looking at the target, planning, and a journal in the vault before each act.\n",
+        arguments.secrets, arguments.secrets
+    );
+    for (etcd, measured) in all {
+        let fsync = match etcd {
+            Etcd::Fast => "without fsync",
+            Etcd::Durable => "with fsync, as in production",
+        };
+        text.push_str(&format!(
+            "\n## Etcd {fsync} (Kubernetes {})\n",
+            measured.kubernetes
+        ));
+        for (title, runs) in [
+            ("Into an empty namespace", &measured.empty),
+            ("Over objects that are there", &measured.existing),
+        ] {
+            text.push_str(&table(title, f64::from(arguments.secrets), runs));
+        }
+        for run in [&measured.backup, &measured.plan].into_iter().flatten() {
+            text.push_str(&format!(
+                "`refloat {}`: {:.1} s, at most {} MiB.\n",
+                run.what,
+                run.seconds,
+                run.peak_kib.unwrap_or(0) / 1024
+            ));
+        }
+    }
+    text.push_str(&format!(
+        "\nLimits of {LIMIT} requests a second: Refloat's by `--requests-per-second {LIMIT}`, Velero's are its defaults.\n"
+    ));
+    text
+}
+
+/// Mean time of the bare loop.
+fn ceiling(runs: &[Run]) -> Option<f64> {
+    let of_loop: Vec<f64> = runs
+        .iter()
+        .filter(|run| run.what.starts_with("bare loop"))
+        .map(|run| run.seconds)
+        .collect();
+    let count = u32::try_from(of_loop.len())
+        .ok()
+        .filter(|count| *count > 0)?;
+    Some(of_loop.iter().sum::<f64>() / f64::from(count))
+}
+
+fn table(title: &str, secrets: f64, runs: &[Run]) -> String {
+    let mut text = format!(
+        "\n### {title}\n| | time | objects/s | of the bare loop | requests per object | highest memory |\n|---|---|---|---|---|---|\n"
+    );
+    let ceiling = ceiling(runs);
+    for run in runs {
+        let of_loop = ceiling.map_or_else(String::new, |ceiling| {
+            format!("{:.0} %", 100.0 * ceiling / run.seconds)
+        });
+        let requests = run
+            .requests
+            .map_or_else(String::new, |count| format!("{:.2}", count / secrets));
+        let memory = run
+            .peak_kib
+            .map_or_else(String::new, |kib| format!("{} MiB", kib / 1024));
+        text.push_str(&format!(
+            "| {} | {:.1} s | {:.0} | {of_loop} | {requests} | {memory} |\n",
+            run.what,
+            run.seconds,
+            secrets / run.seconds
+        ));
+    }
+    let ours = runs.iter().find(|run| run.what.starts_with("refloat"));
+    if let (Some(ceiling), Some(ours)) = (ceiling, ours) {
+        let share = ceiling / ours.seconds;
+        let word = if share >= OF_THE_LOOP {
+            "within"
+        } else {
+            "beyond"
+        };
+        text.push_str(&format!(
+            "\nRefloat at {:.0} % of the bare loop: {word} the limit of {:.0} %.\n",
+            100.0 * share,
+            100.0 * OF_THE_LOOP
+        ));
+    }
+    text
+}
