@@ -30,7 +30,8 @@ fn admitted(mut object: Value) -> Thing {
 fn applied(object: Value) -> Thing {
     let mut thing = admitted(object);
     thing.object["metadata"]["managedFields"] = json!([{
-        "manager": "kubectl", "operation": "Apply", "apiVersion": thing.resource.api_version(),
+        "manager": "kubectl", "operation": "Apply", "time": "2026-01-01T00:00:00Z",
+        "apiVersion": thing.resource.api_version(),
         "fieldsType": "FieldsV1", "fieldsV1": { "f:spec": {}, "f:data": {} },
     }]);
     thing

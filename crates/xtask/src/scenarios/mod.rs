@@ -10,6 +10,7 @@ mod duel;
 mod fidelity;
 mod holds;
 mod killed;
+mod plan;
 mod state;
 mod store;
 mod target;
@@ -61,6 +62,7 @@ const SCENARIOS: &[Scenario] = &[
     ("restic: lists, checks and restores a part", store::restic),
     ("vault: wrong keys, newer formats, damage", store::damaged),
     ("recover: a target that does not fit", target::unfit),
+    ("plan: read by people and programs", plan::read),
     (
         "recover: the engine killed at ten moments",
         killed::recovery,
