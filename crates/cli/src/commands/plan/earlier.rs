@@ -1,6 +1,6 @@
 //! The earlier plan that a plan is compared with: a file, or the journal of the newest recovery.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use refloat_core::plan::document_of;
 use refloat_core::run::{Progress, RunKind, RunPlan};
@@ -46,10 +46,9 @@ impl Earlier {
 
 fn read(path: &Path) -> Result<Value, Failure> {
     let wrong = |message: String| {
-        let named = PathBuf::from(path);
         Failure::refuse(
             "plan-file",
-            format!("{}: {message}", named.display()),
+            format!("{}: {message}", path.display()),
             "give a file that `refloat plan -o json` has written",
         )
     };
@@ -92,4 +91,33 @@ async fn previous(access: &Access, plan: &RunPlan) -> Result<RunPlan, Failure> {
             "save a plan with `refloat plan -o json > FILE`, then give `--diff FILE`",
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn code(path: &Path) -> String {
+        let failure = read(path).expect_err("it is no plan");
+        failure.problems[0].code.clone()
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused_with_its_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("plan.json");
+        assert_eq!(code(&file), "file", "it is not there");
+        assert_eq!(code(directory.path()), "file", "a directory");
+        let deep = "[".repeat(100_000);
+        for text in ["", "digraph plan {", "{\"plan\": ", "\u{0}\u{1}", deep.as_str()] {
+            fs::write(&file, text).unwrap();
+            let failure = read(&file).expect_err("it is no JSON");
+            assert_eq!(failure.problems[0].code, "plan-file");
+            assert!(failure.problems[0].message.contains("plan.json"));
+        }
+        fs::write(&file, "{}").unwrap();
+        assert_eq!(read(&file).unwrap(), serde_json::json!({}));
+    }
 }
