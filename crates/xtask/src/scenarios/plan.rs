@@ -83,7 +83,7 @@ pub(super) fn read(stage: &Stage<'_>) -> Result<()> {
 fn printed(stage: &Stage<'_>) -> Result<()> {
     let table = [
         "estimate: about",
-        "took to move them",
+        "  volumes: ",
         "→ fill shop/data-db-0",
         "write Deployment.apps shop/web",
         "taken for dead",

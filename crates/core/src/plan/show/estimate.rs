@@ -12,6 +12,9 @@ use crate::driver::Op;
 use crate::names::RunId;
 use crate::run::{Phase, Progress, Report, RunPlan, Step, Work};
 
+/// A move that added less than one part in so many of a volume's bytes to the vault found nearly all of it there. What is added
+/// is compressed, so that it is less than the volume even when all is new.
+const NEW_PART_MIN: u64 = 20;
 /// Bytes that a volume is filled with in a second, where nothing was measured.
 const ASSUMED_BYTES_PER_SECOND: u64 = 50 * 1024 * 1024;
 /// Until a mover's pod runs, where nothing was measured.
@@ -31,8 +34,8 @@ pub struct Moves {
 }
 
 impl Moves {
-    /// Reads them from the journal of the run that made the point. `parts`: id of each part, its bytes, and how many of them
-    /// were new: a move that found most of a volume in the vault already says nothing about how fast bytes move.
+    /// Reads them from the journal of the run that made the point. `parts`: id of each part, its bytes, and the bytes that it
+    /// added to the vault, packed: a move that found nearly all in the vault already says nothing about how fast bytes move.
     pub fn measured<'a>(
         plan: &RunPlan,
         progress: &Progress,
@@ -52,7 +55,7 @@ impl Moves {
             else {
                 continue;
             };
-            if *bytes > 0 && *added >= bytes / 2 && time.seconds > 0.0 {
+            if *bytes > 0 && *added > bytes / NEW_PART_MIN && time.seconds > 0.0 {
                 moves.seconds.insert(id.to_owned(), (*bytes, time.seconds));
             }
         }
