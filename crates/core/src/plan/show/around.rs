@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::estimate::Moves;
 use crate::backup::PointContent;
 use crate::driver::{Op, Problem};
-use crate::inventory::{Inventory, ThingId};
+use crate::inventory::{Inventory, Thing, ThingId};
 use crate::plan::steps::is_made_by_cluster;
 use crate::plan::{Goal, Planned};
 use crate::recovery::Existing;
@@ -150,7 +150,7 @@ fn conflicts(planned: &Planned, target: &Inventory, existing: Existing) -> Vec<C
         Existing::Fail => (Fate::Stops, Fate::InTheWay),
         Existing::Skip => (Fate::Kept, Fate::LeftAlone),
     };
-    let uids: BTreeSet<&str> = target.iter().map(|thing| thing.uid()).collect();
+    let uids: BTreeSet<&str> = target.iter().map(Thing::uid).collect();
     let mut found = Vec::new();
     for thing in target.iter() {
         let id = thing.id();

@@ -151,13 +151,9 @@ impl View<'_> {
             seal.map(str::to_owned)
         };
         let is_secret = text(&now, "/work/resource/kind") == "Secret";
-        let secret = match (sealed(before), sealed(&now)) {
-            (Some(before), Some(now)) => before != now,
-            (None, _) | (_, None) => {
-                difference.secrets_not_compared += usize::from(is_secret);
-                false
-            }
-        };
+        let seals = sealed(before).zip(sealed(&now));
+        let secret = seals.as_ref().is_some_and(|(before, now)| before != now);
+        difference.secrets_not_compared += usize::from(is_secret && seals.is_none());
         let (edges_added, edges_removed) = edge_changes(before, &now);
         let mut fields = Vec::new();
         changes(before, &now, String::new(), &mut fields);
@@ -251,13 +247,12 @@ fn is_hidden(change: &FieldChange) -> bool {
 /// A change as it is told: a pointer into the object, or a field of the step.
 fn named(change: FieldChange, is_secret: bool) -> FieldChange {
     let FieldChange { field, before, now } = change;
-    let (field, of_object) = match field.strip_prefix("/work/object") {
-        Some(pointer) => (pointer.to_owned(), true),
-        None => {
-            let name = field.strip_prefix("/work/").unwrap_or(&field);
-            (name.trim_start_matches('/').to_owned(), false)
-        }
-    };
+    let pointer = field.strip_prefix("/work/object").map(str::to_owned);
+    let of_object = pointer.is_some();
+    let field = pointer.unwrap_or_else(|| {
+        let name = field.strip_prefix("/work/").unwrap_or(&field);
+        name.trim_start_matches('/').to_owned()
+    });
     // An earlier document may be anything: what stands in its Secrets is not shown either.
     if is_secret && of_object {
         let changed = |value: Option<String>| value.map(|_| "(not shown)".to_owned());

@@ -24,7 +24,8 @@ const NOT_SHOWN: &str = "(not shown)";
 /// The document.
 #[derive(Debug, Serialize)]
 pub struct Document<'a> {
-    document: &'static str,
+    #[serde(rename = "document")]
+    name: &'static str,
     version: u64,
     digest: String,
     plan: PublicPlan<'a>,
@@ -39,7 +40,8 @@ pub struct Document<'a> {
 
 #[derive(Debug, Serialize)]
 struct PhaseSummary {
-    phase: Phase,
+    #[serde(rename = "phase")]
+    name: Phase,
     label: &'static str,
     steps: usize,
     bytes: u64,
@@ -145,7 +147,7 @@ impl<'a> View<'a> {
     pub fn document(&'a self) -> Document<'a> {
         let seconds = Some(self.estimate.seconds.as_slice());
         Document {
-            document: DOCUMENT,
+            name: DOCUMENT,
             version: VERSION,
             digest: self.planned.plan.digest(),
             plan: public_plan(&self.planned.plan, seconds, &self.around.seal_key),
@@ -170,26 +172,24 @@ impl<'a> View<'a> {
     fn phases(&self) -> Vec<PhaseSummary> {
         let mut phases: Vec<PhaseSummary> = Vec::new();
         for (place, step) in self.planned.plan.steps.iter().enumerate() {
-            let at = match phases.iter().position(|one| one.phase == step.phase) {
-                Some(at) => at,
-                None => {
-                    phases.push(PhaseSummary {
-                        phase: step.phase,
-                        label: step.phase.label(),
-                        steps: 0,
-                        bytes: 0,
-                        estimated_end_seconds: 0.0,
-                    });
-                    phases.len() - 1
-                }
-            };
+            let known = phases.iter().position(|one| one.name == step.phase);
+            let at = known.unwrap_or(phases.len());
+            if known.is_none() {
+                phases.push(PhaseSummary {
+                    name: step.phase,
+                    label: step.phase.label(),
+                    steps: 0,
+                    bytes: 0,
+                    estimated_end_seconds: 0.0,
+                });
+            }
             let one = &mut phases[at];
             one.steps += 1;
             one.bytes += super::index::bytes(step).unwrap_or(0);
             let end = rounded(self.estimate.ends[place]);
             one.estimated_end_seconds = one.estimated_end_seconds.max(end);
         }
-        phases.sort_by_key(|one| one.phase);
+        phases.sort_by_key(|one| one.name);
         phases
     }
 }

@@ -142,7 +142,7 @@ impl<'a> View<'a> {
                 several => return Err(ambiguous(words, several)),
             }
         }
-        Err(unknown(words, self.near(&asked)))
+        Err(unknown(words, &self.near(&asked)))
     }
 
     /// Ids that are written alike: the name is in them, or nearly.
@@ -190,7 +190,7 @@ fn ambiguous(words: &str, several: &[&Step]) -> Problem {
     )
 }
 
-fn unknown(words: &str, near: Vec<&str>) -> Problem {
+fn unknown(words: &str, near: &[&str]) -> Problem {
     let hint = if near.is_empty() {
         "`refloat plan --all` lists the steps".to_owned()
     } else {
