@@ -17,6 +17,20 @@ pub(crate) enum Output {
     Json,
     /// One YAML document.
     Yaml,
+    /// A picture for Graphviz; of `refloat plan` only.
+    Dot,
+    /// A picture for Mermaid; of `refloat plan` only.
+    Mermaid,
+}
+
+impl Output {
+    /// Whether it is a picture, which only a plan has.
+    pub(crate) fn is_picture(self) -> bool {
+        match self {
+            Self::Dot | Self::Mermaid => true,
+            Self::Table | Self::Wide | Self::Json | Self::Yaml => false,
+        }
+    }
 }
 
 /// Options of every command.

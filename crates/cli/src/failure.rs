@@ -15,12 +15,24 @@ pub(crate) struct Failure {
     /// What did not stop it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) warnings: Vec<String>,
+    /// A document that the command has printed holds them already, or there are none to say.
+    #[serde(skip)]
+    pub(crate) shown: bool,
 }
 
 impl Failure {
     /// The user or the world says no.
     pub(crate) fn refuse(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Problem::stuck(code, message, hint).into()
+    }
+
+    /// An answer that is told by the exit code alone.
+    pub(crate) fn exit_only() -> Self {
+        Self {
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            shown: true,
+        }
     }
 
     /// Our fault.
@@ -44,10 +56,7 @@ impl Failure {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self {
-            problems: vec![problem],
-            warnings: Vec::new(),
-        }
+        vec![problem].into()
     }
 }
 
@@ -56,6 +65,7 @@ impl From<Vec<Problem>> for Failure {
         Self {
             problems,
             warnings: Vec::new(),
+            shown: false,
         }
     }
 }

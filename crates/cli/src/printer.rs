@@ -69,6 +69,11 @@ impl Printer {
         self.output == Output::Wide
     }
 
+    /// How results are printed.
+    pub(crate) fn output(self) -> Output {
+        self.output
+    }
+
     /// Whether a person watches.
     pub(crate) fn is_terminal(self) -> bool {
         std::io::stderr().is_terminal()
@@ -77,7 +82,7 @@ impl Printer {
     /// Prints a result: the table for people, the value for programs.
     pub(crate) fn result(self, value: &impl Serialize, table: impl FnOnce() -> String) {
         let text = match self.output {
-            Output::Table | Output::Wide => table(),
+            Output::Table | Output::Wide | Output::Dot | Output::Mermaid => table(),
             Output::Json => serde_json::to_string_pretty(value).map_or_else(
                 |error| format!("{{\"error\": \"{error}\"}}\n"),
                 |text| text + "\n",
@@ -105,16 +110,18 @@ impl Printer {
 
     /// Says what failed and what to do; the exit code says whose fault it is.
     pub(crate) fn failure(self, failure: &Failure) -> ExitCode {
-        if matches!(self.output, Output::Table | Output::Wide) {
-            for problem in &failure.problems {
-                self.note(&format!("error[{}]: {}", problem.code, problem.message));
-                self.note(&format!("  next: {}", problem.hint));
+        match self.output {
+            Output::Table | Output::Wide | Output::Dot | Output::Mermaid => {
+                for problem in &failure.problems {
+                    self.note(&format!("error[{}]: {}", problem.code, problem.message));
+                    self.note(&format!("  next: {}", problem.hint));
+                }
+                for warning in &failure.warnings {
+                    self.note(&format!("warning: {warning}"));
+                }
             }
-            for warning in &failure.warnings {
-                self.note(&format!("warning: {warning}"));
-            }
-        } else {
-            self.result(failure, String::new);
+            Output::Json | Output::Yaml if failure.shown => {}
+            Output::Json | Output::Yaml => self.result(failure, String::new),
         }
         ExitCode::from(failure.exit_code())
     }

@@ -58,6 +58,13 @@ pub(crate) async fn run(
     config: &Config,
     printer: &Printer,
 ) -> Result<(), Failure> {
+    if printer.output().is_picture() && !matches!(command, Command::Plan(_)) {
+        return Err(Failure::refuse(
+            "output-unsupported",
+            "only a plan can be drawn",
+            "use `--output table`, `json` or `yaml` with this command",
+        ));
+    }
     match command {
         Command::Vault(command) => vault::run(command, config, *printer).await,
         Command::Backup(arguments) => backup::run(arguments, config, *printer).await,

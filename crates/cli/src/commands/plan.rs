@@ -1,14 +1,15 @@
 //! `refloat plan`: what a recovery would do, and why. Changes nothing.
 
-use clap::Args;
-use refloat_core::plan::Planned;
-use refloat_core::run::Step;
-use serde_json::json;
+mod earlier;
 
-use crate::config::Config;
+use clap::Args;
+use refloat_core::plan::{Detail, Document, Language, View};
+use serde::Serialize;
+
+use crate::config::{Config, Output};
 use crate::failure::Failure;
 use crate::printer::Printer;
-use crate::recovery::{Options, prepare};
+use crate::recovery::{Options, Preflighted, Prepared, attempt};
 use crate::seat::{connect, open_vault};
 
 /// Arguments of `refloat plan`.
@@ -16,35 +17,29 @@ use crate::seat::{connect, open_vault};
 pub(crate) struct Arguments {
     #[command(flatten)]
     options: Options,
-    /// Everything that one step waits for, or why the first waits for the second: `Deployment/shop/web`
+    /// Everything about one step, or why the first waits for the second: `Deployment/shop/web`, `deploy/web`, `fill shop/data-db-0`
     #[arg(long, num_args = 1..=2, value_names = ["STEP", "STEP"])]
     explain: Option<Vec<String>>,
+    /// What has changed since an earlier plan: a file that `refloat plan -o json` has written, or `previous`, the plan of the
+    /// newest recovery of this protection to this site
+    #[arg(long, num_args = 0..=1, value_name = "FILE", default_missing_value = "previous", conflicts_with = "explain")]
+    diff: Option<String>,
+    /// With `--diff`: exit code 1 when there is a difference
+    #[arg(long, requires = "diff")]
+    exit_code: bool,
+    /// Show each step and each thing: fold nothing
+    #[arg(long)]
+    all: bool,
 }
 
-fn step<'a>(planned: &'a Planned, words: &str) -> Result<&'a Step, Failure> {
-    planned.find(words).ok_or_else(|| {
-        let near: Vec<&str> = planned
-            .plan
-            .steps
-            .iter()
-            .map(|step| step.id.as_str())
-            .filter(|id| {
-                let last = words.rsplit(['/', ' ']).next().unwrap_or(words);
-                id.to_lowercase().contains(&last.to_lowercase())
-            })
-            .take(8)
-            .collect();
-        let hint = if near.is_empty() {
-            "`refloat plan` lists the steps".to_owned()
+impl Arguments {
+    fn detail(&self) -> Detail {
+        if self.all {
+            Detail::All
         } else {
-            format!("did you mean: {}", near.join(", "))
-        };
-        Failure::refuse(
-            "step-unknown",
-            format!("no step of the plan is `{words}`"),
-            hint,
-        )
-    })
+            Detail::Folded
+        }
+    }
 }
 
 pub(super) async fn run(
@@ -52,36 +47,128 @@ pub(super) async fn run(
     config: &Config,
     printer: Printer,
 ) -> Result<(), Failure> {
+    let asked = arguments.explain.is_some() || arguments.diff.is_some();
+    if asked && printer.output().is_picture() {
+        return Err(Failure::refuse(
+            "output-unsupported",
+            "only a whole plan can be drawn",
+            "leave `--explain` and `--diff` away, or use `--output table`, `json` or `yaml`",
+        ));
+    }
+    // What can be wrong with a file is said before a cluster is looked at.
+    let earlier = earlier::Earlier::of(arguments.diff.as_deref())?;
     let access = open_vault(config).await?;
     let cluster = connect(config).await?;
-    let prepared = prepare(&access, &cluster, &arguments.options, printer).await?;
-    let planned = &prepared.planned;
-    if let Some(words) = &arguments.explain {
-        let text = match words.as_slice() {
-            [one] => planned.explain_one(step(planned, one)?),
-            [from, to] => planned.explain(step(planned, from)?, step(planned, to)?),
-            _ => String::new(),
+    let mut prepared = attempt(&access, &cluster, &arguments.options, printer).await?;
+    let mut changed = false;
+    if let Some(earlier) = earlier {
+        let before = earlier.read(&access, &prepared).await?;
+        let difference = prepared.view().difference(&before)?;
+        changed = difference.differs;
+        printer.result(&difference, || difference.text());
+    } else {
+        prepared.measure(&access).await;
+        let view = prepared.view();
+        match &arguments.explain {
+            Some(words) => explain(&view, words, arguments.detail(), printer)?,
+            None => show(&prepared, &view, arguments.detail(), printer),
+        }
+    }
+    let problems = prepared.around.problems;
+    if asked {
+        if !problems.is_empty() {
+            printer.note(&format!(
+                "note: {} stand against this recovery: `refloat plan` lists them",
+                match problems.len() {
+                    1 => "1 problem".to_owned(),
+                    many => format!("{many} problems"),
+                }
+            ));
+        }
+        return if changed && arguments.exit_code {
+            Err(Failure::exit_only())
+        } else {
+            Ok(())
         };
-        printer.result(&json!({ "explanation": text }), || text.clone());
+    }
+    if problems.is_empty() {
         return Ok(());
     }
-    let result = json!({
-        "digest": planned.plan.digest(),
-        "plan": prepared.public_plan(),
-        "left_out": planned.left_out.iter().map(|one| json!({
-            "thing": one.thing, "why": one.why,
-        })).collect::<Vec<_>>(),
-        "mapped": planned.mapped,
-        "warnings": planned.warnings,
-        "selected": planned.selected,
-        "until": prepared.until.map(|phase| json!({
-            "phase": phase.name(),
-            "steps": prepared.shown().plan.steps.iter().map(|step| &step.id).collect::<Vec<_>>(),
-        })),
-        "preflight": prepared.preflight,
-    });
-    printer.result(&result, || {
-        format!("{}{}\n", prepared.heading(), prepared.shown().render())
-    });
+    // The document for programs holds them already.
+    Err(Failure {
+        shown: true,
+        ..problems.into()
+    })
+}
+
+fn show(prepared: &Prepared, view: &View<'_>, detail: Detail, printer: Printer) {
+    match printer.output() {
+        Output::Dot => printer.document(&view.graph(Language::Dot, detail)),
+        Output::Mermaid => printer.document(&view.graph(Language::Mermaid, detail)),
+        Output::Table | Output::Wide => {
+            printer.document(&format!("{}{}\n", prepared.heading(), view.tree(detail)));
+        }
+        Output::Json | Output::Yaml => {
+            let steps = &prepared.shown().plan.steps;
+            let whole = Whole {
+                document: view.document(),
+                until: prepared.until.map(|phase| Until {
+                    phase: phase.name(),
+                    steps: steps.iter().map(|step| step.id.as_str()).collect(),
+                }),
+                preflight: &prepared.preflight,
+            };
+            printer.result(&whole, String::new);
+        }
+    }
+}
+
+/// The plan's document, and what only a command knows.
+#[derive(Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    document: Document<'a>,
+    until: Option<Until<'a>>,
+    preflight: &'a Preflighted,
+}
+
+/// What is done before the pause that is wanted.
+#[derive(Serialize)]
+struct Until<'a> {
+    phase: &'static str,
+    steps: Vec<&'a str>,
+}
+
+/// An explanation for programs: its text, and what it is made of.
+#[derive(Serialize)]
+struct Explanation<'a, T> {
+    explanation: String,
+    #[serde(flatten)]
+    value: &'a T,
+}
+
+fn explain(
+    view: &View<'_>,
+    words: &[String],
+    detail: Detail,
+    printer: Printer,
+) -> Result<(), Failure> {
+    match words {
+        [one] => {
+            let value = view.explain_one(view.find(one)?);
+            let explanation = value.text(detail == Detail::All);
+            let shown = explanation.clone();
+            let value = &value;
+            printer.result(&Explanation { explanation, value }, || shown);
+        }
+        [from, to] => {
+            let value = view.explain(view.find(from)?, view.find(to)?);
+            let explanation = value.text();
+            let shown = explanation.clone();
+            let value = &value;
+            printer.result(&Explanation { explanation, value }, || shown);
+        }
+        _ => {}
+    }
     Ok(())
 }

@@ -133,7 +133,7 @@ async fn begin(
     mut journal: RunJournal,
     printer: Printer,
 ) -> Result<(RunPlan, RunJournal, Vec<String>), Failure> {
-    let prepared = match prepare(access, cluster, &arguments.options, printer).await {
+    let mut prepared = match prepare(access, cluster, &arguments.options, printer).await {
         Ok(prepared) => prepared,
         // What another engine has written by now is in the way of a plan: then it is that engine that must be named.
         Err(failure) => {
@@ -144,11 +144,8 @@ async fn begin(
     if arguments.yes {
         printer.note(prepared.heading().trim_end());
     } else {
-        printer.note(&format!(
-            "{}{}",
-            prepared.heading(),
-            prepared.shown().render()
-        ));
+        prepared.measure(access).await;
+        printer.note(&format!("{}{}", prepared.heading(), prepared.text()));
         ask(printer)?;
     }
     let warnings = prepared.planned.warnings;

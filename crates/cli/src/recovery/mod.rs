@@ -11,16 +11,18 @@ use clap::{Args, ValueEnum};
 use refloat_core::driver::Problem;
 use refloat_core::inventory::ThingId;
 use refloat_core::names::{ProtectionName, RunId};
-use refloat_core::plan::{self, Goal, Planned, Preflight, Selection, warning_line};
+use refloat_core::plan::{
+    self, Around, Detail, Goal, Moves, Planned, Preflight, Selection, View, warning_line,
+};
 use refloat_core::recovery::Existing;
-use refloat_core::run::{Phase, Progress, Work, describe, until};
+use refloat_core::run::{Phase, Progress, describe, until};
 use refloat_vault::format::{PointDocument, PointId};
 use refloat_vault::store::{RunJournal, SealedPoint};
 use refloat_world::{Cluster, InventoryScope};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub(crate) use going_on::{GoOn, Said, go_on};
+pub(crate) use preflight::Preflighted;
 pub(crate) use report::{Achieved, Paused};
 
 use crate::failure::Failure;
@@ -144,9 +146,13 @@ pub(crate) async fn pick(access: &Access, pick: &Pick) -> Result<SealedPoint, Fa
 pub(crate) struct Prepared {
     pub(crate) document: PointDocument,
     pub(crate) planned: Planned,
+    /// The part of it that is done before the pause that is wanted.
+    part: Option<Planned>,
     /// After which phase it is to pause.
     pub(crate) until: Option<Phase>,
-    pub(crate) preflight: preflight::Preflighted,
+    pub(crate) preflight: Preflighted,
+    /// What a person should see beside it, the problems among it.
+    pub(crate) around: Around,
 }
 
 impl Prepared {
@@ -178,31 +184,45 @@ impl Prepared {
     }
 
     /// What is done before the pause that is wanted, or all of it.
-    pub(crate) fn shown(&self) -> Planned {
-        let mut shown = self.planned.clone();
-        if let Some(part) = self
-            .until
-            .and_then(|phase| until(&self.planned.plan, phase))
-        {
-            shown.plan = part;
-        }
-        shown
+    pub(crate) fn shown(&self) -> &Planned {
+        self.part.as_ref().unwrap_or(&self.planned)
     }
 
-    /// The plan for programs: bodies of Secrets left out.
-    pub(crate) fn public_plan(&self) -> Value {
-        let mut plan = self.planned.plan.clone();
-        for step in &mut plan.steps {
-            if let Work::Write(writing) = &mut step.work
-                && writing.resource.kind == "Secret"
-                && let Some(object) = writing.object.as_object_mut()
-            {
-                object.remove("data");
-                object.remove("stringData");
-            }
-        }
-        serde_json::to_value(&plan).unwrap_or_default()
+    /// The plan, to be shown.
+    pub(crate) fn view(&self) -> View<'_> {
+        self.shown().view(&self.around)
     }
+
+    /// The plan as text, much alike folded.
+    pub(crate) fn text(&self) -> String {
+        self.view().tree(Detail::Folded)
+    }
+
+    /// Looks up how long the backup took to move its volumes. Without its journal the estimate rests on assumptions.
+    pub(crate) async fn measure(&mut self, access: &Access) {
+        let content = &self.document.content;
+        let journal = match RunJournal::open(&access.vault, &content.run, &writer_name()).await {
+            Ok(journal) => journal,
+            Err(error) => {
+                tracing::debug!(%error, run = %content.run, "the backup's journal is not readable");
+                return;
+            }
+        };
+        if let Some(plan) = journal.plan() {
+            let parts = content.parts.iter();
+            let parts = parts.map(|part| (part.id.as_str(), part.bytes, part.bytes_added));
+            let progress = Progress::of(journal.records());
+            self.around.moves = Moves::measured(plan, &progress, parts);
+        }
+    }
+}
+
+/// Key under which what Secrets hold is compared between plans; who can open the vault can make it.
+fn seal_key(access: &Access) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    hash.update(b"refloat plan seal v1\0");
+    hash.update(access.recovery.repository.password().as_bytes());
+    hash.finalize().to_vec()
 }
 
 /// What makes another recovery of two of one point: other names, and what of it is wanted. Empty for a whole point as it was taken.
@@ -254,6 +274,24 @@ pub(crate) async fn prepare(
     options: &Options,
     printer: Printer,
 ) -> Result<Prepared, Failure> {
+    let prepared = attempt(access, cluster, options, printer).await?;
+    let problems: Vec<Problem> = prepared.around.problems.clone();
+    if problems.is_empty() {
+        return Ok(prepared);
+    }
+    Err(Failure {
+        warnings: prepared.planned.warnings,
+        ..problems.into()
+    })
+}
+
+/// The same with the problems beside the plan, for who only reads it.
+pub(crate) async fn attempt(
+    access: &Access,
+    cluster: &Cluster,
+    options: &Options,
+    printer: Printer,
+) -> Result<Prepared, Failure> {
     let key = access.site_key()?;
     let document = pick(access, &options.pick).await?.document;
     let secret = &access.recovery.repository;
@@ -279,38 +317,34 @@ pub(crate) async fn prepare(
         selection,
     };
     let point_id = document.id.to_string();
-    let planned = plan::plan(&point_id, &document.content, &objects, &target, &goal);
-    let asked = Preflight::of(&document.content, &objects, &target, &goal);
+    let content = &document.content;
+    let (planned, mut problems) = plan::attempt(&point_id, content, &objects, &target, &goal);
+    let asked = Preflight::of(content, &objects, &target, &goal);
     let preflight = preflight::preflight(cluster, &options.preflight, &asked, printer).await;
-    let planned = with_findings(planned, &preflight)?;
+    problems.extend(preflight.problems.iter().cloned());
+    let lines: Vec<String> = preflight.warnings().iter().map(warning_line).collect();
+    let Some(mut planned) = planned else {
+        return Err(Failure {
+            warnings: lines,
+            ..problems.into()
+        });
+    };
+    planned.warnings.extend(lines);
+    let mut around = Around::of(&planned, &target, &goal, problems);
+    around.seal_key = seal_key(access);
+    let before = options.until.and_then(|phase| until(&planned.plan, phase));
+    let part = before.map(|plan| Planned {
+        plan,
+        ..planned.clone()
+    });
     Ok(Prepared {
         document,
         planned,
+        part,
         until: options.until,
         preflight,
+        around,
     })
-}
-
-/// A plan with what the preflight warns of, or everything that stands against it.
-fn with_findings(
-    planned: Result<Planned, Vec<Problem>>,
-    preflight: &preflight::Preflighted,
-) -> Result<Planned, Failure> {
-    let lines = preflight.warnings().iter().map(warning_line);
-    match planned {
-        Ok(mut planned) if preflight.problems.is_empty() => {
-            planned.warnings.extend(lines);
-            Ok(planned)
-        }
-        refused => {
-            let mut problems = refused.err().unwrap_or_default();
-            problems.extend(preflight.problems.iter().cloned());
-            Err(Failure {
-                problems,
-                warnings: lines.collect(),
-            })
-        }
-    }
 }
 
 /// Namespaces that the recovery writes into.

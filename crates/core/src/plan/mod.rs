@@ -6,7 +6,6 @@
 mod clean;
 mod context;
 mod cycles;
-mod explain;
 mod links;
 mod mapping;
 mod operators;
@@ -17,6 +16,7 @@ mod preflight;
 mod rules;
 mod selecting;
 mod selection;
+mod show;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -41,6 +41,11 @@ pub use preflight::{
 };
 pub use rules::{RULES, Rule};
 pub use selection::{NewName, NewNameError, Selection, What, WhatError};
+pub use show::{
+    Around, ChangedStep, Conflict, DOCUMENT, Detail, Difference, Direction, Document,
+    EstimateSummary, ExplainedChain, ExplainedStep, Fate, FieldChange, Language, Moves, Reason,
+    VERSION, View, document_of,
+};
 
 use context::Context;
 use rules::Drawn;
@@ -110,6 +115,21 @@ pub fn plan(
     target: &Inventory,
     goal: &Goal,
 ) -> Result<Planned, Vec<Problem>> {
+    match attempt(point_id, point, objects, target, goal) {
+        (Some(planned), problems) if problems.is_empty() => Ok(planned),
+        (_, problems) => Err(problems),
+    }
+}
+
+/// The same for who wants to see both: the plan where there is one, and everything that stands against it. A plan with
+/// problems is to be read, never to be performed.
+pub fn attempt(
+    point_id: &str,
+    point: &PointContent,
+    objects: &Inventory,
+    target: &Inventory,
+    goal: &Goal,
+) -> (Option<Planned>, Vec<Problem>) {
     let carried = mapping::map(point, objects, goal);
     let (context, mut left_out) = carried.context(point, target);
     let (point, objects) = (carried.point.as_ref(), carried.objects.as_ref());
@@ -145,10 +165,13 @@ pub fn plan(
             "nobody has fenced the source; it is taken for dead: {reason}"
         ));
     }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let ordered = order::order(steps).map_err(|problem| vec![problem])?;
+    let ordered = match order::order(steps) {
+        Ok(ordered) => ordered,
+        Err(problem) => {
+            problems.push(problem);
+            return (None, problems);
+        }
+    };
     let plan = RunPlan {
         kind: RunKind::Restore,
         run: goal.run.clone(),
@@ -159,14 +182,15 @@ pub fn plan(
         steps: ordered,
     };
     warnings.extend(mapping::warnings(&carried.mapped));
-    Ok(Planned {
+    let planned = Planned {
         plan,
         left_out,
         mapped: carried.mapped,
         warnings,
         broken,
         selected: selected.lines,
-    })
+    };
+    (Some(planned), problems)
 }
 
 /// The steps with all their edges, before anything is chosen among them.

@@ -12,4 +12,5 @@ mod mapping;
 mod preflight;
 mod property;
 mod references;
+mod show;
 mod texts;

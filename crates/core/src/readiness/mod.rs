@@ -21,12 +21,14 @@ mod tests;
 mod told;
 mod traffic;
 mod webhooks;
+mod words;
 mod workloads;
 
 pub use clock::Clock;
 pub use cluster::deleting;
 pub use page::page;
 pub use told::{Told, told};
+pub use words::ready_when;
 
 use serde_json::Value;
 
@@ -191,6 +193,7 @@ const BUILT_IN: &[&str] = &[
     "storagemigration.k8s.io",
 ];
 
-fn is_custom(group: &str) -> bool {
+/// Whether a group belongs to custom resources.
+pub(crate) fn is_custom(group: &str) -> bool {
     group.contains('.') && !BUILT_IN.contains(&group)
 }

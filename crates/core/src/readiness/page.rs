@@ -24,7 +24,8 @@ fn joined(signs: &[Sign]) -> String {
     words.join("; ")
 }
 
-fn row(rule: &Rule) -> String {
+/// When a kind of this rule counts as ready, in words.
+pub(super) fn ready_words(rule: &Rule) -> String {
     let mut ready = if rule.ready.is_empty() {
         "it exists".to_owned()
     } else {
@@ -44,6 +45,11 @@ fn row(rule: &Rule) -> String {
             "; assumed after {seconds} s if it was not ready at the source"
         ));
     }
+    ready
+}
+
+fn row(rule: &Rule) -> String {
+    let ready = ready_words(rule);
     let failed: Vec<String> = rule
         .failed
         .iter()

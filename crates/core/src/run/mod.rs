@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 pub use advance::{Decision, Moment, Workers, advance, eligible, first_queries};
 pub(crate) use frontier::Frontier;
@@ -266,9 +267,24 @@ impl RunPlan {
 
     /// Digest of the plan without its run id: two plans of one point, target and goal are equal.
     pub fn digest(&self) -> String {
-        use sha2::{Digest, Sha256};
-        let steps = serde_json::to_vec(&(&self.kind, &self.protection, &self.point, &self.steps))
-            .expect("a plan is plain data with text keys");
-        hex::encode(Sha256::digest(steps))
+        let mut hashed = Hashed::default();
+        let steps = (&self.kind, &self.protection, &self.point, &self.steps);
+        serde_json::to_writer(&mut hashed, &steps).expect("a plan is plain data with text keys");
+        hex::encode(hashed.0.finalize())
+    }
+}
+
+/// Bytes that are digested as they come: the JSON of a big plan is never whole in memory.
+#[derive(Default)]
+struct Hashed(Sha256);
+
+impl std::io::Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }

@@ -22,6 +22,7 @@ mod obstacles;
 mod ownership;
 mod pauses;
 mod probes;
+mod reading;
 mod recovery;
 mod selections;
 mod shop;

@@ -2,6 +2,7 @@
 
 mod freeze;
 mod gates;
+mod plan;
 mod recover;
 mod velero;
 mod windows;
@@ -18,6 +19,8 @@ pub(crate) enum Bench {
     Freeze(freeze::Arguments),
     /// How soon a recovery notices that what it waits for is ready, with an observer beside it
     Gates(gates::Arguments),
+    /// How fast a big recovery is planned and shown; needs no cluster
+    Plan(plan::Arguments),
     /// How fast objects come back, beside a bare loop that makes the same calls and beside Velero
     Recover(recover::Arguments),
 }
@@ -26,6 +29,7 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
     match bench {
         Bench::Freeze(arguments) => freeze::run(arguments),
         Bench::Gates(arguments) => gates::run(arguments),
+        Bench::Plan(arguments) => plan::run(arguments),
         Bench::Recover(arguments) => recover::run(arguments),
     }
 }

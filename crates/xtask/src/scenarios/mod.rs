@@ -11,6 +11,7 @@ mod fidelity;
 mod holds;
 mod killed;
 mod mappings;
+mod plan;
 mod preflight;
 mod probes;
 mod selections;
@@ -70,6 +71,7 @@ const SCENARIOS: &[Scenario] = &[
         "preflight: everything that is wrong is told at once",
         preflight::run,
     ),
+    ("plan: read by people and programs", plan::read),
     (
         "recover: the engine killed at ten moments",
         killed::recovery,

@@ -8,7 +8,6 @@ use crate::recovery::Existing;
 use crate::run::{Step, Work};
 
 const PLAN: &str = include_str!("../../../tests/golden/plan-shop.txt");
-const EXPLAINED: &str = include_str!("../../../tests/golden/explain-web.txt");
 
 fn step<'a>(steps: &'a [Step], id: &str) -> &'a Step {
     steps
@@ -21,24 +20,6 @@ fn step<'a>(steps: &'a [Step], id: &str) -> &'a Step {
 fn the_plan_is_shown_by_phase_with_what_each_step_waits_for() {
     let shown = case().plan().unwrap().render();
     assert_eq!(shown, PLAN, "the plan reads now:\n{shown}");
-}
-
-#[test]
-fn why_the_web_server_waits_for_the_database_is_told_with_rule_and_evidence() {
-    let planned = case().plan().unwrap();
-    let find = |words: &str| planned.find(words).unwrap();
-    let shown = [
-        planned.explain(find("Deployment/shop/web"), find("StatefulSet/shop/db")),
-        planned.explain(
-            find("statefulset shop/db"),
-            find("Deployment.apps shop/web"),
-        ),
-        planned.explain(find("Secret shop/database"), find("ConfigMap shop/web")),
-        planned.explain_one(find("Ingress shop/web")),
-    ]
-    .join("\n");
-    assert_eq!(shown, EXPLAINED, "it reads now:\n{shown}");
-    assert!(planned.find("Deployment shop/nothing").is_none());
 }
 
 #[test]

@@ -1,0 +1,145 @@
+//! What a person must know beside the plan's own steps: what is at the target already, what stands
+//! against the recovery. Called by `plan` and `recover`, which know point, target and goal.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::estimate::Moves;
+use crate::driver::{Op, Problem};
+use crate::inventory::{Inventory, Thing, ThingId};
+use crate::plan::steps::is_made_by_cluster;
+use crate::plan::{Goal, Planned};
+use crate::recovery::Existing;
+use crate::run::Work;
+
+/// What stands beside a plan when it is shown.
+#[derive(Debug, Clone, Default)]
+pub struct Around {
+    /// What is at the target already.
+    pub conflicts: Vec<Conflict>,
+    /// Everything that stands against the recovery.
+    pub problems: Vec<Problem>,
+    /// How fast the backup moved its volumes.
+    pub moves: Moves,
+    /// Under this key contents of Secrets are compared without being shown. Empty: they cannot be compared.
+    pub seal_key: Vec<u8>,
+}
+
+/// A thing that is at the target already.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Conflict {
+    /// What becomes of it.
+    pub fate: Fate,
+    /// Which thing.
+    pub thing: ThingId,
+}
+
+/// What becomes of a thing that is at the target already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    /// The point has it too, and the recovery stops there: `--existing fail`.
+    Stops,
+    /// The point has it too, and it is kept as it is at the target: `--existing skip`.
+    Kept,
+    /// The point does not have it, and its namespace is to be empty: `--existing fail`.
+    InTheWay,
+    /// The point does not have it, and it is not touched.
+    LeftAlone,
+}
+
+impl Fate {
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Stops => "in the point too: the recovery stops (`--existing fail`)",
+            Self::Kept => "in the point too: kept as it is at the target (`--existing skip`)",
+            Self::InTheWay => "not in the point: its namespace must be empty (`--existing fail`)",
+            Self::LeftAlone => "not in the point: left alone",
+        }
+    }
+}
+
+impl Around {
+    /// What stands beside this plan.
+    pub fn of(planned: &Planned, target: &Inventory, goal: &Goal, problems: Vec<Problem>) -> Self {
+        Self {
+            conflicts: conflicts(planned, target, goal.existing),
+            problems,
+            ..Self::default()
+        }
+    }
+}
+
+/// Identities that the plan makes, and the namespaces that it works in.
+fn made(planned: &Planned) -> (BTreeSet<ThingId>, BTreeSet<String>, BTreeSet<ThingId>) {
+    let (mut written, mut adopted) = (BTreeSet::new(), BTreeSet::new());
+    for step in &planned.plan.steps {
+        match &step.work {
+            Work::Write(writing) if writing.adopt => {
+                adopted.insert(writing.target().id());
+            }
+            Work::Write(writing) => {
+                written.insert(writing.target().id());
+            }
+            Work::Driver {
+                op: Op::Restore,
+                claim,
+                ..
+            } => {
+                written.insert(claim.thing.clone());
+            }
+            Work::Driver { .. }
+            | Work::Capture(_)
+            | Work::Release { .. }
+            | Work::SystemNamespace
+            | Work::VaultAccess
+            | Work::VaultAccessEnd
+            | Work::Fill(_)
+            | Work::StoreObjects
+            | Work::Seal { .. } => {}
+        }
+    }
+    let namespaces = written
+        .iter()
+        .filter_map(|id| id.namespace.clone())
+        .collect();
+    (written, namespaces, adopted)
+}
+
+fn conflicts(planned: &Planned, target: &Inventory, existing: Existing) -> Vec<Conflict> {
+    let (written, namespaces, adopted) = made(planned);
+    let (ours, others) = match existing {
+        Existing::Fail => (Fate::Stops, Fate::InTheWay),
+        Existing::Skip => (Fate::Kept, Fate::LeftAlone),
+    };
+    let uids: BTreeSet<&str> = target.iter().map(Thing::uid).collect();
+    let mut found = Vec::new();
+    for thing in target.iter() {
+        let id = thing.id();
+        if written.contains(&id) {
+            found.push(Conflict {
+                fate: ours,
+                thing: id,
+            });
+            continue;
+        }
+        let inside = thing
+            .namespace()
+            .is_some_and(|namespace| namespaces.contains(namespace));
+        // What an owner made goes with its owner, and is no decision of a person.
+        let has_owner = thing
+            .list("/metadata/ownerReferences")
+            .iter()
+            .filter_map(|owner| owner.get("uid")?.as_str())
+            .any(|uid| uids.contains(uid));
+        if inside && !has_owner && !adopted.contains(&id) && !is_made_by_cluster(&id) {
+            found.push(Conflict {
+                fate: others,
+                thing: id,
+            });
+        }
+    }
+    found.sort();
+    found
+}
