@@ -3,6 +3,7 @@
 
 mod fill;
 mod mover;
+mod owners;
 mod signs;
 mod system;
 mod write;
@@ -12,5 +13,6 @@ pub use mover::{
     Edit, MoverOrder, MoverProgress, MoverReport, ORDER_VARIABLE, VAULT_MOUNT, VOLUME_MOUNT,
     vault_secret_name,
 };
+pub use owners::{managers_of, owner_of};
 pub use system::{decide as system_namespace_decide, look as system_namespace_look};
-pub use write::{Existing, Writing, digest, managers_of, owner_of};
+pub use write::{Existing, Writing, digest};

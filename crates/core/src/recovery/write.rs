@@ -1,7 +1,6 @@
 //! Writes one recovered object: created under the manager that owned it, told apart from what was there before, and
 //! waited for until it is ready.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -9,10 +8,12 @@ use sha2::{Digest, Sha256};
 use crate::driver::{
     Effect, FieldOwner, ObjectRef, Outcome, Patch, Precondition, Problem, Query, Seen, Verdict, Why,
 };
-use crate::inventory::{Resource, Thing};
+use crate::inventory::Resource;
 use crate::names::{ANNOTATION_DIGEST, ANNOTATION_RECOVERY, FIELD_MANAGER, RunId};
 use crate::planted::{self, Bug};
 use crate::readiness::{self, Clock, Gate, Told, View};
+
+use super::owners::{Owner, owners};
 
 /// What to do with an object that is there already and is not this recovery's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -267,66 +268,4 @@ fn written(live: &Value) -> Outcome {
         outcome = outcome.with("created", created);
     }
     outcome
-}
-
-/// Whose entry of `metadata.managedFields` it is: entries are told apart by these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Owner<'a> {
-    manager: &'a str,
-    operation: &'a str,
-    /// Empty for the object itself.
-    subresource: &'a str,
-}
-
-impl<'a> Owner<'a> {
-    fn of(entry: &'a Value) -> Option<Self> {
-        let text = |key: &str| entry.get(key).and_then(Value::as_str);
-        Some(Self {
-            manager: text("manager")?,
-            operation: text("operation")?,
-            subresource: text("subresource").unwrap_or_default(),
-        })
-    }
-}
-
-fn owners(object: &Value) -> impl Iterator<Item = (Owner<'_>, &Value)> {
-    let entries = object.pointer("/metadata/managedFields");
-    entries
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some((Owner::of(entry)?, entry)))
-}
-
-/// The manager that owns most of an object's fields, with its operation; Refloat itself when nobody is recorded.
-pub fn owner_of(thing: &Thing) -> FieldOwner {
-    owners(&thing.object)
-        .filter(|(owner, _)| owner.subresource.is_empty())
-        .filter_map(|(owner, entry)| {
-            let found = FieldOwner {
-                manager: owner.manager.to_owned(),
-                apply: owner.operation == "Apply",
-            };
-            let size = entry.get("fieldsV1")?.to_string().len();
-            let time: Option<Timestamp> = entry.get("time")?.as_str()?.parse().ok();
-            Some((size, time, found))
-        })
-        .max_by_key(|(size, time, _)| (*size, *time))
-        .map_or_else(FieldOwner::refloat, |(_, _, owner)| owner)
-}
-
-/// What must be given back beyond the one owner under whom the object is created: all entries but those of its status when there
-/// are several; also a single one that applies, because what it applies next would take away annotations that are its own and not in
-/// what it applies (Argo CD, Flux). Nothing otherwise.
-pub fn managers_of(thing: &Thing) -> Vec<Value> {
-    let entries: Vec<Value> = owners(&thing.object)
-        .filter(|(owner, _)| owner.subresource != "status" && owner.manager != FIELD_MANAGER)
-        .map(|(_, entry)| entry.clone())
-        .collect();
-    let applies = |entry: &Value| entry.get("operation").and_then(Value::as_str) == Some("Apply");
-    if entries.len() > 1 || entries.iter().any(applies) {
-        entries
-    } else {
-        Vec::new()
-    }
 }
