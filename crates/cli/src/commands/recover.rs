@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::printer::{Printer, moment, seconds};
 use crate::progress::Narrator;
-use crate::recovery::{Options, pick, prepare, run_of};
+use crate::recovery::{Options, pick, prepare, refuse_while_rolled_back, run_of};
 use crate::seat::{
     Access, Seat, check_permissions, connect, open_vault, refuse_if_alive, refuse_if_begun,
     vault_failure,
@@ -60,6 +60,7 @@ pub(super) async fn run(
     let cluster = connect(config).await?;
     let point = pick(&access, &arguments.options.pick).await?.document;
     check_permissions(&cluster, RunKind::Restore, &point.content.namespaces).await?;
+    refuse_while_rolled_back(&access, &cluster, &point.id).await?;
     let (run, journal) = run_of(&access, &cluster, &point).await?;
     let resumed = journal.plan().is_some();
     if resumed {

@@ -1,13 +1,14 @@
 //! What `plan`, `recover` and `verify` share: picking a point, looking at the target, judging the evidence, planning.
 
 mod evidence;
+mod recoveries;
 
 use std::collections::BTreeMap;
 
 use clap::{Args, ValueEnum};
 use refloat_core::inventory::ThingId;
 use refloat_core::names::{ProtectionName, RunId};
-use refloat_core::plan::{self, Goal, Planned};
+use refloat_core::plan::{self, Goal, NodePorts, Planned};
 use refloat_core::recovery::Existing;
 use refloat_core::run::{Progress, Work};
 use refloat_vault::format::{PointDocument, PointId};
@@ -19,6 +20,8 @@ use sha2::{Digest, Sha256};
 use crate::failure::Failure;
 use crate::printer::{bytes, moment};
 use crate::seat::{Access, existing_namespaces, read_point_objects, vault_failure, writer_name};
+
+pub(crate) use recoveries::{Recovery, Wanted, find, refuse_while_rolled_back, rollback_of};
 
 /// Which point.
 #[derive(Debug, Args)]
@@ -41,6 +44,9 @@ pub(crate) struct Options {
     /// What to do with objects that are at the target already
     #[arg(long, value_enum, default_value = "fail")]
     existing: ExistingOption,
+    /// Give Services the node ports that they had at the source
+    #[arg(long)]
+    preserve_node_ports: bool,
     /// StorageClass to use for one of the source; once for each
     #[arg(long, value_name = "OLD=NEW", value_parser = mapping)]
     map_storage_class: Vec<(String, String)>,
@@ -61,8 +67,23 @@ impl Options {
 enum ExistingOption {
     /// Stop and say so
     Fail,
-    /// Leave them as they are
+    /// Leave them as they are, and wait until they are ready
     Skip,
+    /// Give them the content of the point; what only they have stays
+    Update,
+    /// Delete them and create them anew; namespaces and definitions are updated, volumes never touched
+    Replace,
+}
+
+impl ExistingOption {
+    fn wanted(self) -> Existing {
+        match self {
+            Self::Fail => Existing::Fail,
+            Self::Skip => Existing::Skip,
+            Self::Update => Existing::Update,
+            Self::Replace => Existing::Replace,
+        }
+    }
 }
 
 fn mapping(text: &str) -> Result<(String, String), String> {
@@ -160,18 +181,23 @@ impl Prepared {
     }
 }
 
+/// How the ids of all recoveries of this point into this cluster begin; a number follows.
+pub(crate) fn run_stem(point: &str, cluster: &Cluster) -> String {
+    let digest = Sha256::digest(format!("{point}\n{}", cluster.cluster_uid()));
+    format!("restore-{}-", &hex::encode(digest)[..12])
+}
+
 /// The run that recovers this point into this cluster: the unfinished one, or the next.
 pub(crate) async fn run_of(
     access: &Access,
     cluster: &Cluster,
     point: &PointDocument,
 ) -> Result<(RunId, RunJournal), Failure> {
-    let cluster_uid = cluster.cluster_uid();
-    let digest = hex::encode(Sha256::digest(format!("{}\n{cluster_uid}", point.id)));
+    let stem = run_stem(&point.id.to_string(), cluster);
     let writer = writer_name();
     let mut number = 1_u32;
     loop {
-        let run = RunId::new(format!("restore-{}-{number}", &digest[..12]))?;
+        let run = RunId::new(format!("{stem}{number}"))?;
         let journal = RunJournal::open(&access.vault, &run, &writer)
             .await
             .map_err(|error| vault_failure(&error))?;
@@ -200,9 +226,11 @@ pub(crate) async fn prepare(
         run,
         site: key.site.clone(),
         evidence,
-        existing: match options.existing {
-            ExistingOption::Fail => Existing::Fail,
-            ExistingOption::Skip => Existing::Skip,
+        existing: options.existing.wanted(),
+        node_ports: if options.preserve_node_ports {
+            NodePorts::Preserve
+        } else {
+            NodePorts::Anew
         },
         storage_classes: options
             .map_storage_class

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::verdicts::{endless_look, fatal};
 use super::{DriveError, Engine, Event, Going, Journal, Observer};
+use serde_json::Value;
+
 use crate::driver::{
     Answer, Effect, Effected, ExecAnswer, LOOK_ROUNDS_MAX, ObjectRef, Outcome, Problem, Query,
     Seen, Verdict,
@@ -40,7 +42,7 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
                     records.push(Record::Intent {
                         at,
                         step: id,
-                        effects: effects.iter().map(Effect::describe).collect(),
+                        effects: effects.iter().map(Effect::intention).collect(),
                     });
                     batch.push((step, effects));
                 }
@@ -60,6 +62,11 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
                 Decision::Verdict(Verdict::Look(_)) => {
                     records.push(self.stuck(going, step, endless_look(step)));
                 }
+            }
+        }
+        for (step, uid) in std::mem::take(&mut going.created) {
+            if over.iter().all(|one: &&Step| one.id != step) {
+                records.push(Record::Created { at, step, uid });
             }
         }
         // Doing the same thing again is no progress: the step's limit goes on running, and it is not done at once.
@@ -208,6 +215,11 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
             let whole = results.len() == effects.len() && results.iter().all(Result::is_ok);
             let mut fresh = Seen::default();
             for (effect, result) in effects.iter().zip(results) {
+                if let (Ok(Effected::Created(live)), Work::Write(_)) = (&result, &step.work)
+                    && let Some(uid) = live.pointer("/metadata/uid").and_then(Value::as_str)
+                {
+                    going.created.push((step.id.clone(), uid.to_owned()));
+                }
                 match result {
                     Ok(Effected::Stored(outcome) | Effected::Sealed(outcome)) => {
                         going.brought.insert(step.id.clone(), outcome);
@@ -224,6 +236,10 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
                     }
                     Ok(Effected::Deleted) => {}
                     Err(problem) => {
+                        let problem = match &step.work {
+                            Work::Write(writing) => writing.explain(effect, problem),
+                            _ => problem,
+                        };
                         if let Some(problem) = fatal(effect, problem) {
                             records.push(self.stuck(going, step, problem));
                         }

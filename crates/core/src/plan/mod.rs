@@ -4,11 +4,13 @@
 //! labels. Called by `plan` and `recover`.
 
 mod clean;
+mod conflicts;
 mod context;
 mod explain;
 mod order;
 mod phases;
 mod preflight;
+mod rollback;
 mod rules;
 mod steps;
 #[cfg(test)]
@@ -24,7 +26,9 @@ use crate::recovery::Existing;
 use crate::run::{Edge, RunKind, RunPlan};
 
 pub use clean::clean;
+pub use rollback::{Changed, Data, RollbackGoal, RolledBack, left_behind, rollback, rollback_look};
 pub use rules::{RULES, Rule};
+pub(crate) use steps::is_made_by_cluster;
 
 use context::Context;
 
@@ -45,6 +49,16 @@ pub enum Evidence {
     Isolated,
 }
 
+/// Which ports the nodes give to recovered Services.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum NodePorts {
+    /// The cluster gives new ones.
+    #[default]
+    Anew,
+    /// Those of the source.
+    Preserve,
+}
+
 /// What the user wants of a recovery.
 #[derive(Debug, Clone)]
 pub struct Goal {
@@ -56,6 +70,8 @@ pub struct Goal {
     pub evidence: Option<Evidence>,
     /// What to do with objects that are there already.
     pub existing: Existing,
+    /// Which node ports Services get.
+    pub node_ports: NodePorts,
     /// StorageClasses by their names at the source.
     pub storage_classes: BTreeMap<String, String>,
     /// Image of the movers.
@@ -85,7 +101,8 @@ pub fn plan(
 ) -> Result<Planned, Vec<Problem>> {
     let (context, left_out) = Context::of(point, objects, target);
     let mut problems = preflight::check(&context, point, objects, target, goal);
-    let mut warnings = Vec::new();
+    let (conflicts, mut warnings) = conflicts::check(&context, point, target, goal);
+    problems.extend(conflicts);
     let mut steps = steps::steps(&context, point, goal, &mut problems);
     for rule in RULES {
         for drawn in (rule.draw)(&context) {

@@ -1,5 +1,6 @@
 //! Everything that stands against a recovery, found before anything is changed.
 
+use super::conflicts::is_going;
 use super::context::{Context, is_system};
 use super::{Evidence, Goal};
 use crate::backup::PointContent;
@@ -163,7 +164,7 @@ fn in_use(
     goal: &Goal,
     problems: &mut Vec<Problem>,
 ) {
-    if goal.existing == Existing::Skip {
+    if goal.existing != Existing::Fail {
         return;
     }
     for namespace in &point.namespaces {
@@ -173,6 +174,7 @@ fn in_use(
         let found: Vec<String> = target
             .iter()
             .filter(|thing| thing.namespace() == Some(namespace) && !is_default(thing))
+            .filter(|thing| !is_going(thing))
             .map(|thing| thing.id().to_string())
             .collect();
         if let Some(first) = found.first() {
@@ -182,16 +184,16 @@ fn in_use(
                     "namespace `{namespace}` at the target holds {} objects already, {first} among them",
                     found.len()
                 ),
-                "empty or delete it, or keep what is there with `--existing skip`",
+                "empty or delete it, or say what is to become of what is there: `--existing skip`, `update` or `replace`",
             ));
         }
     }
     for id in context.things.keys().filter(|id| id.namespace.is_none()) {
-        if !id.is("", "Namespace") && target.get(id).is_some() {
+        if !id.is("", "Namespace") && target.get(id).is_some_and(|there| !is_going(there)) {
             problems.push(Problem::stuck(
                 "already-exists",
                 format!("{id} is at the target already and belongs to the protection"),
-                "delete it, or keep what is there with `--existing skip`",
+                "delete it, or say what is to become of it: `--existing skip` or `update`",
             ));
         }
     }

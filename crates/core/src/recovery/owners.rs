@@ -1,11 +1,13 @@
 //! Who owned an object's fields: entries of `metadata.managedFields`, read. Called by `write` and by `plan`.
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::driver::FieldOwner;
-use crate::inventory::Thing;
+use crate::inventory::{Resource, Thing};
 use crate::names::FIELD_MANAGER;
+
+use super::fields;
 
 /// Whose entry of `metadata.managedFields` it is: entries are told apart by these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,5 +68,72 @@ pub fn managers_of(thing: &Thing) -> Vec<Value> {
         entries
     } else {
         Vec::new()
+    }
+}
+
+/// The entries of an object's managers once what Refloat has just changed belongs to its managers of the source, or to the one owner
+/// when they had not owned it; Refloat keeps these annotations. `None` when nobody is recorded.
+pub(super) fn handed_on(
+    live: &Value,
+    resource: &Resource,
+    owner: &FieldOwner,
+    managers: &[Value],
+    annotations: &[&str],
+) -> Option<Vec<Value>> {
+    let ours = Owner {
+        manager: FIELD_MANAGER,
+        operation: "Update",
+        subresource: "",
+    };
+    let mut changed = None;
+    let mut entries: Vec<Value> = Vec::new();
+    for (owner, entry) in owners(live) {
+        if owner == ours {
+            changed = entry.get("fieldsV1").cloned();
+        } else {
+            entries.push(entry.clone());
+        }
+    }
+    let keys: serde_json::Map<String, Value> = annotations
+        .iter()
+        .map(|key| (format!("f:{key}"), json!({})))
+        .collect();
+    let provenance = json!({ "f:metadata": { "f:annotations": keys } });
+    let mut left = fields::difference(&changed?, &provenance);
+    for manager in managers {
+        let fields = manager.get("fieldsV1").unwrap_or(&Value::Null);
+        let part = fields::intersection(&left, fields);
+        left = fields::difference(&left, &part);
+        add(&mut entries, manager, &part);
+    }
+    let operation = if owner.apply { "Apply" } else { "Update" };
+    let rest = json!({
+        "manager": owner.manager, "operation": operation,
+        "apiVersion": resource.api_version(), "fieldsType": "FieldsV1",
+    });
+    add(&mut entries, &rest, &left);
+    entries.push(json!({
+        "manager": FIELD_MANAGER, "operation": "Update", "apiVersion": resource.api_version(),
+        "fieldsType": "FieldsV1", "fieldsV1": provenance,
+    }));
+    Some(entries)
+}
+
+/// Adds fields to a manager's entry, which is made when there is none.
+fn add(entries: &mut Vec<Value>, manager: &Value, part: &Value) {
+    if part.as_object().is_none_or(serde_json::Map::is_empty) {
+        return;
+    }
+    let of = Owner::of(manager);
+    match entries.iter_mut().find(|entry| Owner::of(entry) == of) {
+        Some(entry) => {
+            let before = entry.get("fieldsV1").cloned().unwrap_or_else(|| json!({}));
+            entry["fieldsV1"] = fields::union(&before, part);
+        }
+        None => {
+            let mut entry = manager.clone();
+            entry["fieldsV1"] = part.clone();
+            entries.push(entry);
+        }
     }
 }

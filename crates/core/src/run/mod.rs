@@ -3,6 +3,7 @@
 //! A backup and a recovery are both runs. `plan` and `backup` make the steps; `drive` performs them through the World.
 
 mod advance;
+mod deeds;
 mod frontier;
 mod progress;
 mod record;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use advance::{Decision, Moment, Workers, advance, eligible, first_queries};
+pub use deeds::Deeds;
 pub(crate) use frontier::Frontier;
 pub use progress::{Progress, StepState};
 pub use record::{End, MustRelease, Record};
@@ -25,7 +27,7 @@ pub use report::{PhaseTime, Report, StepTime};
 use crate::capture::Capturing;
 use crate::driver::{Claim, Op};
 use crate::names::{ProtectionName, RunId, SiteName};
-use crate::recovery::{Filling, Writing};
+use crate::recovery::{Filling, Removing, Writing};
 
 /// What a run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +37,8 @@ pub enum RunKind {
     Backup,
     /// Puts one recovery point back.
     Restore,
+    /// Takes away again what a recovery created.
+    Rollback,
 }
 
 impl RunKind {
@@ -42,7 +46,7 @@ impl RunKind {
     pub fn cleans_up_on_failure(self) -> bool {
         match self {
             Self::Backup => true,
-            Self::Restore => false,
+            Self::Restore | Self::Rollback => false,
         }
     }
 }
@@ -189,6 +193,8 @@ pub enum Work {
     Fill(Filling),
     /// Writes one object and waits until it is ready.
     Write(Writing),
+    /// Takes one object away that a recovery created.
+    Remove(Removing),
     /// Reads the protection's objects and stores them.
     StoreObjects,
     /// Signs the point.

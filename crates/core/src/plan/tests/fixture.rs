@@ -8,7 +8,7 @@ use crate::backup::{Member, Mode, Part, PointContent, Required};
 use crate::driver::Problem;
 use crate::inventory::{Inventory, Resource, Thing, ThingId};
 use crate::names::{ProtectionName, RunId, SiteName};
-use crate::plan::{Evidence, Goal, Planned, plan};
+use crate::plan::{Evidence, Goal, NodePorts, Planned, plan};
 use crate::recovery::Existing;
 
 pub(super) struct Case {
@@ -256,6 +256,7 @@ pub(super) fn case() -> Case {
                 proof: "no pod is left".to_owned(),
             }),
             existing: Existing::Fail,
+            node_ports: NodePorts::Anew,
             storage_classes: BTreeMap::new(),
             mover_image: "refloat.local/refloat:dev".to_owned(),
             cluster_uid: "cluster-b".to_owned(),
