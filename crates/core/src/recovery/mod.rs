@@ -10,6 +10,8 @@ mod owners;
 mod rollback;
 mod signs;
 mod system;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use existing::{Existing, Origin, holds_others, is_changed};
