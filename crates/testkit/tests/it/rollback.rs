@@ -162,13 +162,11 @@ fn what_was_updated_stays_and_what_was_changed_since_is_asked_about() {
     recovery.world.with_store(|store| {
         let secret =
             refloat_core::driver::ObjectRef::namespaced(resource("Service"), "shop", "web");
-        let mut object = store.get(&secret).cloned().unwrap();
+        let mut object = store.get(&service).cloned().unwrap();
         object["metadata"]["labels"] = json!({});
         object["spec"]["selector"] = json!({ "app": "another" });
-        let uid = object["metadata"]["uid"].clone();
-        store.remove(&secret);
+        store.remove(&service);
         store.seed(&resource("Service"), object);
-        let _ = uid;
     });
     // Created again by somebody, with all annotations: another object.
     let rolled = planned(&recovery, Changed::Refuse, Data::Keep).unwrap();

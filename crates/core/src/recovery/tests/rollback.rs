@@ -246,3 +246,27 @@ fn a_definition_is_asked_for_its_objects_everywhere() {
     let wanted = Resource::namespaced("shop.example.com/v1", "Cache", "caches");
     assert_eq!(lists[0].resource, wanted);
 }
+
+#[test]
+fn plans_and_records_of_rollbacks_that_were_written_are_read_for_ever() {
+    let step = json!({
+        "id": "remove ConfigMap shop/web", "phase": "namespaces", "title": "remove ConfigMap shop/web",
+        "needs": [{ "on": "remove x", "rule": "DEPENDENTS_GO_FIRST", "evidence": "seen" }],
+        "work": {
+            "work": "remove", "uid": "ours", "recovery": "restore-1",
+            "object": { "name": "web", "namespace": "shop", "resource": {
+                "group": "", "version": "v1", "kind": "ConfigMap", "plural": "configmaps", "namespaced": true,
+            } },
+        },
+        "limit_seconds": 600, "cleanup": false,
+    });
+    let read: crate::run::Step = serde_json::from_value(step.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&read).unwrap(), step);
+    let kind: crate::run::RunKind = serde_json::from_value(json!("rollback")).unwrap();
+    assert_eq!(kind, crate::run::RunKind::Rollback);
+    let record = json!({
+        "record": "created", "at": "2026-01-01T00:00:00Z", "step": "write", "uid": "ours",
+    });
+    let read: crate::run::Record = serde_json::from_value(record.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&read).unwrap(), record);
+}
