@@ -160,7 +160,7 @@ fn what_was_updated_stays_and_what_was_changed_since_is_asked_about() {
     let recovery = recovery_over(&sealed(), Existing::Update);
     assert_eq!(recovery.drive(), COMPLETED);
     recovery.world.with_store(|store| {
-        let secret =
+        let service =
             refloat_core::driver::ObjectRef::namespaced(resource("Service"), "shop", "web");
         let mut object = store.get(&service).cloned().unwrap();
         object["metadata"]["labels"] = json!({});

@@ -270,3 +270,68 @@ fn plans_and_records_of_rollbacks_that_were_written_are_read_for_ever() {
     let read: crate::run::Record = serde_json::from_value(record.clone()).unwrap();
     assert_eq!(serde_json::to_value(&read).unwrap(), record);
 }
+
+/// A recovery that wrote one ConfigMap, as its plan and its journal tell.
+fn recovery() -> (crate::run::RunPlan, crate::run::Progress) {
+    let step = json!({
+        "id": "write ConfigMap shop/web", "phase": "namespaces", "title": "write", "needs": [],
+        "limit_seconds": 600, "cleanup": false,
+        "work": {
+            "work": "write", "resource": maps(), "existing": "fail", "adopt": false,
+            "owner": { "manager": "helm", "apply": false },
+            "object": { "metadata": { "name": "web", "namespace": "shop" }, "data": { "a": "b" } },
+        },
+    });
+    let plan = json!({
+        "kind": "restore", "run": "restore-1", "protection": "shop", "site": "secondary",
+        "point": "shop/1", "mover_image": "image", "steps": [step],
+    });
+    let records: Vec<crate::run::Record> = serde_json::from_value(json!([
+        { "record": "intent", "at": "2026-01-01T00:00:00Z", "step": "write ConfigMap shop/web",
+          "effects": ["create ConfigMap shop/web"] },
+        { "record": "created", "at": "2026-01-01T00:00:00Z", "step": "write ConfigMap shop/web",
+          "uid": "ours" },
+    ]))
+    .unwrap();
+    let progress = crate::run::Progress::of(&records);
+    (serde_json::from_value(plan).unwrap(), progress)
+}
+
+#[test]
+fn only_what_the_journal_says_was_created_is_planned_and_changes_are_asked_about() {
+    use crate::plan::{Changed, Data, RollbackGoal, rollback, rollback_look};
+    let (plan, progress) = recovery();
+    let planned = |changed: Changed, live: Option<Value>| {
+        let mut seen = Seen::default();
+        for query in rollback_look(&plan) {
+            seen.insert(query, Answer::Object(live.clone()));
+        }
+        let goal = RollbackGoal {
+            run: RunId::new("rollback-1").unwrap(),
+            site: plan.site.clone(),
+            changed,
+            data: Data::Keep,
+        };
+        rollback(&plan, &progress, &seen, &[], &goal)
+    };
+    let ours = |value: &str| live(|it| it["data"] = json!({ "a": value }));
+    let steps = |changed, live| planned(changed, live).unwrap().plan.steps.len();
+    assert_eq!(steps(Changed::Refuse, ours("b")), 1);
+    assert_eq!(steps(Changed::Refuse, None), 0, "it is gone already");
+    let problems = planned(Changed::Refuse, ours("edited")).unwrap_err();
+    assert_eq!(problems[0].code, "changed-since");
+    assert!(
+        problems[0].message.contains("ConfigMap shop/web"),
+        "{problems:?}"
+    );
+    assert_eq!(steps(Changed::Remove, ours("edited")), 1);
+    for other in [
+        live(|it| it["metadata"]["uid"] = json!("another")),
+        live(|it| it["metadata"]["annotations"] = json!({ "refloat.io/updated": "restore-1" })),
+        live(|it| it["metadata"]["annotations"] = json!({ "refloat.io/recovery": "restore-9" })),
+    ] {
+        let planned = planned(Changed::Refuse, other).unwrap();
+        assert_eq!(planned.plan.steps.len(), 0);
+        assert_eq!(planned.untouched.len(), 1);
+    }
+}
