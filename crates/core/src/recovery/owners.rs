@@ -125,15 +125,12 @@ fn add(entries: &mut Vec<Value>, manager: &Value, part: &Value) {
         return;
     }
     let of = Owner::of(manager);
-    match entries.iter_mut().find(|entry| Owner::of(entry) == of) {
-        Some(entry) => {
-            let before = entry.get("fieldsV1").cloned().unwrap_or_else(|| json!({}));
-            entry["fieldsV1"] = fields::union(&before, part);
-        }
-        None => {
-            let mut entry = manager.clone();
-            entry["fieldsV1"] = part.clone();
-            entries.push(entry);
-        }
+    if let Some(entry) = entries.iter_mut().find(|entry| Owner::of(entry) == of) {
+        let before = entry.get("fieldsV1").cloned().unwrap_or_else(|| json!({}));
+        entry["fieldsV1"] = fields::union(&before, part);
+    } else {
+        let mut entry = manager.clone();
+        entry["fieldsV1"] = part.clone();
+        entries.push(entry);
     }
 }

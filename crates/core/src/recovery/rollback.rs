@@ -20,7 +20,7 @@ use crate::readiness::{self, Clock, Gate, Told, View};
 /// Remembers, on a volume that a rollback keeps, the recovery that had filled it.
 const ANNOTATION_KEPT: &str = "refloat.io/kept-of";
 /// So long the cluster may take to collect what has lost its owner; what is there then is taken for somebody's.
-const COLLECTED_WITHIN: Duration = Duration::from_secs(120);
+const COLLECTED_WITHIN: Duration = Duration::from_mins(2);
 /// So many are named.
 const NAMED_MAX: usize = 5;
 
