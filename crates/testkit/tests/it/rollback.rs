@@ -39,6 +39,7 @@ fn there(world: &SimWorld) -> BTreeMap<String, Value> {
     world.settle(30);
     let all = world.inventory();
     all.iter()
+        .filter(|thing| thing.namespace() != Some("refloat-system"))
         .filter(|thing| {
             !matches!(
                 thing.resource.kind.as_str(),
