@@ -110,6 +110,8 @@ struct Going<'a> {
     rounds: Rounds,
     /// What effects of the engine's own brought, by step.
     brought: BTreeMap<String, Outcome>,
+    /// Objects that the last turn created, by step and uid: for the journal, unless their steps are done by then.
+    created: Vec<(String, String)>,
 }
 
 impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
@@ -141,6 +143,7 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
             frontier: Frontier::new(plan, progress),
             rounds: Rounds::new(self.world.elapsed()),
             brought: BTreeMap::new(),
+            created: Vec::new(),
         };
         loop {
             if let Some(end) = progress.ended() {

@@ -94,7 +94,8 @@ impl Cluster {
             Effect::Delete {
                 object,
                 precondition,
-            } => write::delete(&self.client, object, precondition).await,
+                propagation,
+            } => write::delete(&self.client, object, precondition, *propagation).await,
             Effect::Exec { request, .. } => self.exec(request).await.map(Effected::Ran),
             Effect::Keep(outcome) => Ok(Effected::Kept(outcome.clone())),
             Effect::GrantVault { .. }

@@ -3,7 +3,9 @@
 //! A write is never repeated here unless the server turned it away unheard (429).
 
 use kube::Client;
-use refloat_core::driver::{Class, Effected, FieldOwner, ObjectRef, Patch, Precondition, Problem};
+use refloat_core::driver::{
+    Class, Effected, FieldOwner, ObjectRef, Patch, Precondition, Problem, Propagation,
+};
 use refloat_core::inventory::Resource;
 use refloat_core::names::FIELD_MANAGER;
 use serde_json::{Value, json};
@@ -199,16 +201,17 @@ fn tests(patch: &Patch) -> bool {
         .any(|operation| operation.get("op").and_then(Value::as_str) == Some("test"))
 }
 
-/// Deletes an object in the background, if it is still the one that was meant.
+/// Deletes an object, if it is still the one that was meant.
 pub(crate) async fn delete(
     client: &Client,
     object: &ObjectRef,
     precondition: &Precondition,
+    propagation: Propagation,
 ) -> Result<Effected, Problem> {
     let mut options = json!({
         "apiVersion": "v1",
         "kind": "DeleteOptions",
-        "propagationPolicy": "Background",
+        "propagationPolicy": propagation.as_str(),
     });
     if let Some(guard) = guard(precondition) {
         options["preconditions"] = Value::Object(guard);

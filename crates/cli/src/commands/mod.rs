@@ -9,6 +9,7 @@ mod points;
 mod probe;
 mod recover;
 mod reference;
+mod rollback;
 mod status;
 mod vault;
 mod verify;
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Plan(plan::Arguments),
     /// Bring a point back
     Recover(recover::Arguments),
+    /// Take away again what a recovery created, and nothing else
+    Rollback(rollback::Arguments),
     /// Show what would be lost now, and which runs are not finished
     Status(status::Arguments),
     /// List what dead runs left, and remove it
@@ -72,6 +75,7 @@ pub(crate) async fn run(
         Command::Verify(arguments) => verify::run(arguments, config, *printer).await,
         Command::Plan(arguments) => plan::run(arguments, config, *printer).await,
         Command::Recover(arguments) => recover::run(arguments, config, *printer).await,
+        Command::Rollback(arguments) => rollback::run(arguments, config, *printer).await,
         Command::Status(arguments) => status::run(arguments, config, *printer).await,
         Command::Gc(arguments) => gc::run(arguments, config, *printer).await,
         Command::Completion(arguments) => {

@@ -16,7 +16,8 @@ use crate::failure::Failure;
 use crate::printer::{Printer, moment};
 use crate::progress::Narrator;
 use crate::recovery::{
-    Achieved, GoOn, Options, Paused, Said, go_on, pick, prepare, run_of, target_namespaces, variant,
+    Achieved, GoOn, Options, Paused, Said, go_on, pick, prepare, refuse_while_rolled_back, run_of,
+    target_namespaces, variant,
 };
 use crate::seat::{
     Access, Seat, check_permissions, connect, open_vault, refuse_if_alive, refuse_if_begun,
@@ -59,6 +60,7 @@ pub(super) async fn run(
     let given = options.given()?;
     let namespaces = target_namespaces(&point, &given);
     check_permissions(&cluster, RunKind::Restore, &namespaces).await?;
+    refuse_while_rolled_back(&access, &cluster, &point.id).await?;
     let variant = variant(&given, &options.selection());
     let (run, journal) = run_of(&access, &cluster, &point, &variant).await?;
     let resumed = journal.plan().is_some();

@@ -4,6 +4,7 @@ mod evidence;
 mod going_on;
 mod mappings;
 mod preflight;
+mod recoveries;
 mod report;
 mod selecting;
 
@@ -12,7 +13,7 @@ use refloat_core::driver::Problem;
 use refloat_core::inventory::ThingId;
 use refloat_core::names::{ProtectionName, RunId};
 use refloat_core::plan::{
-    self, Around, Detail, Goal, Moves, Planned, Preflight, Selection, View, warning_line,
+    self, Around, Detail, Goal, Moves, NodePorts, Planned, Preflight, Selection, View, warning_line,
 };
 use refloat_core::recovery::Existing;
 use refloat_core::run::{Phase, Progress, describe, until};
@@ -30,6 +31,7 @@ use crate::printer::{Printer, bytes, moment};
 use crate::seat::{Access, existing_namespaces, read_point_objects, vault_failure, writer_name};
 
 pub(crate) use mappings::Given;
+pub(crate) use recoveries::{Recovery, Wanted, find, refuse_while_rolled_back, rollback_of};
 
 /// Which point.
 #[derive(Debug, Args)]
@@ -54,6 +56,9 @@ pub(crate) struct Options {
     /// What to do with objects that are at the target already
     #[arg(long, value_enum, default_value = "fail")]
     existing: ExistingOption,
+    /// Give Services the node ports that they had at the source
+    #[arg(long)]
+    preserve_node_ports: bool,
     #[command(flatten)]
     mapping: mappings::Mapping,
     #[command(flatten)]
@@ -93,8 +98,23 @@ impl Options {
 enum ExistingOption {
     /// Stop and say so
     Fail,
-    /// Leave them as they are
+    /// Leave them as they are, and wait until they are ready
     Skip,
+    /// Give them the content of the point; what only they have stays
+    Update,
+    /// Delete them and create them anew; namespaces and definitions are updated, volumes never touched
+    Replace,
+}
+
+impl ExistingOption {
+    fn wanted(self) -> Existing {
+        match self {
+            Self::Fail => Existing::Fail,
+            Self::Skip => Existing::Skip,
+            Self::Update => Existing::Update,
+            Self::Replace => Existing::Replace,
+        }
+    }
 }
 
 /// The point that is meant. An unusable newest point is an error: an older one loses data and is a person's choice.
@@ -236,13 +256,20 @@ pub(crate) fn variant(given: &Given, selection: &Selection) -> String {
     said.join("\n")
 }
 
-/// What tells recoveries apart: point, cluster, variant.
-fn identity(point: &PointId, cluster_uid: &str, variant: &str) -> String {
-    let mut text = format!("{point}\n{cluster_uid}");
-    if !variant.is_empty() {
-        text.push_str(&format!("\n{variant}"));
+/// How the ids of all recoveries of this point into this cluster begin.
+pub(crate) fn run_stem(point: &str, cluster_uid: &str) -> String {
+    let digest = Sha256::digest(format!("{point}\n{cluster_uid}"));
+    format!("restore-{}-", &hex::encode(digest)[..12])
+}
+
+/// How the ids of recoveries of one variant begin; a number follows. A whole point as it was taken has no part for it.
+fn variant_stem(point: &PointId, cluster_uid: &str, variant: &str) -> String {
+    let stem = run_stem(&point.to_string(), cluster_uid);
+    if variant.is_empty() {
+        return stem;
     }
-    hex::encode(Sha256::digest(text))
+    let digest = hex::encode(Sha256::digest(variant));
+    format!("{stem}{}-", &digest[..8])
 }
 
 /// The run that recovers this point so into this cluster: the unfinished one, or the next.
@@ -252,11 +279,11 @@ pub(crate) async fn run_of(
     point: &PointDocument,
     variant: &str,
 ) -> Result<(RunId, RunJournal), Failure> {
-    let digest = identity(&point.id, cluster.cluster_uid(), variant);
+    let stem = variant_stem(&point.id, cluster.cluster_uid(), variant);
     let writer = writer_name();
     let mut number = 1_u32;
     loop {
-        let run = RunId::new(format!("restore-{}-{number}", &digest[..12]))?;
+        let run = RunId::new(format!("{stem}{number}"))?;
         let journal = RunJournal::open(&access.vault, &run, &writer)
             .await
             .map_err(|error| vault_failure(&error))?;
@@ -306,9 +333,11 @@ pub(crate) async fn attempt(
         run,
         site: key.site.clone(),
         evidence,
-        existing: match options.existing {
-            ExistingOption::Fail => Existing::Fail,
-            ExistingOption::Skip => Existing::Skip,
+        existing: options.existing.wanted(),
+        node_ports: if options.preserve_node_ports {
+            NodePorts::Preserve
+        } else {
+            NodePorts::Anew
         },
         storage_classes: given.storage_classes,
         mappings: given.mappings,
@@ -373,16 +402,17 @@ mod tests {
                 renamed: name.map(|name| name.parse().expect("a name")),
                 ..Selection::default()
             };
-            identity(&point, "uid", &variant(&Given::default(), &selection))
+            variant_stem(&point, "uid", &variant(&Given::default(), &selection))
         };
-        let whole = identity(
+        let whole = variant_stem(
             &point,
             "uid",
             &variant(&Given::default(), &Selection::default()),
         );
         // What an older Refloat makes of it.
         let before = hex::encode(Sha256::digest("shop/12\nuid"));
-        assert_eq!(whole, before);
+        assert_eq!(whole, format!("restore-{}-", &before[..12]));
+        assert!(of("pvc/data-0", None).starts_with(&whole), "found with it");
         let all = [
             whole,
             of("pvc/data-0", None),

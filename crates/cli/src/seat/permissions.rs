@@ -16,6 +16,26 @@ fn need(group: &str, resource: &str, verbs: &[&str], namespace: Option<&str>) ->
     }
 }
 
+/// What a rollback needs: it makes nothing, and keeps volumes.
+async fn check_removal(cluster: &Cluster, namespaces: &[String]) -> Result<(), Failure> {
+    let mut needs = vec![
+        need("", "namespaces", &["get", "delete"], None),
+        need("", "persistentvolumes", &["get", "patch"], None),
+    ];
+    for namespace in namespaces {
+        needs.push(need("*", "*", &["get", "list", "delete"], Some(namespace)));
+    }
+    refuse_missing(cluster, &needs).await
+}
+
+async fn refuse_missing(cluster: &Cluster, needs: &[Need]) -> Result<(), Failure> {
+    let missing = cluster.missing_permissions(needs).await?;
+    match missing_permissions_problem(&missing) {
+        Some(problem) => Err(problem.into()),
+        None => Ok(()),
+    }
+}
+
 /// Refuses when a permission is missing, with the rules to add. A recovery writes whatever kinds the point holds, so it is
 /// asked for everything in the namespaces.
 pub(crate) async fn check_permissions(
@@ -23,6 +43,9 @@ pub(crate) async fn check_permissions(
     kind: RunKind,
     namespaces: &[String],
 ) -> Result<(), Failure> {
+    if kind == RunKind::Rollback {
+        return check_removal(cluster, namespaces).await;
+    }
     let system = Some(SYSTEM_NAMESPACE);
     let mut needs = vec![
         need("", "namespaces", &["get", "list", "create"], None),
@@ -46,13 +69,9 @@ pub(crate) async fn check_permissions(
     for namespace in namespaces {
         let verbs: &[&str] = match kind {
             RunKind::Backup => &["get", "list"],
-            RunKind::Restore => &["get", "list", "create", "patch"],
+            RunKind::Restore | RunKind::Rollback => &["get", "list", "create", "patch"],
         };
         needs.push(need("*", "*", verbs, Some(namespace)));
     }
-    let missing = cluster.missing_permissions(&needs).await?;
-    match missing_permissions_problem(&missing) {
-        Some(problem) => Err(problem.into()),
-        None => Ok(()),
-    }
+    refuse_missing(cluster, &needs).await
 }

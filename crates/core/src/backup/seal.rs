@@ -10,7 +10,8 @@ use super::stand_in;
 use super::steps::CAPTURE;
 use crate::capture::{Captured, CutMade};
 use crate::driver::{
-    Class, Effect, ObjectRef, Outcome, Precondition, Problem, Query, Seen, Verdict, Why,
+    Class, Effect, ObjectRef, Outcome, Precondition, Problem, Propagation, Query, Seen, Verdict,
+    Why,
 };
 use crate::inventory::Resource;
 use crate::names::{LABEL_RUN, SYSTEM_NAMESPACE};
@@ -61,6 +62,7 @@ pub fn vault_access_end_decide(plan: &RunPlan, seen: &Seen) -> Verdict {
         Ok(Some(live)) => Verdict::Act(vec![Effect::Delete {
             object: secret(plan),
             precondition: Precondition::same_uid(live),
+            propagation: Propagation::Background,
         }]),
     }
 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::verdicts::{endless_look, fatal};
 use super::{DriveError, Engine, Event, Going, Journal, Observer};
+use jiff::Timestamp;
+
 use crate::driver::{
     Answer, Effect, Effected, ExecAnswer, LOOK_ROUNDS_MAX, ObjectRef, Outcome, Problem, Query,
     Seen, Verdict,
@@ -41,7 +43,7 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
                     records.push(Record::Intent {
                         at,
                         step: id,
-                        effects: effects.iter().map(Effect::describe).collect(),
+                        effects: effects.iter().map(Effect::intention).collect(),
                     });
                     batch.push((step, effects));
                 }
@@ -63,15 +65,9 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
                 }
             }
         }
+        records.extend(still_awaited(going, &over, at));
         // Doing the same thing again is no progress: the step's limit goes on running, and it is not done at once.
-        let news: BTreeSet<String> = records
-            .iter()
-            .filter(|record| progress.is_news(record))
-            .filter_map(|record| match record {
-                Record::Intent { step, .. } => Some(step.clone()),
-                _ => None,
-            })
-            .collect();
+        let news = news(&records, progress);
         let now = self.world.elapsed();
         for step in &news {
             going.rounds.anew(step, now);
@@ -209,6 +205,7 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
             let whole = results.len() == effects.len() && results.iter().all(Result::is_ok);
             let mut fresh = Seen::default();
             for (effect, result) in effects.iter().zip(results) {
+                going.created.extend(created(step, &result));
                 match result {
                     Ok(
                         Effected::Stored(outcome)
@@ -233,7 +230,9 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
                         let at = self.world.now();
                         if let Some(outcome) = probe::refused(effect, &problem, before, at) {
                             going.brought.insert(step.id.clone(), outcome);
-                        } else if let Some(problem) = fatal(effect, problem) {
+                        } else if let Some(problem) =
+                            fatal(effect, explained(step, effect, problem))
+                        {
                             records.push(self.stuck(going, step, problem));
                         }
                     }
@@ -259,6 +258,41 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
             }
         }
         Ok(())
+    }
+}
+
+/// Steps that intend something new.
+fn news(records: &[Record], progress: &Progress) -> BTreeSet<String> {
+    let new = records.iter().filter(|record| progress.is_news(record));
+    new.filter_map(|record| match record {
+        Record::Intent { step, .. } => Some(step.clone()),
+        _ => None,
+    })
+    .collect()
+}
+
+/// Records of what the last turn created, unless the step is done and says so itself.
+fn still_awaited(going: &mut Going<'_>, over: &[&Step], at: Timestamp) -> Vec<Record> {
+    let created = std::mem::take(&mut going.created).into_iter();
+    let awaited = created.filter(|(step, _)| over.iter().all(|one| one.id != *step));
+    awaited
+        .map(|(step, uid)| Record::Created { at, step, uid })
+        .collect()
+}
+
+/// The step and the uid of the object that was written for it.
+fn created(step: &Step, result: &Result<Effected, Problem>) -> Option<(String, String)> {
+    let (Ok(Effected::Created(live)), Work::Write(_)) = (result, &step.work) else {
+        return None;
+    };
+    let uid = live.pointer("/metadata/uid")?.as_str()?;
+    Some((step.id.clone(), uid.to_owned()))
+}
+
+fn explained(step: &Step, effect: &Effect, problem: Problem) -> Problem {
+    match &step.work {
+        Work::Write(writing) => writing.explain(effect, problem),
+        _ => problem,
     }
 }
 

@@ -60,6 +60,25 @@ impl Precondition {
     }
 }
 
+/// What becomes of the objects that a deleted one owns: `propagationPolicy` of a deletion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Propagation {
+    /// They go afterwards, by and by.
+    Background,
+    /// They go first; until then it is there, being deleted.
+    Foreground,
+}
+
+impl Propagation {
+    /// As the API server calls it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Background => "Background",
+            Self::Foreground => "Foreground",
+        }
+    }
+}
+
 /// Body of a patch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Patch {
@@ -101,12 +120,14 @@ pub enum Effect {
         /// `status`, or nothing.
         subresource: Option<String>,
     },
-    /// Deletes an object (in the background). Answer: `Deleted`, also when it was not there.
+    /// Deletes an object. Answer: `Deleted`, also when it was not there.
     Delete {
         /// Which object.
         object: ObjectRef,
         /// Only if.
         precondition: Precondition,
+        /// What becomes of what it owns.
+        propagation: Propagation,
     },
     /// A command that changes something. Answer: `Ran`.
     Exec {
@@ -136,7 +157,27 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// One line for the journal and for people: what is done to what.
+    /// The line for the journal: as [`Self::describe`], and which object is deleted, because what another puts in its place is
+    /// another one.
+    pub fn intention(&self) -> String {
+        match self {
+            Self::Delete {
+                precondition: Precondition { uid: Some(uid), .. },
+                ..
+            } => format!("{} (uid {uid})", self.describe()),
+            Self::Delete { .. }
+            | Self::Create { .. }
+            | Self::Patch { .. }
+            | Self::Exec { .. }
+            | Self::GrantVault { .. }
+            | Self::Capture(_)
+            | Self::StoreObjects
+            | Self::Keep(_)
+            | Self::Seal(_) => self.describe(),
+        }
+    }
+
+    /// One line for people: what is done to what.
     pub fn describe(&self) -> String {
         match self {
             Self::Create {

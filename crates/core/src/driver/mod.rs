@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use effect::{Effect, Effected, FieldOwner, Patch, Precondition, Repeat};
+pub use effect::{Effect, Effected, FieldOwner, Patch, Precondition, Propagation, Repeat};
 pub use query::{Answer, ExecAnswer, ExecRequest, ListRequest, LogRequest, ObjectRef, Query, Seen};
 
 use crate::inventory::{Inventory, Thing, ThingId};

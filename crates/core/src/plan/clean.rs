@@ -25,6 +25,7 @@ const ANNOTATIONS: &[&str] = &[
     "volume.kubernetes.io/selected-node",
     "refloat.io/recovery",
     "refloat.io/digest",
+    "refloat.io/updated",
     "refloat.io/nudged",
 ];
 /// Labels that a Job's controller gives.

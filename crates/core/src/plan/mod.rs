@@ -4,6 +4,7 @@
 //! labels. Called by `plan` and `recover`.
 
 mod clean;
+mod conflicts;
 mod context;
 mod cycles;
 mod links;
@@ -13,6 +14,7 @@ mod order;
 mod page;
 mod phases;
 mod preflight;
+mod rollback;
 mod rules;
 mod selecting;
 mod selection;
@@ -39,6 +41,7 @@ pub use preflight::{
     Facts, Findings, Preflight, Refusal, Rehearsal, Rehearsals, Rehearsed, Said, Trial,
     warning_line,
 };
+pub use rollback::{Changed, Data, RollbackGoal, RolledBack, left_behind, rollback, rollback_look};
 pub use rules::{RULES, Rule};
 pub use selection::{NewName, NewNameError, Selection, What, WhatError};
 pub use show::{
@@ -46,6 +49,7 @@ pub use show::{
     EstimateSummary, ExplainedChain, ExplainedStep, Fate, FieldChange, Language, Moves, Reason,
     VERSION, View, document_of,
 };
+pub(crate) use steps::is_made_by_cluster;
 
 use context::Context;
 use rules::Drawn;
@@ -67,6 +71,16 @@ pub enum Evidence {
     Isolated,
 }
 
+/// Which ports the nodes give to recovered Services.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum NodePorts {
+    /// The cluster gives new ones.
+    #[default]
+    Anew,
+    /// Those of the source.
+    Preserve,
+}
+
 /// What the user wants of a recovery.
 #[derive(Debug, Clone)]
 pub struct Goal {
@@ -78,6 +92,8 @@ pub struct Goal {
     pub evidence: Option<Evidence>,
     /// What to do with objects that are there already.
     pub existing: Existing,
+    /// Which node ports Services get.
+    pub node_ports: NodePorts,
     /// StorageClasses by their names at the source.
     pub storage_classes: BTreeMap<String, String>,
     /// Other names at the target, and patches.
@@ -146,6 +162,12 @@ pub fn attempt(
         Some(chosen) => selection::check(&context, point, target, goal, chosen),
     });
     problems.extend(selected.problems);
+    let (conflicting, notes) = match &selected.chosen {
+        None => conflicts::check(&context, point, target, goal),
+        Some(chosen) => selection::conflicts(&context, point, target, goal, chosen),
+    };
+    problems.extend(conflicting);
+    warnings.extend(notes);
     if selected.chosen.is_some() {
         left_out.clear();
     }

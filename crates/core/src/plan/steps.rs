@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::clean::clean;
+use super::conflicts::claim_of;
 use super::context::{self, Context, hand_over_step, ready_step, write_step};
-use super::{Goal, phases};
+use super::{Goal, NodePorts, phases};
 use crate::backup::{Member, Mode, Part, PointContent};
-use crate::driver::{Claim, Op, Problem, Role};
+use crate::driver::{Claim, FieldOwner, Op, Problem, Role};
 use crate::inventory::{Resource, Thing, ThingId};
 use crate::readiness::told;
-use crate::recovery::{Direction, Filling, Writing, managers_of, owner_of};
+use crate::recovery::{Direction, Existing, Filling, Writing, managers_of, owner_of};
 use crate::run::{Edge, Phase, Step, Work};
 
 /// How long a written object may take to be ready.
@@ -20,7 +21,7 @@ const READY_SECONDS: u32 = 600;
 const FILL_BYTES_PER_SECOND: u64 = 5 * 1024 * 1024;
 
 /// Made in every namespace by the cluster itself.
-pub(super) fn is_made_by_cluster(id: &ThingId) -> bool {
+pub(crate) fn is_made_by_cluster(id: &ThingId) -> bool {
     (id.is("", "ServiceAccount") && id.name == "default")
         || (id.is("", "ConfigMap")
             && matches!(
@@ -56,6 +57,12 @@ pub(super) fn steps(
         steps.push(write(context, thing, goal));
     }
     for part in &point.parts {
+        if goal.existing == Existing::Skip
+            && let Some(claim) = claim_of(part, context.target)
+        {
+            steps.push(keep(part, claim));
+            continue;
+        }
         match storage(part, goal) {
             Some(three) => steps.extend(three),
             None => problems.push(Problem::stuck(
@@ -162,6 +169,10 @@ fn write(context: &Context<'_>, thing: &Thing, goal: &Goal) -> Step {
     let patched = context.written.and_then(|written| written.get(&id));
     let mut object = patched.cloned().unwrap_or_else(|| clean(&thing.object));
     object["apiVersion"] = json!(resource.api_version());
+    match goal.node_ports {
+        NodePorts::Anew => {}
+        NodePorts::Preserve => preserve_node_ports(&thing.object, &mut object),
+    }
     let phase = phases::phase(context, &id, thing);
     let verb = if is_made_by_cluster(&id) {
         "await"
@@ -180,6 +191,44 @@ fn write(context: &Context<'_>, thing: &Thing, goal: &Goal) -> Step {
             existing: goal.existing,
             adopt: is_made_by_cluster(&id),
             told: told(&thing.object),
+        }),
+    )
+}
+
+/// `clean` takes the ports of the old cluster away.
+fn preserve_node_ports(before: &Value, object: &mut Value) {
+    let ports = before.pointer("/spec/ports").and_then(Value::as_array);
+    let cleaned = object
+        .pointer_mut("/spec/ports")
+        .and_then(Value::as_array_mut);
+    for (port, cleaned) in ports
+        .into_iter()
+        .flatten()
+        .zip(cleaned.into_iter().flatten())
+    {
+        if let Some(number) = port.get("nodePort").filter(|_| before["kind"] == "Service") {
+            cleaned["nodePort"] = number.clone();
+        }
+    }
+}
+
+/// A claim that is there and stays with its data: whoever mounts it waits until it is bound.
+fn keep(part: &Part, claim: &Thing) -> Step {
+    step(
+        &hand_over_step(&part.id),
+        Phase::Storage,
+        &format!("keep {} with its data", claim.id()),
+        Work::Write(Writing {
+            resource: claim.resource.clone(),
+            object: json!({
+                "apiVersion": claim.resource.api_version(), "kind": claim.resource.kind,
+                "metadata": { "name": claim.name(), "namespace": claim.namespace() },
+            }),
+            owner: FieldOwner::refloat(),
+            managers: Vec::new(),
+            existing: Existing::Skip,
+            adopt: true,
+            told: told(&claim.object),
         }),
     )
 }

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use super::answer::{ProbeAnswer, one_line};
 use super::target::{Target, list, text};
 use super::{Ask, Probe, ProbeTask};
-use crate::driver::{Class, Effect, FieldOwner, ObjectRef, Outcome, Precondition, Problem, Why};
+use crate::driver::{
+    Class, Effect, FieldOwner, ObjectRef, Outcome, Precondition, Problem, Propagation, Why,
+};
 use crate::inventory::Resource;
 use crate::names::{LABEL_RUN, LABEL_STEP, RunId, SYSTEM_NAMESPACE, part_object_name};
 
@@ -238,6 +240,7 @@ pub(super) fn existing(task: &ProbeTask<'_>, pod: &Value, now: Timestamp) -> Exi
     let delete = Effect::Delete {
         object: object(task),
         precondition: Precondition::same_uid(pod),
+        propagation: Propagation::Background,
     };
     let attempt = pod
         .pointer("/metadata/annotations")

@@ -17,8 +17,8 @@ use super::signs::{
     running,
 };
 use crate::driver::{
-    Class, Effect, ListRequest, LogRequest, ObjectRef, Outcome, Precondition, Problem, Query, Seen,
-    Verdict, Why,
+    Class, Effect, ListRequest, LogRequest, ObjectRef, Outcome, Precondition, Problem, Propagation,
+    Query, Seen, Verdict, Why,
 };
 use crate::inventory::Resource;
 use crate::names::{RunId, SYSTEM_NAMESPACE, part_object_name};
@@ -145,6 +145,7 @@ impl Filling {
                     Verdict::Act(vec![Effect::Delete {
                         object: self.job(run),
                         precondition: Precondition::same_uid(job),
+                        propagation: Propagation::Background,
                     }])
                 }
                 verdict => verdict,
@@ -156,6 +157,7 @@ impl Filling {
                 return Ok(Verdict::Act(vec![Effect::Delete {
                     object: self.job(run),
                     precondition: Precondition::same_uid(job),
+                    propagation: Propagation::Background,
                 }]));
             }
             return Ok(Verdict::Stuck(problem));

@@ -1,16 +1,27 @@
 //! Steps that put things back: writing objects under their old owners, filling volumes. The loop itself is `drive`, the
 //! decision of what may run is `run::advance`.
 
+mod existing;
+mod fields;
 mod fill;
 mod mover;
+mod obstacles;
+mod owners;
+mod rollback;
 mod signs;
 mod system;
+#[cfg(test)]
+mod tests;
 mod write;
 
+pub use existing::{Existing, Origin, holds_others, is_changed};
 pub use fill::{Direction, Filling};
 pub use mover::{
     Edit, MoverOrder, MoverProgress, MoverReport, ORDER_VARIABLE, VAULT_MOUNT, VOLUME_MOUNT,
     vault_secret_name,
 };
+pub use owners::{managers_of, owner_of};
+pub use rollback::Removing;
+pub(crate) use rollback::contents;
 pub use system::{decide as system_namespace_decide, look as system_namespace_look};
-pub use write::{Existing, Writing, digest, managers_of, owner_of};
+pub use write::{Writing, digest};

@@ -1,7 +1,6 @@
 //! Writes one recovered object: created under the manager that owned it, told apart from what was there before, and
 //! waited for until it is ready.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -9,21 +8,18 @@ use sha2::{Digest, Sha256};
 use crate::driver::{
     Effect, FieldOwner, ObjectRef, Outcome, Patch, Precondition, Problem, Query, Seen, Verdict, Why,
 };
-use crate::inventory::{Resource, Thing};
-use crate::names::{ANNOTATION_DIGEST, ANNOTATION_RECOVERY, FIELD_MANAGER, RunId};
+use crate::inventory::Resource;
+use crate::names::{
+    ANNOTATION_DIGEST, ANNOTATION_RECOVERY, ANNOTATION_UPDATED, FIELD_MANAGER, RunId,
+};
 use crate::planted::{self, Bug};
-use crate::readiness::{self, Clock, Gate, Told, View};
+use crate::readiness::{self, Clock, Gate, Told, View, told};
+use crate::run::Deeds;
 
-/// What to do with an object that is there already and is not this recovery's.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Existing {
-    /// Stop and say so.
-    #[default]
-    Fail,
-    /// Leave it as it is and go on.
-    Skip,
-}
+use super::existing::{
+    Existing, Origin, difference, holds_data, holds_others, propagation, updated,
+};
+use super::owners::{Owner, handed_on, owners};
 
 /// One object to write.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,66 +63,126 @@ impl Writing {
         vec![Query::Object(self.target())]
     }
 
-    /// Creates, adopts, updates or refuses, then waits until it is ready.
-    pub fn decide(&self, run: &RunId, seen: &Seen, clock: Clock) -> Verdict {
+    /// Creates, adopts, updates, replaces or refuses, then waits until it is ready.
+    pub fn decide(&self, run: &RunId, deeds: &Deeds, seen: &Seen, clock: Clock) -> Verdict {
         let live = match seen.object(&self.target()) {
             Err(problem) => return problem.into(),
-            Ok(None) if self.adopt => {
-                return Verdict::Wait(
-                    Why::new(
-                        "not-made-yet",
-                        format!("{} is made by the cluster itself", self.target().id()),
-                    )
-                    .taking("kube-controller-manager runs and makes it"),
-                );
-            }
-            Ok(None) => return Verdict::Act(vec![self.create(run)]),
+            Ok(None) => return self.absent(run, deeds),
             Ok(Some(live)) => live,
         };
         if live.pointer("/metadata/deletionTimestamp").is_some() {
-            return verdict(live, readiness::deleting(&self.view(live, seen, clock)));
+            let gate = readiness::deleting(&self.view(live, &self.told, seen, clock));
+            return verdict(live, Origin::Created, gate);
         }
+        let ready = |origin| self.wait_ready(live, &self.told, seen, clock, origin);
         if self.adopt {
-            return self.wait_ready(live, seen, clock);
+            return ready(Origin::Adopted);
         }
-        let annotation = |key: &str| {
-            live.pointer("/metadata/annotations")
-                .and_then(|all| all.get(key))
-                .and_then(Value::as_str)
-        };
-        let ours = annotation(ANNOTATION_RECOVERY) == Some(run.as_str());
-        let written = annotation(ANNOTATION_DIGEST);
+        let written = annotation(live, ANNOTATION_DIGEST);
         let same = written == Some(digest(&self.object).as_str());
-        match (ours, same) {
-            (true, true) => self.wait_ready(live, seen, clock),
-            // Created by this recovery, and its managers are not given back yet.
-            (true, false) if written.is_none() && !self.managers.is_empty() => {
-                Verdict::Act(vec![self.give_back_owners(live)])
-            }
-            (true, false) => Verdict::Act(vec![self.update(run, live)]),
-            (false, _) if planted::is(Bug::ForeignTakenForOurs) => {
-                self.wait_ready(live, seen, clock)
-            }
-            (false, _) => match self.existing {
-                Existing::Skip => Verdict::Done(Outcome::default().with("skipped", true)),
-                Existing::Fail => Verdict::Stuck(self.in_use(live)),
-            },
+        if annotation(live, ANNOTATION_RECOVERY) == Some(run.as_str()) {
+            return match (same, written) {
+                (true, _) if deeds.deletes() => ready(Origin::Replaced),
+                (true, _) => ready(Origin::Created),
+                // Created by this recovery, and its managers are not given back yet.
+                (false, None) if !self.managers.is_empty() => {
+                    Verdict::Act(vec![self.give_back_owners(live)])
+                }
+                (false, _) => Verdict::Act(vec![self.mend(run, live)]),
+            };
+        }
+        if annotation(live, ANNOTATION_UPDATED) == Some(run.as_str()) {
+            return match (same, written) {
+                (true, _) => ready(Origin::Updated),
+                (false, None) => Verdict::Act(vec![self.give_updated_back(live)]),
+                (false, Some(_)) => Verdict::Act(vec![self.update(run, live)]),
+            };
+        }
+        if planted::is(Bug::ForeignTakenForOurs) {
+            return ready(Origin::Created);
+        }
+        self.foreign(run, deeds, (live, seen, clock))
+    }
+
+    /// What is not there is created, unless this recovery has and it came to its end and went.
+    fn absent(&self, run: &RunId, deeds: &Deeds) -> Verdict {
+        if self.adopt {
+            return Verdict::Wait(
+                Why::new(
+                    "not-made-yet",
+                    format!("{} is made by the cluster itself", self.target().id()),
+                )
+                .taking("kube-controller-manager runs and makes it"),
+            );
+        }
+        match deeds.created() {
+            Some(uid) if self.goes_by_itself() => Verdict::Done(
+                Outcome::default()
+                    .with("uid", uid)
+                    .with(Origin::FACT, Origin::Created.as_str())
+                    .with("gone", true),
+            ),
+            Some(_) | None => Verdict::Act(vec![self.create(run)]),
         }
     }
 
-    fn in_use(&self, live: &Value) -> Problem {
-        let created = live
-            .pointer("/metadata/creationTimestamp")
-            .and_then(Value::as_str)
-            .unwrap_or("an unknown time");
-        Problem::stuck(
-            "already-exists",
+    /// A Job that is removed once it has ended. Gone between two looks, it must not run again.
+    fn goes_by_itself(&self) -> bool {
+        self.resource.group == "batch"
+            && self.resource.kind == "Job"
+            && self
+                .object
+                .pointer("/spec/ttlSecondsAfterFinished")
+                .is_some_and(|it| !it.is_null())
+    }
+
+    /// What is there and is not ours.
+    fn foreign(
+        &self,
+        run: &RunId,
+        deeds: &Deeds,
+        (live, seen, clock): (&Value, &Seen, Clock),
+    ) -> Verdict {
+        let is_namespace = self.target().id().is("", "Namespace");
+        // What it told at the source says nothing of another object.
+        let kept = |origin| self.wait_ready(live, &told(live), seen, clock, origin);
+        match self.existing {
+            // An empty namespace is no obstacle (`plan` has looked), and what is in it is met object by object.
+            Existing::Fail if is_namespace => kept(Origin::Skipped),
+            Existing::Fail => Verdict::Stuck(self.in_use(live)),
+            Existing::Skip => kept(Origin::Skipped),
+            Existing::Update | Existing::Replace if holds_data(&self.resource) => {
+                Verdict::Stuck(self.holds_data())
+            }
+            Existing::Replace if !holds_others(&self.resource) => self.replace(deeds, live),
+            Existing::Update | Existing::Replace => {
+                if updated(live, &self.object) == *live {
+                    self.wait_ready(live, &self.told, seen, clock, Origin::Unchanged)
+                } else {
+                    Verdict::Act(vec![self.update(run, live)])
+                }
+            }
+        }
+    }
+
+    /// Deletes what is in the way: once, and just that one.
+    fn replace(&self, deeds: &Deeds, live: &Value) -> Verdict {
+        let delete = Effect::Delete {
+            object: self.target(),
+            precondition: Precondition::same_uid(live),
+            propagation: propagation(&self.resource),
+        };
+        if deeds.intended(&delete) || !deeds.deletes() {
+            return Verdict::Act(vec![delete]);
+        }
+        Verdict::Stuck(Problem::stuck(
+            "created-again",
             format!(
-                "{} is already there (since {created}) and was not written by this recovery",
+                "{} was deleted to be replaced, and somebody has created it again",
                 self.target().id()
             ),
-            "remove it, or recover with `--existing skip` to keep what is there",
-        )
+            "see who makes it (an operator, a GitOps controller) and stop that, or delete it; then run the same command again",
+        ))
     }
 
     /// The object with its provenance. With several managers the digest comes when they are given back: until then the object
@@ -211,44 +267,94 @@ impl Writing {
         }
     }
 
+    fn mend(&self, run: &RunId, live: &Value) -> Effect {
+        self.patch(live, self.marked(run))
+    }
+
+    /// The content of the point, laid over what was there. The digest comes when each manager has its fields: until then it is not
+    /// complete.
     fn update(&self, run: &RunId, live: &Value) -> Effect {
+        let wanted = updated(live, &self.object);
+        let mut patch = difference(live, &wanted).unwrap_or_else(|| json!({}));
+        patch["metadata"]["annotations"][ANNOTATION_UPDATED] = json!(run.as_str());
+        patch["metadata"]["annotations"][ANNOTATION_DIGEST] = Value::Null;
+        self.patch(live, patch)
+    }
+
+    /// What the update has changed belongs to whom it belonged at the source; only the provenance is Refloat's.
+    fn give_updated_back(&self, live: &Value) -> Effect {
+        let mut patch = json!({ "metadata": {
+            "annotations": { ANNOTATION_DIGEST: digest(&self.object) },
+        } });
+        let annotations = [ANNOTATION_UPDATED, ANNOTATION_DIGEST];
+        let entries = handed_on(
+            live,
+            &self.resource,
+            &self.owner,
+            &self.managers,
+            &annotations,
+        );
+        if let Some(entries) = entries {
+            patch["metadata"]["managedFields"] = Value::Array(entries);
+        }
+        self.patch(live, patch)
+    }
+
+    fn patch(&self, live: &Value, patch: Value) -> Effect {
         Effect::Patch {
             object: self.target(),
-            patch: Patch::Merge(self.marked(run)),
+            patch: Patch::Merge(patch),
             precondition: Precondition::as_read(live),
             subresource: None,
         }
     }
 
-    fn view<'a>(&'a self, live: &'a Value, seen: &'a Seen, clock: Clock) -> View<'a> {
+    fn view<'a>(
+        &'a self,
+        live: &'a Value,
+        told: &'a Told,
+        seen: &'a Seen,
+        clock: Clock,
+    ) -> View<'a> {
         View {
             resource: &self.resource,
             live,
-            told: &self.told,
+            told,
             seen,
             clock,
         }
     }
 
-    fn wait_ready(&self, live: &Value, seen: &Seen, clock: Clock) -> Verdict {
+    fn wait_ready(
+        &self,
+        live: &Value,
+        told: &Told,
+        seen: &Seen,
+        clock: Clock,
+        origin: Origin,
+    ) -> Verdict {
         if readiness::is_done_once(&self.resource) {
-            return Verdict::Done(written(live));
+            return Verdict::Done(written(live, origin));
         }
-        let view = self.view(live, seen, clock);
+        let view = self.view(live, told, seen, clock);
         let more = readiness::look(&view);
         if more.is_empty() {
-            verdict(live, readiness::assess(&view))
+            verdict(live, origin, readiness::assess(&view))
         } else {
             Verdict::Look(more)
         }
     }
 }
 
-fn verdict(live: &Value, gate: Gate) -> Verdict {
+fn annotation<'a>(live: &'a Value, key: &str) -> Option<&'a str> {
+    live.pointer("/metadata/annotations")?.get(key)?.as_str()
+}
+
+fn verdict(live: &Value, origin: Origin, gate: Gate) -> Verdict {
     match gate {
-        Gate::Open => Verdict::Done(written(live)),
+        Gate::Open => Verdict::Done(written(live, origin)),
         Gate::Assumed(why) => Verdict::Done(
-            written(live)
+            written(live, origin)
                 .with("assumed", why.code)
                 .with("assumedBecause", why.message),
         ),
@@ -257,9 +363,12 @@ fn verdict(live: &Value, gate: Gate) -> Verdict {
     }
 }
 
-fn written(live: &Value) -> Outcome {
+fn written(live: &Value, origin: Origin) -> Outcome {
     let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str);
-    let mut outcome = Outcome::default();
+    let mut outcome = Outcome::default().with(Origin::FACT, origin.as_str());
+    if origin == Origin::Skipped {
+        outcome = outcome.with("skipped", true);
+    }
     if let Some(uid) = text("/metadata/uid") {
         outcome = outcome.with("uid", uid);
     }
@@ -267,66 +376,4 @@ fn written(live: &Value) -> Outcome {
         outcome = outcome.with("created", created);
     }
     outcome
-}
-
-/// Whose entry of `metadata.managedFields` it is: entries are told apart by these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Owner<'a> {
-    manager: &'a str,
-    operation: &'a str,
-    /// Empty for the object itself.
-    subresource: &'a str,
-}
-
-impl<'a> Owner<'a> {
-    fn of(entry: &'a Value) -> Option<Self> {
-        let text = |key: &str| entry.get(key).and_then(Value::as_str);
-        Some(Self {
-            manager: text("manager")?,
-            operation: text("operation")?,
-            subresource: text("subresource").unwrap_or_default(),
-        })
-    }
-}
-
-fn owners(object: &Value) -> impl Iterator<Item = (Owner<'_>, &Value)> {
-    let entries = object.pointer("/metadata/managedFields");
-    entries
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some((Owner::of(entry)?, entry)))
-}
-
-/// The manager that owns most of an object's fields, with its operation; Refloat itself when nobody is recorded.
-pub fn owner_of(thing: &Thing) -> FieldOwner {
-    owners(&thing.object)
-        .filter(|(owner, _)| owner.subresource.is_empty())
-        .filter_map(|(owner, entry)| {
-            let found = FieldOwner {
-                manager: owner.manager.to_owned(),
-                apply: owner.operation == "Apply",
-            };
-            let size = entry.get("fieldsV1")?.to_string().len();
-            let time: Option<Timestamp> = entry.get("time")?.as_str()?.parse().ok();
-            Some((size, time, found))
-        })
-        .max_by_key(|(size, time, _)| (*size, *time))
-        .map_or_else(FieldOwner::refloat, |(_, _, owner)| owner)
-}
-
-/// What must be given back beyond the one owner under whom the object is created: all entries but those of its status when there
-/// are several; also a single one that applies, because what it applies next would take away annotations that are its own and not in
-/// what it applies (Argo CD, Flux). Nothing otherwise.
-pub fn managers_of(thing: &Thing) -> Vec<Value> {
-    let entries: Vec<Value> = owners(&thing.object)
-        .filter(|(owner, _)| owner.subresource != "status" && owner.manager != FIELD_MANAGER)
-        .map(|(_, entry)| entry.clone())
-        .collect();
-    let applies = |entry: &Value| entry.get("operation").and_then(Value::as_str) == Some("Apply");
-    if entries.len() > 1 || entries.iter().any(applies) {
-        entries
-    } else {
-        Vec::new()
-    }
 }

@@ -114,6 +114,7 @@ pub fn first_queries(
         Work::SystemNamespace => recovery::system_namespace_look(),
         Work::Fill(filling) => filling.look(plan, step, &prior(step, progress)),
         Work::Write(writing) => writing.look(),
+        Work::Remove(removing) => removing.look(),
         Work::VaultAccess | Work::VaultAccessEnd => backup::vault_access_look(plan),
         Work::Capture(_) | Work::Release { .. } | Work::StoreObjects | Work::Seal { .. } => {
             Vec::new()
@@ -164,7 +165,12 @@ pub fn advance(
         Work::Fill(filling) => filling.decide(plan, step, progress.resumed(), &prior, seen),
         Work::Write(writing) => {
             let waited = moment.waited;
-            writing.decide(&plan.run, seen, Clock { now, waited })
+            let deeds = progress.deeds(&step.id);
+            writing.decide(&plan.run, deeds, seen, Clock { now, waited })
+        }
+        Work::Remove(removing) => {
+            let waited = moment.waited;
+            removing.decide(seen, Clock { now, waited })
         }
         Work::StoreObjects => backup::store_objects_decide(effected),
         Work::Seal { draft } => backup::seal_decide(draft, progress, effected, now),

@@ -3,6 +3,7 @@
 //! A backup and a recovery are both runs. `plan` and `backup` make the steps; `drive` performs them through the World.
 
 mod advance;
+mod deeds;
 mod frontier;
 mod progress;
 mod record;
@@ -19,6 +20,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub use advance::{Decision, Moment, Workers, advance, eligible, first_queries};
+pub use deeds::Deeds;
 pub(crate) use frontier::Frontier;
 pub use progress::{Progress, StepState};
 pub use record::{End, MustRelease, Record};
@@ -28,7 +30,7 @@ pub use until::{PAUSE_STEP, RECOVERY_PHASES, again, describe, drawn_in, left, pa
 use crate::capture::Capturing;
 use crate::driver::{Claim, Op};
 use crate::names::{ProtectionName, RunId, SiteName};
-use crate::recovery::{Filling, Writing};
+use crate::recovery::{Filling, Removing, Writing};
 
 /// What a run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +40,8 @@ pub enum RunKind {
     Backup,
     /// Puts one recovery point back.
     Restore,
+    /// Takes away again what a recovery created.
+    Rollback,
 }
 
 impl RunKind {
@@ -45,7 +49,7 @@ impl RunKind {
     pub fn cleans_up_on_failure(self) -> bool {
         match self {
             Self::Backup => true,
-            Self::Restore => false,
+            Self::Restore | Self::Rollback => false,
         }
     }
 }
@@ -196,6 +200,8 @@ pub enum Work {
     Fill(Filling),
     /// Writes one object and waits until it is ready.
     Write(Writing),
+    /// Takes one object away that a recovery created.
+    Remove(Removing),
     /// Reads the protection's objects and stores them.
     StoreObjects,
     /// Signs the point.

@@ -1,10 +1,11 @@
 //! What is known of each step of a run: the journal, folded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::deeds::{self, Deeds};
 use super::{End, MustRelease, Phase, Record};
 use crate::driver::{Outcome, Problem};
 use crate::planted::{self, Bug};
@@ -53,8 +54,8 @@ pub struct Progress {
     steps: BTreeMap<String, StepState>,
     /// What a step intended last, and how often it began to intend what since the run was begun or resumed.
     intents: BTreeMap<String, Intents>,
-    /// Steps that ever intended something.
-    intended: BTreeSet<String>,
+    /// What each step ever intended and made.
+    deeds: BTreeMap<String, Deeds>,
     outcomes: BTreeMap<String, Outcome>,
     must_release: Vec<(Timestamp, MustRelease)>,
     failing: Option<Problem>,
@@ -101,6 +102,7 @@ impl Progress {
             }
             Record::Intent { at, step, effects } => {
                 self.last = Some(*at);
+                self.deeds.entry(step.clone()).or_default().intend(effects);
                 // Doing the same thing again is no progress: the step's limit goes on running.
                 if self.is_news(record) {
                     let began = self.began(step).unwrap_or(*at);
@@ -109,7 +111,6 @@ impl Progress {
                     let intents = self.intents.entry(step.clone()).or_default();
                     intents.last.clone_from(effects);
                     *intents.counts.entry(effects.clone()).or_default() += 1;
-                    self.intended.insert(step.clone());
                 }
             }
             Record::MustRelease { at, sessions, .. } => {
@@ -118,6 +119,10 @@ impl Progress {
                 self.must_release.extend(sessions);
             }
             Record::Kept { at, .. } => self.last = Some(*at),
+            Record::Created { at, step, uid } => {
+                self.last = Some(*at);
+                self.deeds.entry(step.clone()).or_default().create(uid);
+            }
             Record::Done { at, step, outcome } => {
                 self.last = Some(*at);
                 self.done(*at, step, outcome);
@@ -162,6 +167,7 @@ impl Progress {
             | Record::Began { .. }
             | Record::MustRelease { .. }
             | Record::Kept { .. }
+            | Record::Created { .. }
             | Record::Done { .. }
             | Record::Stuck { .. }
             | Record::Failing { .. }
@@ -184,7 +190,7 @@ impl Progress {
             self.steps.remove(step);
             self.outcomes.remove(step);
             self.intents.remove(step);
-            self.intended.remove(step);
+            self.deeds.remove(step);
         }
     }
 
@@ -234,7 +240,12 @@ impl Progress {
 
     /// True once something was about to be done for the step.
     pub fn was_intended(&self, step: &str) -> bool {
-        self.intended.contains(step)
+        self.deeds.contains_key(step)
+    }
+
+    /// What a step set out to do, and what it made.
+    pub fn deeds(&self, step: &str) -> &Deeds {
+        self.deeds.get(step).unwrap_or(&deeds::NONE)
     }
 
     /// Outcomes of the steps that are done.

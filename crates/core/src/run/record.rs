@@ -88,6 +88,15 @@ pub enum Record {
         /// What the engines said on their sessions, by member.
         facts: BTreeMap<String, BTreeMap<String, Value>>,
     },
+    /// A step has created its object, which is still waited for.
+    Created {
+        /// When.
+        at: Timestamp,
+        /// Which step.
+        step: String,
+        /// Uid of the object.
+        uid: String,
+    },
     /// A step is done.
     Done {
         /// When.

@@ -5,7 +5,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use refloat_core::driver::{
-    Effect, ObjectRef, Outcome, Patch, Precondition, Problem, Query, Seen, Task, Verdict, Why,
+    Effect, ObjectRef, Outcome, Patch, Precondition, Problem, Propagation, Query, Seen, Task,
+    Verdict, Why,
 };
 use serde_json::{Value, json};
 
@@ -39,6 +40,7 @@ fn delete(object: ObjectRef, live: &Value) -> Verdict {
     Verdict::Act(vec![Effect::Delete {
         object,
         precondition: Precondition::same_uid(live),
+        propagation: Propagation::Background,
     }])
 }
 

@@ -7,8 +7,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use refloat_core::driver::{
-    Effect, FieldOwner, ObjectRef, Outcome, Patch, Precondition, Problem, Query, Seen, Task,
-    Verdict, Why,
+    Effect, FieldOwner, ObjectRef, Outcome, Patch, Precondition, Problem, Propagation, Query, Seen,
+    Task, Verdict, Why,
 };
 use refloat_core::names::{ANNOTATION_RECOVERY, SYSTEM_NAMESPACE};
 use refloat_core::planted::{self, Bug};
@@ -58,9 +58,21 @@ pub(super) fn decide(task: &Task<'_>, seen: &Seen, now: Timestamp) -> Result<Ver
     })?;
     let target = seen.object(&types::claim(task))?;
     if let Some(target) = target {
+        if target.pointer("/metadata/deletionTimestamp").is_some() {
+            return Ok(Verdict::Wait(
+                Why::new(
+                    "claim-going",
+                    format!(
+                        "{}: the claim that was there is being deleted",
+                        types::part(task)
+                    ),
+                )
+                .taking("it is gone: no pod uses it, and whoever holds it lets it go"),
+            ));
+        }
         refuse_foreign(task, target)?;
         if text(target, "/status/phase") == Some("Bound") {
-            return Ok(finish(task, &object, volume));
+            return Ok(finish(task, &object, volume, target));
         }
     }
     let stays = text(volume, "/spec/persistentVolumeReclaimPolicy") == Some("Retain");
@@ -77,6 +89,7 @@ pub(super) fn decide(task: &Task<'_>, seen: &Seen, now: Timestamp) -> Result<Ver
         return Ok(Verdict::Act(vec![Effect::Delete {
             object: types::mover_job(task),
             precondition: Precondition::same_uid(job),
+            propagation: Propagation::Background,
         }]));
     }
     if let Some(filled) = seen.object(&types::mover_claim(task))? {
@@ -89,6 +102,7 @@ pub(super) fn decide(task: &Task<'_>, seen: &Seen, now: Timestamp) -> Result<Ver
         return Ok(Verdict::Act(vec![Effect::Delete {
             object: types::mover_claim(task),
             precondition: Precondition::same_uid(filled),
+            propagation: Propagation::Background,
         }]));
     }
     if text(volume, "/spec/claimRef/namespace") == Some(SYSTEM_NAMESPACE) {
@@ -180,7 +194,7 @@ fn wait_bound(task: &Task<'_>, target: &Value, now: Timestamp) -> Verdict {
     })
 }
 
-fn finish(task: &Task<'_>, object: &ObjectRef, volume: &Value) -> Verdict {
+fn finish(task: &Task<'_>, object: &ObjectRef, volume: &Value, claim: &Value) -> Verdict {
     let annotations = volume.pointer("/metadata/annotations");
     let policy = annotations
         .and_then(|all| all.get(ANNOTATION_POLICY))
@@ -198,7 +212,8 @@ fn finish(task: &Task<'_>, object: &ObjectRef, volume: &Value) -> Verdict {
         None => Verdict::Done(
             Outcome::default()
                 .with("volume", object.name.as_str())
-                .with("claim", types::part(task)),
+                .with("claim", types::part(task))
+                .with("uid", text(claim, "/metadata/uid").unwrap_or_default()),
         ),
     }
 }

@@ -175,6 +175,7 @@ fn restore_goal(existing: Existing) -> Goal {
             reason: "the data centre is gone".to_owned(),
         }),
         existing,
+        node_ports: plan::NodePorts::Anew,
         storage_classes: BTreeMap::new(),
         mappings: Mappings::default(),
         mover_image: "refloat.local/refloat:dev".to_owned(),

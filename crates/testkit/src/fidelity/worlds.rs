@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use refloat_core::driver::{
     Answer, Class, Effect, Effected, FieldOwner, ListRequest, ObjectRef, Patch, Precondition,
-    Problem, Query,
+    Problem, Propagation, Query,
 };
 use refloat_core::inventory::Resource;
 use refloat_core::world::World;
@@ -188,6 +188,7 @@ pub(super) async fn a_kind_that_is_not_served_is_stuck_to_read_and_tried_again_t
     let delete = Effect::Delete {
         object: thing,
         precondition: Precondition::default(),
+        propagation: Propagation::Background,
     };
     same("delete", act(world, delete).await, Ok(Effected::Deleted))
 }
@@ -309,6 +310,7 @@ pub(super) async fn a_delete_is_for_the_object_that_was_read<W: World, A: Api>(
     let delete = |precondition: Precondition| Effect::Delete {
         object: map.clone(),
         precondition,
+        propagation: Propagation::Background,
     };
     let other = Precondition {
         uid: Some("another".to_owned()),
@@ -331,6 +333,7 @@ pub(super) async fn a_delete_of_nothing_is_done<W: World, A: Api>(
     let effect = Effect::Delete {
         object: ground.at("ConfigMap", "none"),
         precondition: Precondition::default(),
+        propagation: Propagation::Background,
     };
     same("delete", act(world, effect).await, Ok(Effected::Deleted))
 }

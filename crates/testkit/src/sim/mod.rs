@@ -228,7 +228,8 @@ impl SimWorld {
             Effect::Delete {
                 object,
                 precondition,
-            } => store.delete(object, precondition),
+                propagation,
+            } => store.delete(object, precondition, *propagation),
             Effect::Exec { request, .. } => self.ask(&store, request).map(Effected::Ran),
             Effect::GrantVault {
                 namespace,
@@ -272,7 +273,7 @@ impl SimWorld {
         }
         let line = effect.describe();
         assert!(
-            self.trusting.get() || self.is_intended(&line),
+            self.trusting.get() || self.is_intended(&effect.intention()),
             "`{line}` was not written into the journal before it was done"
         );
         self.history.borrow_mut().push(line);

@@ -2,7 +2,7 @@
 
 use crate::sim::look::Look as _;
 use refloat_core::driver::{
-    Class, Effected, FieldOwner, ListRequest, ObjectRef, Patch, Precondition, Problem,
+    Class, Effected, FieldOwner, ListRequest, ObjectRef, Patch, Precondition, Problem, Propagation,
 };
 use refloat_core::inventory::Resource;
 use refloat_core::names::FIELD_MANAGER;
@@ -285,9 +285,10 @@ impl Store {
         &mut self,
         object: &ObjectRef,
         precondition: &Precondition,
+        propagation: Propagation,
     ) -> Result<Effected, Problem> {
         let mut options = json!({
-            "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background",
+            "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation.as_str(),
         });
         let guard = guard(precondition);
         if !guard.is_empty() {

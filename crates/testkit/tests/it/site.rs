@@ -7,7 +7,7 @@ use refloat_core::backup::{self, PointContent};
 use refloat_core::drive::Drive;
 use refloat_core::inventory::{Inventory, Resource, scope};
 use refloat_core::names::SiteName;
-use refloat_core::plan::{Evidence, Goal, Mappings, Selection};
+use refloat_core::plan::{Evidence, Goal, Mappings, NodePorts, Selection};
 use refloat_core::recovery::Existing;
 use refloat_core::run::End;
 use refloat_drivers::CATALOGUE;
@@ -249,6 +249,7 @@ pub(crate) fn goal(run: &str) -> Goal {
             reason: "the data centre is gone".to_owned(),
         }),
         existing: Existing::Fail,
+        node_ports: NodePorts::Anew,
         storage_classes: BTreeMap::new(),
         mappings: Mappings::default(),
         mover_image: "refloat.local/refloat:dev".to_owned(),

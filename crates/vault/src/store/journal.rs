@@ -151,6 +151,7 @@ impl RunJournal {
             | Record::Intent { .. }
             | Record::MustRelease { .. }
             | Record::Kept { .. }
+            | Record::Created { .. }
             | Record::Done { .. }
             | Record::Stuck { .. }
             | Record::Failing { .. }

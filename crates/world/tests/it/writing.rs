@@ -1,7 +1,7 @@
 //! Create, patch, delete; what stands in the way; what is never sent twice.
 
 use refloat_core::driver::{
-    Class, Effect, Effected, FieldOwner, ObjectRef, Patch, Precondition, Problem,
+    Class, Effect, Effected, FieldOwner, ObjectRef, Patch, Precondition, Problem, Propagation,
 };
 use refloat_core::world::World as _;
 use serde_json::{Value, json};
@@ -231,6 +231,7 @@ async fn a_delete_is_guarded_and_done_when_nothing_is_there() {
     let delete = |object: ObjectRef| Effect::Delete {
         object,
         precondition: precondition(),
+        propagation: Propagation::Background,
     };
     let problem = cluster.perform(&delete(web())).await.unwrap_err();
     assert_eq!(

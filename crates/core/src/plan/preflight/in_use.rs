@@ -1,5 +1,6 @@
 //! Is somebody else's work in the place where the recovery writes? Pure; called by `check`.
 
+use super::super::conflicts::is_going;
 use super::super::context::{Context, is_system};
 use super::super::{Goal, steps};
 use crate::backup::PointContent;
@@ -21,7 +22,7 @@ pub(super) fn check(
     problems: &mut Vec<Problem>,
 ) {
     // Of a selection each thing is looked at for itself, where it is chosen.
-    if goal.existing == Existing::Skip || !goal.selection.is_whole() {
+    if goal.existing != Existing::Fail || !goal.selection.is_whole() {
         return;
     }
     for namespace in &point.namespaces {
@@ -31,6 +32,7 @@ pub(super) fn check(
         let found: Vec<String> = target
             .iter()
             .filter(|thing| thing.namespace() == Some(namespace) && !is_default(thing))
+            .filter(|thing| !is_going(thing))
             .map(|thing| thing.id().to_string())
             .collect();
         if let Some(first) = found.first() {
@@ -40,16 +42,16 @@ pub(super) fn check(
                     "namespace `{namespace}` at the target holds {} objects already, {first} among them",
                     found.len()
                 ),
-                "empty or delete it, or keep what is there with `--existing skip`",
+                "empty or delete it, or say what is to become of what is there: `--existing skip`, `update` or `replace`",
             ));
         }
     }
     for id in context.things.keys().filter(|id| id.namespace.is_none()) {
-        if !id.is("", "Namespace") && target.get(id).is_some() {
+        if !id.is("", "Namespace") && target.get(id).is_some_and(|there| !is_going(there)) {
             problems.push(Problem::stuck(
                 "already-exists",
                 format!("{id} is at the target already and belongs to the protection"),
-                "delete it, or keep what is there with `--existing skip`",
+                "delete it, or say what is to become of it: `--existing skip` or `update`",
             ));
         }
     }

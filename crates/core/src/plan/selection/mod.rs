@@ -268,6 +268,19 @@ pub(super) fn check(
     preflight::check(&context, &narrow, context.objects, target, goal)
 }
 
+/// What of what is chosen is at the target already.
+pub(super) fn conflicts(
+    context: &Context<'_>,
+    point: &PointContent,
+    target: &Inventory,
+    goal: &Goal,
+    chosen: &BTreeSet<ThingId>,
+) -> (Vec<Problem>, Vec<String>) {
+    let narrow = narrow(point, context.objects, chosen);
+    let context = context.narrowed(&narrow, chosen);
+    super::conflicts::check(&context, &narrow, target, goal)
+}
+
 /// The point as if it held only what is chosen: what stands against a recovery is looked for in this.
 pub(super) fn narrow(
     point: &PointContent,

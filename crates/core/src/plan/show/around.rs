@@ -10,7 +10,7 @@ use crate::driver::{Op, Problem};
 use crate::inventory::{Inventory, Thing, ThingId};
 use crate::plan::steps::is_made_by_cluster;
 use crate::plan::{Goal, Planned};
-use crate::recovery::Existing;
+use crate::recovery::{Existing, holds_others};
 use crate::run::Work;
 
 /// What stands beside a plan when it is shown.
@@ -43,6 +43,10 @@ pub enum Fate {
     Stops,
     /// The point has it too, and it is kept as it is at the target: `--existing skip`.
     Kept,
+    /// The point has it too, and it gets what the point holds: `--existing update`.
+    Updated,
+    /// The point has it too, and it is deleted and created anew: `--existing replace`.
+    Replaced,
     /// The point does not have it, and its namespace is to be empty: `--existing fail`.
     InTheWay,
     /// The point does not have it, and it is not touched.
@@ -54,6 +58,8 @@ impl Fate {
         match self {
             Self::Stops => "in the point too: the recovery stops (`--existing fail`)",
             Self::Kept => "in the point too: kept as it is at the target (`--existing skip`)",
+            Self::Updated => "in the point too: it gets what the point holds",
+            Self::Replaced => "in the point too: deleted and created anew (`--existing replace`)",
             Self::InTheWay => "not in the point: its namespace must be empty (`--existing fail`)",
             Self::LeftAlone => "not in the point: left alone",
         }
@@ -96,6 +102,7 @@ fn made(planned: &Planned) -> (BTreeSet<ThingId>, BTreeSet<String>, BTreeSet<Thi
             | Work::VaultAccess
             | Work::VaultAccessEnd
             | Work::Fill(_)
+            | Work::Remove(_)
             | Work::StoreObjects
             | Work::Seal { .. } => {}
         }
@@ -109,9 +116,15 @@ fn made(planned: &Planned) -> (BTreeSet<ThingId>, BTreeSet<String>, BTreeSet<Thi
 
 fn conflicts(planned: &Planned, target: &Inventory, existing: Existing) -> Vec<Conflict> {
     let (written, namespaces, adopted) = made(planned);
-    let (ours, others) = match existing {
-        Existing::Fail => (Fate::Stops, Fate::InTheWay),
-        Existing::Skip => (Fate::Kept, Fate::LeftAlone),
+    let others = match existing {
+        Existing::Fail => Fate::InTheWay,
+        Existing::Skip | Existing::Update | Existing::Replace => Fate::LeftAlone,
+    };
+    let ours = |thing: &Thing| match existing {
+        Existing::Fail => Fate::Stops,
+        Existing::Skip => Fate::Kept,
+        Existing::Replace if !holds_others(&thing.resource) => Fate::Replaced,
+        Existing::Update | Existing::Replace => Fate::Updated,
     };
     let uids: BTreeSet<&str> = target.iter().map(Thing::uid).collect();
     let mut found = Vec::new();
@@ -119,7 +132,7 @@ fn conflicts(planned: &Planned, target: &Inventory, existing: Existing) -> Vec<C
         let id = thing.id();
         if written.contains(&id) {
             found.push(Conflict {
-                fate: ours,
+                fate: ours(thing),
                 thing: id,
             });
             continue;

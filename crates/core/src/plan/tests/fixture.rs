@@ -8,7 +8,7 @@ use crate::backup::{Member, Mode, Part, PointContent, Required};
 use crate::driver::Problem;
 use crate::inventory::{Inventory, Resource, Thing, ThingId};
 use crate::names::{ProtectionName, RunId, SiteName};
-use crate::plan::{Evidence, Goal, Planned, Selection, plan};
+use crate::plan::{Evidence, Goal, NodePorts, Planned, Selection, plan};
 use crate::recovery::Existing;
 
 pub(in crate::plan) struct Case {
@@ -259,6 +259,7 @@ pub(in crate::plan) fn case() -> Case {
                 proof: "no pod is left".to_owned(),
             }),
             existing: Existing::Fail,
+            node_ports: NodePorts::Anew,
             storage_classes: BTreeMap::new(),
             mappings: crate::plan::Mappings::default(),
             mover_image: "refloat.local/refloat:dev".to_owned(),

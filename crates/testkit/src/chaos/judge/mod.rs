@@ -75,7 +75,7 @@ pub(super) fn before(scene: &Scene<'_>, effect: &Effect) -> Option<String> {
     if let Some(why) = scene.script.borrow().life.fenced {
         return Some(format!("`{line}` although {why}"));
     }
-    if !is_announced(&scene.records.borrow(), &line) {
+    if !is_announced(&scene.records.borrow(), &effect.intention()) {
         return Some(format!(
             "`{line}` was not in the journal before it was done"
         ));

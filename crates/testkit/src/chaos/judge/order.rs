@@ -77,6 +77,7 @@ fn creates(scene: &Scene<'_>, step: &Step, target: &ObjectRef) -> bool {
         | Work::SystemNamespace
         | Work::VaultAccessEnd
         | Work::StoreObjects
+        | Work::Remove(_)
         | Work::Seal { .. } => false,
     }
 }
@@ -148,6 +149,7 @@ fn closed(scene: &Scene<'_>, step: &Step) -> Option<String> {
         | Work::Release { .. }
         | Work::VaultAccessEnd
         | Work::StoreObjects
+        | Work::Remove(_)
         | Work::Seal { .. } => None,
     })
 }

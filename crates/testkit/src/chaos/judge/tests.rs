@@ -1,6 +1,8 @@
 //! The judge itself, where planted bugs do not reach: each promise broken by hand, each told.
 
-use refloat_core::driver::{Class, Effect, FieldOwner, Patch, Precondition, Problem, Repeat};
+use refloat_core::driver::{
+    Class, Effect, FieldOwner, Patch, Precondition, Problem, Propagation, Repeat,
+};
 use refloat_core::driver::{ExecAnswer, ExecRequest};
 use refloat_core::run::Record;
 use serde_json::json;
@@ -46,7 +48,7 @@ fn announce(scene: &Scene<'_>, effect: &Effect) {
     scene.records.borrow_mut().push(Record::Intent {
         at: scene.now(),
         step: "any".to_owned(),
-        effects: vec![effect.describe()],
+        effects: vec![effect.intention()],
     });
 }
 
@@ -104,6 +106,7 @@ fn what_is_created_twice_is_told_unless_it_was_removed_in_between() {
         let removal = Effect::Delete {
             object: reference(&effect).unwrap(),
             precondition: Precondition::default(),
+            propagation: Propagation::Background,
         };
         assert_eq!(after(scene, &removal, &Ok(Effected::Deleted)), None);
         assert_eq!(after(scene, &effect, &Ok(made(&effect))), None);

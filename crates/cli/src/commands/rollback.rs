@@ -1,0 +1,360 @@
+//! `refloat rollback`: takes away again what a recovery created, and nothing else.
+
+use std::io::{BufRead, IsTerminal};
+
+use clap::Args;
+use jiff::Timestamp;
+use refloat_core::drive::{Drive, Engine};
+use refloat_core::driver::Query;
+use refloat_core::names::{ProtectionName, RunId};
+use refloat_core::plan::{
+    Changed, Data, RollbackGoal, RolledBack, left_behind, rollback, rollback_look,
+};
+use refloat_core::run::{End, Progress, Record, RunKind, RunPlan, Work, Workers};
+use refloat_core::world::World;
+use refloat_drivers::CATALOGUE;
+use refloat_vault::format::PointId;
+use refloat_vault::store::RunJournal;
+use refloat_world::{Cluster, InventoryScope};
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::printer::{Printer, moment};
+use crate::progress::Narrator;
+use crate::recovery::{Recovery, Wanted, find, rollback_of};
+use crate::seat::{
+    Access, Seat, check_permissions, clean_up_dead_run, connect, open_vault, refuse_if_alive,
+    vault_failure,
+};
+
+/// Arguments of `refloat rollback`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    which: Which,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Remove also what somebody has changed since it was recovered
+    #[arg(long)]
+    changed_too: bool,
+    /// Remove the data of recovered volumes too; without it the volumes stay (`Retain`) when their claims go
+    #[arg(long)]
+    with_data: bool,
+}
+
+/// Which recovery.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Which {
+    /// This recovery: `restore-0123456789ab-1`
+    #[arg(long, value_name = "RUN")]
+    run: Option<RunId>,
+    /// The newest recovery of this point into this cluster
+    #[arg(long, value_name = "POINT")]
+    point: Option<PointId>,
+    /// The newest recovery of this protection into this cluster
+    #[arg(long, value_name = "NAME")]
+    protection: Option<ProtectionName>,
+}
+
+impl Which {
+    fn wanted(&self) -> Result<Wanted, Failure> {
+        let run = self.run.clone().map(Wanted::Run);
+        let point = self.point.clone().map(Wanted::NewestOf);
+        let protection = self.protection.clone().map(Wanted::NewestOfProtection);
+        run.or(point).or(protection).ok_or_else(|| {
+            Failure::refuse(
+                "recovery-unnamed",
+                "which recovery?",
+                "give `--run RUN`, `--point POINT` or `--protection NAME`",
+            )
+        })
+    }
+}
+
+/// What a rollback achieved.
+#[derive(Debug, Serialize)]
+struct Achieved {
+    recovery: String,
+    run: String,
+    resumed: bool,
+    removed: Vec<String>,
+    /// Volumes that stay with their data, by name.
+    kept_volumes: Vec<String>,
+    /// What this recovery had created and what stays all the same, with the reason.
+    left: Vec<(String, String)>,
+    /// What it had not created, with the reason.
+    untouched: Vec<(String, String)>,
+}
+
+pub(super) async fn run(
+    arguments: Arguments,
+    config: &Config,
+    printer: Printer,
+) -> Result<(), Failure> {
+    let access = open_vault(config).await?;
+    access.site_key()?;
+    let cluster = connect(config).await?;
+    let wanted = arguments.which.wanted()?;
+    let recovery = find(&access, &cluster, &wanted).await?;
+    let (run, journal) = rollback_of(&access, &recovery.plan.run).await?;
+    let name = recovery.plan.run.to_string();
+    let resumed = journal.plan().is_some();
+    let (plan, journal, untouched) = if resumed {
+        refuse_if_alive(&access, &run, &journal).await?;
+        let (plan, journal) = go_on(&run, journal, printer).await?;
+        (plan, journal, Vec::new())
+    } else {
+        begin(&arguments, (&access, &cluster), recovery, journal, printer).await?
+    };
+    let progress = drive(&cluster, &access, &plan, journal, printer).await?;
+    let achieved = achieved(name, &plan, &progress, resumed, untouched);
+    printer.result(&achieved, || table(&achieved));
+    Ok(())
+}
+
+/// Plans, shows, asks, gives the recovery up if it is not finished, and writes the journal's first record.
+async fn begin(
+    arguments: &Arguments,
+    (access, cluster): (&Access, &Cluster),
+    recovery: Recovery,
+    mut journal: RunJournal,
+    printer: Printer,
+) -> Result<(RunPlan, RunJournal, Vec<(String, String)>), Failure> {
+    let goal = RollbackGoal {
+        run: journal.run().clone(),
+        site: access.site_key()?.site.clone(),
+        changed: if arguments.changed_too {
+            Changed::Remove
+        } else {
+            Changed::Refuse
+        },
+        data: if arguments.with_data {
+            Data::Remove
+        } else {
+            Data::Keep
+        },
+    };
+    let finished = Progress::of(recovery.journal.records()).ended().is_some();
+    if !finished {
+        refuse_if_alive(access, &recovery.plan.run, &recovery.journal).await?;
+    }
+    let planned = planned(access, cluster, &recovery, &goal).await?;
+    check_permissions(cluster, RunKind::Rollback, &namespaces(&planned.plan)).await?;
+    let shown = preview(&recovery, &planned, finished);
+    printer.note(shown.trim_end());
+    if !arguments.yes {
+        ask(printer)?;
+    }
+    let planned = if finished {
+        planned
+    } else {
+        // From its first record on nobody goes on with the recovery; what it may have written until then counts.
+        let run = recovery.plan.run.clone();
+        clean_up_dead_run(cluster, access, recovery.journal, printer).await?;
+        let recovery = find(access, cluster, &Wanted::Run(run)).await?;
+        self::planned(access, cluster, &recovery, &goal).await?
+    };
+    let started = Record::Started {
+        at: Timestamp::now(),
+        plan: Box::new(planned.plan.clone()),
+    };
+    let written = journal.append_records(&[started]).await;
+    written.map_err(|error| vault_failure(&error))?;
+    let untouched = planned.untouched.into_iter();
+    let untouched = untouched.map(|(id, why)| (id.to_string(), why)).collect();
+    Ok((planned.plan, journal, untouched))
+}
+
+/// Looks at what the recovery wrote, and plans.
+async fn planned(
+    access: &Access,
+    cluster: &Cluster,
+    recovery: &Recovery,
+    goal: &RollbackGoal,
+) -> Result<RolledBack, Failure> {
+    let queries: Vec<Query> = rollback_look(&recovery.plan);
+    let seat = Seat::new(cluster, access, &recovery.plan);
+    let seen = seat.see(&queries).await;
+    let kinds = cluster.inventory(&InventoryScope::default()).await?;
+    let progress = Progress::of(recovery.journal.records());
+    Ok(rollback(
+        &recovery.plan,
+        &progress,
+        &seen,
+        &kinds.served,
+        goal,
+    )?)
+}
+
+fn namespaces(plan: &RunPlan) -> Vec<String> {
+    let mut all: Vec<String> = removals(plan)
+        .filter_map(|removing| removing.object.namespace.clone())
+        .collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn removals(plan: &RunPlan) -> impl Iterator<Item = &refloat_core::recovery::Removing> {
+    plan.steps.iter().filter_map(|step| match &step.work {
+        Work::Remove(removing) => Some(removing),
+        _ => None,
+    })
+}
+
+fn preview(recovery: &Recovery, planned: &RolledBack, finished: bool) -> String {
+    let plan = &recovery.plan;
+    let point = plan.point.as_deref().unwrap_or_default();
+    let mut text = format!(
+        "rollback of recovery {} (point {point}): {} objects go, in this order\n",
+        plan.run,
+        planned.plan.steps.len()
+    );
+    for removing in removals(&planned.plan) {
+        let id = removing.object.id();
+        let changed = if planned.changed.contains(&id) {
+            " (changed since)"
+        } else {
+            ""
+        };
+        let note = match (&removing.keeps, removing.inside.is_empty()) {
+            (Some(volume), _) => format!(" (volume {} stays with its data)", volume.name),
+            (None, false) => " (unless others have put something into it)".to_owned(),
+            (None, true) => String::new(),
+        };
+        text.push_str(&format!("  remove {id}{changed}{note}\n"));
+    }
+    if !planned.untouched.is_empty() {
+        text.push_str(&format!("not touched: {}\n", planned.untouched.len()));
+    }
+    for (id, why) in &planned.untouched {
+        text.push_str(&format!("  {id}: {why}\n"));
+    }
+    if !finished {
+        text.push_str("the recovery is not finished: it is given up first\n");
+    }
+    text
+}
+
+fn ask(printer: Printer) -> Result<(), Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::refuse(
+            "not-confirmed",
+            "nobody is there to confirm the removal",
+            "read what would go, then give `--yes`",
+        ));
+    }
+    printer.ask("Remove these? [y/N] ");
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
+        return Ok(());
+    }
+    Err(Failure::refuse(
+        "not-confirmed",
+        "nothing was removed",
+        "answer `y` to remove",
+    ))
+}
+
+/// Takes over a rollback that was not finished.
+async fn go_on(
+    run: &RunId,
+    mut journal: RunJournal,
+    printer: Printer,
+) -> Result<(RunPlan, RunJournal), Failure> {
+    let plan = journal.plan().cloned();
+    let plan = plan.ok_or_else(|| Failure::bug("journal-without-plan", run))?;
+    let before = Progress::of(journal.records());
+    printer.note(&format!(
+        "going on with rollback {run}, last written {}; its plan stays as it was made",
+        before.last().map_or_else(String::new, moment)
+    ));
+    let resumed = Record::Resumed {
+        at: Timestamp::now(),
+        why: "resume".to_owned(),
+    };
+    let written = journal.append_records(&[resumed]).await;
+    written.map_err(|error| vault_failure(&error))?;
+    Ok((plan, journal))
+}
+
+async fn drive(
+    cluster: &Cluster,
+    access: &Access,
+    plan: &RunPlan,
+    mut journal: RunJournal,
+    printer: Printer,
+) -> Result<Progress, Failure> {
+    let mut progress = Progress::of(journal.records());
+    let seat = Seat::new(cluster, access, plan);
+    let narrator = Narrator::new(printer, plan);
+    let done = |step: &&refloat_core::run::Step| progress.is_done(&step.id);
+    narrator.already_done(plan.steps.iter().filter(done).count());
+    let mut engine = Engine {
+        world: &seat,
+        journal: &mut journal,
+        observer: &narrator,
+        workers: Workers { drivers: CATALOGUE },
+    };
+    let ended = engine.drive(plan, &mut progress).await;
+    narrator.finish();
+    match ended? {
+        Drive::Ended(End::Completed) => Ok(progress),
+        Drive::Ended(End::Failed) => Err(Failure::refuse(
+            "rollback-given-up",
+            format!("rollback {} was given up", plan.run),
+            "start a new one with `refloat rollback`",
+        )),
+        Drive::Stuck(problem) => Err(problem.into()),
+    }
+}
+
+fn achieved(
+    recovery: String,
+    plan: &RunPlan,
+    progress: &Progress,
+    resumed: bool,
+    untouched: Vec<(String, String)>,
+) -> Achieved {
+    let left = left_behind(plan, progress);
+    let outcomes = progress.outcomes().values();
+    let removed = removals(plan)
+        .map(|removing| removing.object.id().to_string())
+        .filter(|id| left.iter().all(|(stays, _)| stays != id))
+        .collect();
+    Achieved {
+        recovery,
+        run: plan.run.to_string(),
+        resumed,
+        removed,
+        kept_volumes: outcomes
+            .filter_map(|outcome| outcome.text("kept").map(str::to_owned))
+            .collect(),
+        left,
+        untouched,
+    }
+}
+
+fn table(achieved: &Achieved) -> String {
+    let mut text = format!(
+        "recovery {} is taken away: {} objects removed\n",
+        achieved.recovery,
+        achieved.removed.len()
+    );
+    for volume in &achieved.kept_volumes {
+        text.push_str(&format!(
+            "  PersistentVolume {volume} stays with its data (`Retain`)\n"
+        ));
+    }
+    for (id, why) in &achieved.left {
+        text.push_str(&format!("  {id} stays: {why}\n"));
+    }
+    for (id, why) in &achieved.untouched {
+        text.push_str(&format!("  not touched: {id}: {why}\n"));
+    }
+    text
+}

@@ -1,0 +1,167 @@
+//! Which recoveries of this vault ran into this cluster, and which of them is being rolled back. Called by `rollback` and `recover`.
+
+use jiff::Timestamp;
+use refloat_core::names::{ProtectionName, RunId};
+use refloat_core::run::{Progress, RunKind, RunPlan};
+use refloat_vault::format::PointId;
+use refloat_vault::store::RunJournal;
+use refloat_world::Cluster;
+
+use super::run_stem;
+use crate::failure::Failure;
+use crate::seat::{Access, vault_failure, writer_name};
+
+/// Which recovery is meant.
+#[derive(Debug, Clone)]
+pub(crate) enum Wanted {
+    Run(RunId),
+    NewestOf(PointId),
+    NewestOfProtection(ProtectionName),
+}
+
+/// A recovery and its journal.
+pub(crate) struct Recovery {
+    pub(crate) plan: RunPlan,
+    pub(crate) journal: RunJournal,
+    started: Option<Timestamp>,
+}
+
+async fn journal(access: &Access, run: &RunId) -> Result<RunJournal, Failure> {
+    let journal = RunJournal::open(&access.vault, run, &writer_name()).await;
+    journal.map_err(|error| vault_failure(&error))
+}
+
+/// Whether a plan is that of a recovery into this cluster: its id says so.
+fn is_of_cluster(plan: &RunPlan, cluster: &Cluster) -> bool {
+    let stem = plan
+        .point
+        .as_ref()
+        .map(|point| run_stem(point, cluster.cluster_uid()));
+    plan.kind == RunKind::Restore && stem.is_some_and(|stem| plan.run.as_str().starts_with(&stem))
+}
+
+async fn read(access: &Access, run: &RunId) -> Result<Option<Recovery>, Failure> {
+    let journal = journal(access, run).await?;
+    Ok(journal.plan().cloned().map(|plan| Recovery {
+        started: Progress::of(journal.records()).started(),
+        plan,
+        journal,
+    }))
+}
+
+/// The recovery that is meant; the newest when several are.
+pub(crate) async fn find(
+    access: &Access,
+    cluster: &Cluster,
+    wanted: &Wanted,
+) -> Result<Recovery, Failure> {
+    let (what, is_meant): (String, Box<dyn Fn(&RunPlan) -> bool>) = match wanted {
+        Wanted::Run(run) => return by_run(access, cluster, run).await,
+        Wanted::NewestOf(point) => {
+            let point = point.to_string();
+            let what = format!("point {point}");
+            (
+                what,
+                Box::new(move |plan| plan.point.as_deref() == Some(&point)),
+            )
+        }
+        Wanted::NewestOfProtection(name) => {
+            let (what, name) = (format!("protection `{name}`"), name.clone());
+            (what, Box::new(move |plan| plan.protection == name))
+        }
+    };
+    let mut newest: Option<Recovery> = None;
+    let runs = access.vault.runs().await;
+    for run in runs.map_err(|error| vault_failure(&error))? {
+        if !run.as_str().starts_with("restore-") {
+            continue;
+        }
+        let Some(found) = read(access, &run).await? else {
+            continue;
+        };
+        let newer = newest
+            .as_ref()
+            .is_none_or(|one| one.started < found.started);
+        if newer && is_of_cluster(&found.plan, cluster) && is_meant(&found.plan) {
+            newest = Some(found);
+        }
+    }
+    newest.ok_or_else(|| {
+        Failure::refuse(
+            "recovery-missing",
+            format!("no recovery of {what} into this cluster is in this vault"),
+            "see that it is the right cluster and the right vault, or name the run with `--run RUN`",
+        )
+    })
+}
+
+async fn by_run(access: &Access, cluster: &Cluster, run: &RunId) -> Result<Recovery, Failure> {
+    let found = read(access, run).await?.ok_or_else(|| {
+        Failure::refuse(
+            "recovery-missing",
+            format!("run {run} is not in this vault"),
+            "the id is in the output of `refloat recover`, and on each recovered object in the annotation `refloat.io/recovery`",
+        )
+    })?;
+    if found.plan.kind != RunKind::Restore {
+        return Err(Failure::refuse(
+            "no-recovery",
+            format!("run {run} is no recovery: there is nothing to take away"),
+            "name a run that `refloat recover` made",
+        ));
+    }
+    if !is_of_cluster(&found.plan, cluster) {
+        return Err(Failure::refuse(
+            "recovery-other-cluster",
+            format!(
+                "recovery {run} ran into another cluster (site {})",
+                found.plan.site
+            ),
+            "give that cluster with `--kubeconfig FILE` or `--context NAME`",
+        ));
+    }
+    Ok(found)
+}
+
+/// The rollback of a recovery that is not finished, or the next.
+pub(crate) async fn rollback_of(
+    access: &Access,
+    recovery: &RunId,
+) -> Result<(RunId, RunJournal), Failure> {
+    let mut number = 1_u32;
+    loop {
+        let run = RunId::new(format!("rollback-{recovery}-{number}"))?;
+        let journal = journal(access, &run).await?;
+        if Progress::of(journal.records()).ended().is_none() {
+            return Ok((run, journal));
+        }
+        number += 1;
+    }
+}
+
+/// Refuses to recover a point while an earlier recovery of it is still being taken away.
+pub(crate) async fn refuse_while_rolled_back(
+    access: &Access,
+    cluster: &Cluster,
+    point: &PointId,
+) -> Result<(), Failure> {
+    let begins = format!(
+        "rollback-{}",
+        run_stem(&point.to_string(), cluster.cluster_uid())
+    );
+    let runs = access.vault.open_runs().await;
+    for run in runs.map_err(|error| vault_failure(&error))? {
+        if !run.as_str().starts_with(&begins) {
+            continue;
+        }
+        let progress = Progress::of(journal(access, &run).await?.records());
+        if progress.started().is_some() && progress.ended().is_none() {
+            return Err(Failure::refuse(
+                "rollback-unfinished",
+                format!("an earlier recovery of point {point} is being taken away by {run}"),
+                format!("finish that first: `refloat rollback --point {point}`"),
+            ));
+        }
+    }
+    Ok(())
+}

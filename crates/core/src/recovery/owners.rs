@@ -1,0 +1,136 @@
+//! Who owned an object's fields: entries of `metadata.managedFields`, read. Called by `write` and by `plan`.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::driver::FieldOwner;
+use crate::inventory::{Resource, Thing};
+use crate::names::FIELD_MANAGER;
+
+use super::fields;
+
+/// Whose entry of `metadata.managedFields` it is: entries are told apart by these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Owner<'a> {
+    pub(super) manager: &'a str,
+    pub(super) operation: &'a str,
+    /// Empty for the object itself.
+    pub(super) subresource: &'a str,
+}
+
+impl<'a> Owner<'a> {
+    pub(super) fn of(entry: &'a Value) -> Option<Self> {
+        let text = |key: &str| entry.get(key).and_then(Value::as_str);
+        Some(Self {
+            manager: text("manager")?,
+            operation: text("operation")?,
+            subresource: text("subresource").unwrap_or_default(),
+        })
+    }
+}
+
+pub(super) fn owners(object: &Value) -> impl Iterator<Item = (Owner<'_>, &Value)> {
+    let entries = object.pointer("/metadata/managedFields");
+    entries
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some((Owner::of(entry)?, entry)))
+}
+
+/// The manager that owns most of an object's fields, with its operation; Refloat itself when nobody is recorded.
+pub fn owner_of(thing: &Thing) -> FieldOwner {
+    owners(&thing.object)
+        .filter(|(owner, _)| owner.subresource.is_empty())
+        .filter_map(|(owner, entry)| {
+            let found = FieldOwner {
+                manager: owner.manager.to_owned(),
+                apply: owner.operation == "Apply",
+            };
+            let size = entry.get("fieldsV1")?.to_string().len();
+            let time: Option<Timestamp> = entry.get("time")?.as_str()?.parse().ok();
+            Some((size, time, found))
+        })
+        .max_by_key(|(size, time, _)| (*size, *time))
+        .map_or_else(FieldOwner::refloat, |(_, _, owner)| owner)
+}
+
+/// What must be given back beyond the one owner under whom the object is created: all entries but those of its status when there
+/// are several; also a single one that applies, because what it applies next would take away annotations that are its own and not in
+/// what it applies (Argo CD, Flux). Nothing otherwise.
+pub fn managers_of(thing: &Thing) -> Vec<Value> {
+    let entries: Vec<Value> = owners(&thing.object)
+        .filter(|(owner, _)| owner.subresource != "status" && owner.manager != FIELD_MANAGER)
+        .map(|(_, entry)| entry.clone())
+        .collect();
+    let applies = |entry: &Value| entry.get("operation").and_then(Value::as_str) == Some("Apply");
+    if entries.len() > 1 || entries.iter().any(applies) {
+        entries
+    } else {
+        Vec::new()
+    }
+}
+
+/// The entries of an object's managers once what Refloat has just changed belongs to its managers of the source, or to the one owner
+/// when they had not owned it; Refloat keeps these annotations. `None` when nobody is recorded.
+pub(super) fn handed_on(
+    live: &Value,
+    resource: &Resource,
+    owner: &FieldOwner,
+    managers: &[Value],
+    annotations: &[&str],
+) -> Option<Vec<Value>> {
+    let ours = Owner {
+        manager: FIELD_MANAGER,
+        operation: "Update",
+        subresource: "",
+    };
+    let mut changed = None;
+    let mut entries: Vec<Value> = Vec::new();
+    for (owner, entry) in owners(live) {
+        if owner == ours {
+            changed = entry.get("fieldsV1").cloned();
+        } else {
+            entries.push(entry.clone());
+        }
+    }
+    let keys: serde_json::Map<String, Value> = annotations
+        .iter()
+        .map(|key| (format!("f:{key}"), json!({})))
+        .collect();
+    let provenance = json!({ "f:metadata": { "f:annotations": keys } });
+    let mut left = fields::difference(&changed?, &provenance);
+    for manager in managers {
+        let fields = manager.get("fieldsV1").unwrap_or(&Value::Null);
+        let part = fields::intersection(&left, fields);
+        left = fields::difference(&left, &part);
+        add(&mut entries, manager, &part);
+    }
+    let operation = if owner.apply { "Apply" } else { "Update" };
+    let rest = json!({
+        "manager": owner.manager, "operation": operation,
+        "apiVersion": resource.api_version(), "fieldsType": "FieldsV1",
+    });
+    add(&mut entries, &rest, &left);
+    entries.push(json!({
+        "manager": FIELD_MANAGER, "operation": "Update", "apiVersion": resource.api_version(),
+        "fieldsType": "FieldsV1", "fieldsV1": provenance,
+    }));
+    Some(entries)
+}
+
+/// Adds fields to a manager's entry, which is made when there is none.
+fn add(entries: &mut Vec<Value>, manager: &Value, part: &Value) {
+    if part.as_object().is_none_or(serde_json::Map::is_empty) {
+        return;
+    }
+    let of = Owner::of(manager);
+    if let Some(entry) = entries.iter_mut().find(|entry| Owner::of(entry) == of) {
+        let before = entry.get("fieldsV1").cloned().unwrap_or_else(|| json!({}));
+        entry["fieldsV1"] = fields::union(&before, part);
+    } else {
+        let mut entry = manager.clone();
+        entry["fieldsV1"] = part.clone();
+        entries.push(entry);
+    }
+}

@@ -1,0 +1,4 @@
+//! Each way with what is there already, and what a rollback takes, as tables over pure decisions.
+
+mod existing;
+mod rollback;
