@@ -1,0 +1,2 @@
+//! Gates that users write.
+mod cel;
