@@ -9,6 +9,7 @@ use crate::driver::{
     Seen, Verdict,
 };
 use crate::planted::{self, Bug};
+use crate::probe;
 use crate::recovery::Existing;
 use crate::run::{Decision, Moment, Progress, Record, Step, Work, advance, first_queries};
 use crate::world::World;
@@ -228,7 +229,11 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
                     }
                     Ok(Effected::Deleted) => {}
                     Err(problem) => {
-                        if let Some(problem) = fatal(effect, problem) {
+                        let before = going.brought.get(&step.id);
+                        let at = self.world.now();
+                        if let Some(outcome) = probe::refused(effect, &problem, before, at) {
+                            going.brought.insert(step.id.clone(), outcome);
+                        } else if let Some(problem) = fatal(effect, problem) {
                             records.push(self.stuck(going, step, problem));
                         }
                     }

@@ -72,6 +72,18 @@ impl ProbeAnswer {
         }
     }
 
+    /// The same, its text fit to be shown: it may come from somebody who never was our probe.
+    pub(super) fn cleaned(self) -> Self {
+        match self {
+            Self::Yes { said, milliseconds } => Self::yes(&said, milliseconds),
+            Self::No {
+                cause,
+                said,
+                milliseconds,
+            } => Self::no(cause, &said, milliseconds),
+        }
+    }
+
     /// A no.
     pub fn no(cause: Cause, said: &str, milliseconds: u64) -> Self {
         Self::No {

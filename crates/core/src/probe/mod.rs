@@ -5,15 +5,28 @@
 //! client or by `refloat probe` in a pod. Called by whoever holds a gate closed until a service answers.
 
 mod answer;
+mod check;
+pub mod clients;
+mod decide;
+mod exec;
+mod pod;
+mod policy;
+mod target;
+#[cfg(test)]
+mod tests;
+mod words;
 
 use std::net::IpAddr;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use answer::{Cause, ProbeAnswer};
+pub use answer::{Cause, ProbeAnswer, one_line};
+pub use check::check;
+pub use decide::{decide, look};
+pub(crate) use pod::refused;
+pub use pod::{ORDER_VARIABLE, PASSWORD_VARIABLE, STEP_LABEL, USER_VARIABLE};
 
-use crate::driver::{Outcome, Problem, Query, Seen, Verdict, Why};
+use crate::driver::Outcome;
 use crate::names::RunId;
 
 /// One question to one service.
@@ -59,6 +72,17 @@ fn is_default_try_seconds(seconds: &u32) -> bool {
 }
 
 impl Probe {
+    /// The port that is asked, when the question has one.
+    pub fn port(&self) -> Option<u16> {
+        self.port.or(match &self.ask {
+            Ask::Tcp | Ask::Dns { .. } | Ask::Grpc(_) => None,
+            Ask::Http(http) => Some(if http.tls.is_some() { 443 } else { 80 }),
+            Ask::Postgresql(_) => Some(5432),
+            Ask::Mysql(_) => Some(3306),
+            Ask::Redis => Some(6379),
+        })
+    }
+
     /// This question to that host, with everything else as usual.
     pub fn new(host: impl Into<String>, port: Option<u16>, ask: Ask) -> Self {
         Self {
@@ -207,6 +231,22 @@ pub enum Way {
     Pod,
 }
 
+impl Ask {
+    /// The protocol, for people.
+    pub fn protocol(&self) -> &'static str {
+        match self {
+            Self::Tcp => "TCP",
+            Self::Dns { .. } => "DNS",
+            Self::Http(http) if http.tls.is_some() => "HTTPS",
+            Self::Http(_) => "HTTP",
+            Self::Grpc(_) => "gRPC",
+            Self::Postgresql(_) => "PostgreSQL",
+            Self::Mysql(_) => "MySQL",
+            Self::Redis => "Redis",
+        }
+    }
+}
+
 impl Way {
     #[allow(clippy::trivially_copy_pass_by_ref)] // serde hands over a reference
     fn is_any(&self) -> bool {
@@ -242,38 +282,6 @@ pub struct ProbeTask<'a> {
     pub probe: &'a Probe,
     /// Image of probe pods: Refloat's own.
     pub image: &'a str,
-    /// What the last effects of this step brought, in this process.
+    /// What the last effects of this step brought, in this process. `None` asks a pod anew, also after a yes.
     pub ran: Option<&'a Outcome>,
-}
-
-/// Whether the probe can be asked at all: a name, a port, one statement that reads. To be called when a gate is read, so that
-/// a mistake shows before a run begins; `decide` checks it too.
-pub fn check(probe: &Probe) -> Result<(), Problem> {
-    if probe.host.is_empty() {
-        return Err(Problem::stuck(
-            "probe-invalid",
-            "a probe without a host",
-            "give it one",
-        ));
-    }
-    Ok(())
-}
-
-/// What must be read before [`decide`].
-pub fn look(task: &ProbeTask<'_>) -> Vec<Query> {
-    let _ = task;
-    Vec::new()
-}
-
-/// What to do now. `Done` when the answer is yes (facts: `way`, `said`, `milliseconds`, `at`); `Wait` with the reason when it is no,
-/// and while it is being asked; `Stuck` when the probe cannot be asked, or a no that no waiting mends was heard several times.
-///
-/// Its effects are creating and deleting the probe pod, and [`Effect::Keep`](crate::driver::Effect::Keep): what the pod said, for
-/// `ran` of the next turn.
-pub fn decide(task: &ProbeTask<'_>, seen: &Seen, now: Timestamp) -> Verdict {
-    let _ = (seen, now);
-    match check(task.probe) {
-        Err(problem) => problem.into(),
-        Ok(()) => Verdict::Wait(Why::new("probe-asking", "the probe is being asked")),
-    }
 }

@@ -1,23 +1,14 @@
 //! How this driver talks to a server: the image's own client, and what its answers mean.
 
 use refloat_core::driver::{Class, ExecAnswer, ExecRequest, Problem, Task};
+use refloat_core::probe::clients::MARIADB;
 use serde_json::Value;
 
 use crate::workload::{command, first_line, id, setting};
 
-/// The image's own client on the local socket, with the password that the image was given; `$1` is the user. It ends at
-/// the first error, whatever the container's option files say, and never connects a second time.
-const CLIENT: &str = r#"client=$(command -v mariadb || command -v mysql) || { echo 'no mariadb or mysql client' >&2; exit 127; }
-MYSQL_PWD=${MARIADB_ROOT_PASSWORD:-${MYSQL_ROOT_PASSWORD:-}}
-for file in "${MARIADB_ROOT_PASSWORD_FILE:-}" "${MYSQL_ROOT_PASSWORD_FILE:-}"; do
-[ -z "$MYSQL_PWD" ] && [ -n "$file" ] && [ -r "$file" ] && MYSQL_PWD=$(cat "$file")
-done
-export MYSQL_PWD
-exec "$client" --batch --raw --unbuffered --skip-column-names --skip-reconnect --skip-force --user="$1""#;
-
 /// The command of a session.
 pub(super) fn client_words(task: &Task<'_>) -> Vec<String> {
-    ["sh", "-c", CLIENT, "sh", setting(task, "user")]
+    ["sh", "-c", MARIADB, "sh", setting(task, "user")]
         .iter()
         .map(|&word| word.to_owned())
         .collect()

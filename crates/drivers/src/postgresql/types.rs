@@ -1,6 +1,7 @@
 //! How this driver talks to a server: which pod, which command, and what its answers mean.
 
 use refloat_core::driver::{Class, ExecAnswer, ExecRequest, Problem, Task};
+use refloat_core::probe::clients::PSQL_FLAGS;
 use serde_json::Value;
 
 use crate::workload::{command, first_line, id, setting};
@@ -14,20 +15,15 @@ pub(super) fn psql(task: &Task<'_>, pod: &str, sql: &str) -> ExecRequest {
 
 /// The image's own `psql` on the local socket, which ends at the first error.
 pub(super) fn psql_words(task: &Task<'_>) -> Vec<String> {
-    let words = [
-        "psql",
-        "--no-psqlrc",
-        "--quiet",
-        "--tuples-only",
-        "--no-align",
-        "--no-password",
-        "--set=ON_ERROR_STOP=1",
+    let mut words = vec!["psql"];
+    words.extend(PSQL_FLAGS);
+    words.extend([
         "--username",
         setting(task, "user"),
         "--dbname",
         setting(task, "database"),
-    ];
-    words.iter().map(|&word| word.to_owned()).collect()
+    ]);
+    words.into_iter().map(str::to_owned).collect()
 }
 
 /// The JSON that a statement printed, or what its failure means.

@@ -1,0 +1,4 @@
+mod answers;
+mod checks;
+mod policies;
+mod ways;
