@@ -15,6 +15,7 @@ mod kinds;
 mod permissions;
 mod problem;
 mod read;
+mod running;
 mod session;
 mod transport;
 mod watch;
