@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::printer::{Printer, moment, seconds};
 use crate::progress::Narrator;
-use crate::recovery::{Options, pick, prepare, run_of};
+use crate::recovery::{Options, pick, prepare, run_of, skip_gates};
 use crate::seat::{
     Access, Seat, check_permissions, connect, open_vault, refuse_if_alive, refuse_if_begun,
     vault_failure,
@@ -66,7 +66,7 @@ pub(super) async fn run(
         refuse_if_alive(&access, &run, &journal).await?;
     }
     let (plan, journal, warnings) = if resumed {
-        go_on(&run, journal, arguments.options.mover_image(), printer).await?
+        go_on(&run, journal, &arguments.options, printer).await?
     } else {
         begin(&arguments, &access, &cluster, journal, printer).await?
     };
@@ -157,7 +157,7 @@ fn ask(printer: Printer) -> Result<(), Failure> {
 async fn go_on(
     run: &RunId,
     mut journal: RunJournal,
-    mover_image: &str,
+    options: &Options,
     printer: Printer,
 ) -> Result<(RunPlan, RunJournal, Vec<String>), Failure> {
     let mut plan = journal
@@ -172,6 +172,7 @@ async fn go_on(
         before.last().map_or_else(String::new, moment),
         journal.last_writer().unwrap_or("nobody")
     ));
+    let mover_image = options.mover_image();
     if plan.mover_image != mover_image {
         printer.note(&format!(
             "movers that are still to start use the image {mover_image}"
@@ -182,11 +183,16 @@ async fn go_on(
         at: Timestamp::now(),
         why: "resume".to_owned(),
     };
+    let (skipped, warnings) = skip_gates(&plan, &before, options.skip_gates())?;
+    let records: Vec<Record> = [resumed].into_iter().chain(skipped).collect();
     journal
-        .append_records(&[resumed])
+        .append_records(&records)
         .await
         .map_err(|error| vault_failure(&error))?;
-    Ok((plan, journal, Vec::new()))
+    for warning in &warnings {
+        printer.note(&format!("warning: {warning}"));
+    }
+    Ok((plan, journal, warnings))
 }
 
 async fn drive(

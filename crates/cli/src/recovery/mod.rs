@@ -1,10 +1,12 @@
 //! What `plan`, `recover` and `verify` share: picking a point, looking at the target, judging the evidence, planning.
 
 mod evidence;
+mod gates;
 
 use std::collections::BTreeMap;
 
 use clap::{Args, ValueEnum};
+pub(crate) use gates::skip_gates;
 use refloat_core::inventory::ThingId;
 use refloat_core::names::{ProtectionName, RunId};
 use refloat_core::plan::{self, Goal, Planned};
@@ -44,6 +46,9 @@ pub(crate) struct Options {
     /// StorageClass to use for one of the source; once for each
     #[arg(long, value_name = "OLD=NEW", value_parser = mapping)]
     map_storage_class: Vec<(String, String)>,
+    /// Do not wait for this gate of a user's own; once for each. Recorded
+    #[arg(long, value_name = "GATE")]
+    skip_gate: Vec<String>,
     /// Container image of Refloat, for the pods that move data
     #[arg(long, env = "REFLOAT_MOVER_IMAGE", value_name = "IMAGE")]
     mover_image: String,
@@ -53,6 +58,11 @@ impl Options {
     /// Image of the movers.
     pub(crate) fn mover_image(&self) -> &str {
         &self.mover_image
+    }
+
+    /// Gates that are not waited for.
+    pub(crate) fn skip_gates(&self) -> &[String] {
+        &self.skip_gate
     }
 }
 
@@ -211,6 +221,7 @@ pub(crate) async fn prepare(
             .collect::<BTreeMap<_, _>>(),
         mover_image: options.mover_image.clone(),
         cluster_uid: cluster.cluster_uid().to_owned(),
+        skip_gates: options.skip_gate.iter().cloned().collect(),
     };
     let point_id = document.id.to_string();
     let planned = plan::plan(&point_id, &document.content, &objects, &target, &goal)?;

@@ -55,6 +55,7 @@ pub fn is_of_left_out(step: &Step, prior: &BTreeMap<String, Outcome>) -> bool {
         Work::Driver { .. }
         | Work::SystemNamespace
         | Work::Write(_)
+        | Work::Gate(_)
         | Work::VaultAccess
         | Work::VaultAccessEnd
         | Work::Capture(_)

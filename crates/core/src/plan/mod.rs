@@ -6,6 +6,7 @@
 mod clean;
 mod context;
 mod explain;
+mod gates;
 mod order;
 mod phases;
 mod preflight;
@@ -14,7 +15,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::backup::PointContent;
 use crate::driver::Problem;
@@ -62,6 +63,8 @@ pub struct Goal {
     pub mover_image: String,
     /// Identity of the target cluster.
     pub cluster_uid: String,
+    /// Gates of the user's own, by name, that are not waited for.
+    pub skip_gates: BTreeSet<String>,
 }
 
 /// A planned recovery.
@@ -101,6 +104,14 @@ pub fn plan(
     for step in steps.values_mut() {
         step.needs.retain(|edge| known.contains(&edge.on));
     }
+    gates::add(
+        &context,
+        point,
+        goal,
+        &mut steps,
+        &mut problems,
+        &mut warnings,
+    );
     if objects.kubernetes_version != target.kubernetes_version
         && !target.kubernetes_version.is_empty()
     {

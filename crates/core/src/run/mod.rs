@@ -25,6 +25,7 @@ pub use report::{PhaseTime, Report, StepTime};
 use crate::capture::Capturing;
 use crate::driver::{Claim, Op};
 use crate::names::{ProtectionName, RunId, SiteName};
+use crate::readiness::user::Gating;
 use crate::recovery::{Filling, Writing};
 
 /// What a run is for.
@@ -189,6 +190,8 @@ pub enum Work {
     Fill(Filling),
     /// Writes one object and waits until it is ready.
     Write(Writing),
+    /// Waits until a user's own gate is open.
+    Gate(Gating),
     /// Reads the protection's objects and stores them.
     StoreObjects,
     /// Signs the point.

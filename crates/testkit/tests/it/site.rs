@@ -252,5 +252,6 @@ pub(crate) fn goal(run: &str) -> Goal {
         storage_classes: BTreeMap::new(),
         mover_image: "refloat.local/refloat:dev".to_owned(),
         cluster_uid: "cluster-b".to_owned(),
+        skip_gates: std::collections::BTreeSet::new(),
     }
 }

@@ -4,6 +4,7 @@
 mod account_before_user;
 mod crd_before_cr;
 mod database_before_client;
+pub(super) mod gate_before_dependents;
 mod guard_before_all;
 mod namespace_before_contents;
 mod operator_before_its_cr;
@@ -67,4 +68,6 @@ pub static RULES: &[Rule] = &[
     database_before_client::RULE,
     webhook_after_backend::RULE,
     traffic_last::RULE,
+    gate_before_dependents::AFTER,
+    gate_before_dependents::RULE,
 ];

@@ -1,6 +1,6 @@
 //! A small application, the point that holds it and the site that it is to come back to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -214,6 +214,7 @@ fn point() -> PointContent {
             "caches.shop.example.com",
         )],
         findings: Vec::new(),
+        gates: Vec::new(),
     }
 }
 
@@ -259,6 +260,7 @@ pub(super) fn case() -> Case {
             storage_classes: BTreeMap::new(),
             mover_image: "refloat.local/refloat:dev".to_owned(),
             cluster_uid: "cluster-b".to_owned(),
+            skip_gates: BTreeSet::new(),
         },
     }
 }

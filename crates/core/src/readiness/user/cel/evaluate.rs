@@ -37,10 +37,6 @@ impl Budget {
         self.0 = self.0.checked_sub(cost).ok_or(Miss::Budget)?;
         Ok(())
     }
-
-    pub(super) fn spent(&self) -> u64 {
-        BUDGET - self.0
-    }
 }
 
 pub(super) struct Run<'a> {
@@ -128,7 +124,10 @@ impl<'a> Run<'a> {
             return Ok(map);
         }
         if matches!(map, Cel::Null) {
-            let why = format!("no such key: `{field}` in `{}`, which is null", self.words(of));
+            let why = format!(
+                "no such key: `{field}` in `{}`, which is null",
+                self.words(of)
+            );
             return Err(Miss::Absent(why));
         }
         Err(Miss::Wrong(format!(
@@ -263,7 +262,12 @@ impl<'a> Run<'a> {
     }
 
     /// What one element adds: for `all` an element that is against it.
-    fn one(&mut self, kind: Macro, inner: &'a Loop, item: Cel<'a>) -> Result<Option<Cel<'a>>, Miss> {
+    fn one(
+        &mut self,
+        kind: Macro,
+        inner: &'a Loop,
+        item: Cel<'a>,
+    ) -> Result<Option<Cel<'a>>, Miss> {
         match kind {
             Macro::All => Ok((!self.truth(&inner.body)?).then_some(item)),
             Macro::Exists | Macro::ExistsOne | Macro::Filter => {

@@ -84,7 +84,11 @@ static FUNCTIONS: &[Function] = functions![
 ];
 
 /// The function of this name, called in this way with so many arguments.
-pub(super) fn find(name: &str, method: bool, arguments: usize) -> Result<&'static Function, String> {
+pub(super) fn find(
+    name: &str,
+    method: bool,
+    arguments: usize,
+) -> Result<&'static Function, String> {
     let Some(function) = FUNCTIONS.iter().find(|one| one.name == name) else {
         return Err(format!("there is no function `{name}`"));
     };
@@ -114,7 +118,11 @@ fn wrong<T>(why: impl Into<String>) -> Result<T, Miss> {
 }
 
 fn unfit<T>(of: &Cel<'_>, wanted: &str) -> Result<T, Miss> {
-    wrong(format!("{} ({}) where {wanted} is expected", of.name(), of.shown()))
+    wrong(format!(
+        "{} ({}) where {wanted} is expected",
+        of.name(),
+        of.shown()
+    ))
 }
 
 fn string_of<'b>(budget: &mut Budget, value: &'b Cel<'_>) -> Result<&'b str, Miss> {
@@ -170,7 +178,10 @@ fn int<'a>(budget: &mut Budget, given: &[Cel<'a>]) -> Called<'a> {
         Cel::Timestamp(time) => Some(time.as_second()),
         _ => None,
     };
-    value.map_or_else(|| unfit(&given[0], "what is an integer"), |value| Ok(Cel::Int(value)))
+    value.map_or_else(
+        || unfit(&given[0], "what is an integer"),
+        |value| Ok(Cel::Int(value)),
+    )
 }
 
 fn double<'a>(budget: &mut Budget, given: &[Cel<'a>]) -> Called<'a> {
@@ -178,7 +189,10 @@ fn double<'a>(budget: &mut Budget, given: &[Cel<'a>]) -> Called<'a> {
         Cel::Text(_) => string_of(budget, &given[0])?.parse().ok(),
         other => other.number(),
     };
-    value.map_or_else(|| unfit(&given[0], "what is a number"), |value| Ok(Cel::Double(value)))
+    value.map_or_else(
+        || unfit(&given[0], "what is a number"),
+        |value| Ok(Cel::Double(value)),
+    )
 }
 
 fn dynamic<'a>(budget: &mut Budget, given: &[Cel<'a>]) -> Called<'a> {

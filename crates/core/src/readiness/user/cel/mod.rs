@@ -89,7 +89,8 @@ impl<'a> Expression<'a> {
     pub(crate) fn parse(source: &'a str) -> Result<Self, Fault> {
         let root = parse::parse(source)?;
         if !may_be_condition(&root) {
-            let what = "it is neither true nor false: write a condition, like `object.spec.replicas > 0`";
+            let what =
+                "it is neither true nor false: write a condition, like `object.spec.replicas > 0`";
             return Err(Fault::at(source, root.from, what));
         }
         Ok(Self { source, root })

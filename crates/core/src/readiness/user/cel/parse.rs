@@ -23,7 +23,10 @@ pub(super) fn parse(text: &str) -> Result<Node, Fault> {
         return Err(Fault::at(
             text,
             0,
-            format!("it has {} bytes, and at most {BYTES_MAX} are allowed", text.len()),
+            format!(
+                "it has {} bytes, and at most {BYTES_MAX} are allowed",
+                text.len()
+            ),
         ));
     }
     let mut parser = Parser {
@@ -85,7 +88,11 @@ impl Parser<'_> {
         } else {
             format!("`{}`", found.chars().take(30).collect::<String>())
         };
-        Fault::at(self.text, token.from, format!("{found} where {wanted} is expected"))
+        Fault::at(
+            self.text,
+            token.from,
+            format!("{found} where {wanted} is expected"),
+        )
     }
 
     fn node(&self, from: usize, kind: Kind) -> Result<Node, Fault> {
@@ -94,11 +101,20 @@ impl Parser<'_> {
             return Err(self.too_deep(from));
         }
         let to = self.to();
-        Ok(Node { kind, from, to, depth })
+        Ok(Node {
+            kind,
+            from,
+            to,
+            depth,
+        })
     }
 
     fn too_deep(&self, from: usize) -> Fault {
-        Fault::at(self.text, from, format!("it is nested deeper than {DEPTH_MAX}"))
+        Fault::at(
+            self.text,
+            from,
+            format!("it is nested deeper than {DEPTH_MAX}"),
+        )
     }
 
     /// Whatever calls itself goes through here.
@@ -381,7 +397,11 @@ impl Parser<'_> {
                 .filter(|_| arguments.is_empty())
                 .map(|one| one.kind)
             else {
-                return Err(Fault::at(self.text, from, "`has` is given a field: `has(object.status)`"));
+                return Err(Fault::at(
+                    self.text,
+                    from,
+                    "`has` is given a field: `has(object.status)`",
+                ));
             };
             return self.node(from, Kind::Has(of, field));
         }

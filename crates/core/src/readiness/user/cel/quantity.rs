@@ -63,7 +63,10 @@ impl Quantity {
             .flatten()
     }
 
-    #[allow(clippy::cast_precision_loss, reason = "asked for: `asApproximateFloat`")]
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "asked for: `asApproximateFloat`"
+    )]
     pub(super) fn approximate(self) -> f64 {
         self.0 as f64 / UNIT as f64
     }
@@ -111,9 +114,7 @@ pub(super) fn duration(text: &str) -> Option<SignedDuration> {
     while rest != "0" && !rest.is_empty() {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (digits, behind) = rest.split_at(end);
-        let (unit, nanoseconds) = UNITS
-            .iter()
-            .find(|(unit, _)| behind.starts_with(unit))?;
+        let (unit, nanoseconds) = UNITS.iter().find(|(unit, _)| behind.starts_with(unit))?;
         // A plain number has no suffix: its billionths are what is wanted.
         let count = Quantity::parse(digits)?.0;
         total = total.checked_add(count.checked_mul(*nanoseconds)? / UNIT)?;
@@ -158,7 +159,21 @@ mod tests {
             assert_eq!(Quantity::parse(text), Quantity::parse(other), "{text}");
             assert!(Quantity::parse(text).is_some(), "{text}");
         }
-        for bad in ["", "-", ".", "1.2.3", "1gi", "Gi", "1 Gi", "1e", "1e99", "١", "1i", "--1", "1e-99999999999"] {
+        for bad in [
+            "",
+            "-",
+            ".",
+            "1.2.3",
+            "1gi",
+            "Gi",
+            "1 Gi",
+            "1e",
+            "1e99",
+            "١",
+            "1i",
+            "--1",
+            "1e-99999999999",
+        ] {
             assert_eq!(Quantity::parse(bad), None, "{bad}");
         }
     }

@@ -141,16 +141,31 @@ fn what_cannot_be_said_of_such_an_object_is_wrong() {
             "object.spec.replicas.x == 1",
             "`object.spec.replicas` is an integer and has no field `x`",
         ),
-        ("object.status.phase > 1", "no `>` for a text and an integer"),
-        ("object.spec.replicas", "is an integer, neither true nor false"),
-        ("object.spec.replicas + 'a' == 1", "no `+` for an integer and a text"),
+        (
+            "object.status.phase > 1",
+            "no `>` for a text and an integer",
+        ),
+        (
+            "object.spec.replicas",
+            "is an integer, neither true nor false",
+        ),
+        (
+            "object.spec.replicas + 'a' == 1",
+            "no `+` for an integer and a text",
+        ),
         ("1 + 1.0 == 2.0", "no `+` for an integer and a number"),
         ("1 / 0 == 1", "division by zero"),
         ("9223372036854775807 + 1 > 0", "does not fit"),
         ("-9223372036854775808 / -1 > 0", "does not fit"),
         ("object.spec.exists(x, x.y)", "is a text and has no field"),
-        ("object.spec.replicas.exists(x, true)", "neither a list nor a map"),
-        ("object.status.numbers['a'] == 1", "is a list and has no element"),
+        (
+            "object.spec.replicas.exists(x, true)",
+            "neither a list nor a map",
+        ),
+        (
+            "object.status.numbers['a'] == 1",
+            "is a list and has no element",
+        ),
         ("'a'.substring(2) == ''", "no place 2 in a text of 1"),
         ("'(' .matches('(')", "regex parse error"),
         ("'a'.matches('(a{1000}){1000}')", "too large"),
@@ -177,17 +192,32 @@ fn what_can_be_no_condition_is_refused_with_its_place() {
     for (text, words) in [
         ("", "line 1, column 1: it is empty"),
         ("  // nothing\n", "it is empty"),
-        ("object.spec.replicas =", "column 22: `=` means nothing here"),
-        ("object.spec.\n  && true", "line 2, column 3: `&&` where the name of a field is expected"),
-        ("object.status.phase == 'Run", "column 24: this text has no end"),
+        (
+            "object.spec.replicas =",
+            "column 22: `=` means nothing here",
+        ),
+        (
+            "object.spec.\n  && true",
+            "line 2, column 3: `&&` where the name of a field is expected",
+        ),
+        (
+            "object.status.phase == 'Run",
+            "column 24: this text has no end",
+        ),
         ("(true", "column 6: the end where `)` is expected"),
         ("true)", "`)` where an operator, or the end"),
         ("true true", "column 6: `true` where"),
-        ("objekt.spec == 1", "`objekt` is not known: the variables are `object` and `self`"),
+        (
+            "objekt.spec == 1",
+            "`objekt` is not known: the variables are `object` and `self`",
+        ),
         ("[1].all(x, x == y)", "`y` is not known"),
         ("now() > 1", "there is no function `now`"),
         ("object.spec.sise() > 1", "there is no function `sise`"),
-        ("'a'.contains('a', 'b')", "`contains` does not take 2 arguments"),
+        (
+            "'a'.contains('a', 'b')",
+            "`contains` does not take 2 arguments",
+        ),
         ("contains('a', 'b')", "`contains` is written `x.contains()`"),
         ("'1'.int() == 1", "`int` is written `int(x)`"),
         ("has(object)", "`has` is given a field"),
@@ -197,14 +227,20 @@ fn what_can_be_no_condition_is_refused_with_its_place() {
         ("object{a: 1} == 1", "messages are not supported"),
         ("object.all(true, true)", "the name of a variable"),
         ("object.all(x)", "`,`"),
-        ("object.filter(x, true, true) == 1", "is given a variable and an expression"),
+        (
+            "object.filter(x, true, true) == 1",
+            "is given a variable and an expression",
+        ),
         ("9223372036854775808 > 0", "does not fit"),
         ("99999999999999999999 > 0", "no number that fits"),
         ("'\\q' == ''", "no such escape"),
         ("object.spec.replicas + 1", "neither true nor false"),
         ("'true'", "neither true nor false"),
         ("object", "neither true nor false"),
-        ("object.status.conditions.map(c, c.status)", "neither true nor false"),
+        (
+            "object.status.conditions.map(c, c.status)",
+            "neither true nor false",
+        ),
         ("object.spec.paused ? 1 : 2", "neither true nor false"),
         (
             "object.a.all(x, x.all(y, y.all(z, true)))",
@@ -217,7 +253,9 @@ fn what_can_be_no_condition_is_refused_with_its_place() {
         (long.as_str(), "and at most 4096 are allowed"),
     ] {
         let fault = Expression::parse(text).err();
-        let fault = fault.unwrap_or_else(|| panic!("{text} is taken")).to_string();
+        let fault = fault
+            .unwrap_or_else(|| panic!("{text} is taken"))
+            .to_string();
         assert!(fault.contains(words), "{text}: {fault}");
     }
     assert_eq!(LOOPS_MAX, 2);
@@ -232,7 +270,9 @@ fn many_conditions_in_a_row_are_one_level() {
 
 #[test]
 fn what_costs_too_much_is_given_up() {
-    let list: Vec<Value> = (0..2000).map(|number| json!({ "n": number, "s": "x" })).collect();
+    let list: Vec<Value> = (0..2000)
+        .map(|number| json!({ "n": number, "s": "x" }))
+        .collect();
     let long = "x".repeat(200_000);
     let object = json!({ "list": list, "text": long });
     let mut doubled = "[object.text]".to_owned();
@@ -258,10 +298,72 @@ fn what_costs_too_much_is_given_up() {
 /// Texts that look like expressions, to get past the first word.
 fn texts() -> impl Strategy<Value = String> {
     const WORDS: &[&str] = &[
-        "object", "self", ".status", ".spec", ".a", "[0]", "['a']", "x", "(", ")", "[", "]", "{", "}", ",", ":", "?", "!", "-",
-        "+", "*", "/", "%", "==", "!=", "<", "<=", " in ", "&&", "||", "1", "0", "1.5", "2u", "'a'", "'ä'", "\"", "'", "\\", "true",
-        "null", ".all(x, ", ".exists(x, ", ".map(x, ", ".filter(x, ", ".size()", "size(", "has(", ".matches(", ".substring(", "int(",
-        "quantity(", "duration(", "timestamp(", ".split(", ".sum()", ".max()", " ", "\n", "//", "ä", "\u{0}", "r'", "'''", "e9", "0x",
+        "object",
+        "self",
+        ".status",
+        ".spec",
+        ".a",
+        "[0]",
+        "['a']",
+        "x",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        ":",
+        "?",
+        "!",
+        "-",
+        "+",
+        "*",
+        "/",
+        "%",
+        "==",
+        "!=",
+        "<",
+        "<=",
+        " in ",
+        "&&",
+        "||",
+        "1",
+        "0",
+        "1.5",
+        "2u",
+        "'a'",
+        "'ä'",
+        "\"",
+        "'",
+        "\\",
+        "true",
+        "null",
+        ".all(x, ",
+        ".exists(x, ",
+        ".map(x, ",
+        ".filter(x, ",
+        ".size()",
+        "size(",
+        "has(",
+        ".matches(",
+        ".substring(",
+        "int(",
+        "quantity(",
+        "duration(",
+        "timestamp(",
+        ".split(",
+        ".sum()",
+        ".max()",
+        " ",
+        "\n",
+        "//",
+        "ä",
+        "\u{0}",
+        "r'",
+        "'''",
+        "e9",
+        "0x",
     ];
     prop::collection::vec(prop::sample::select(WORDS), 0..24).prop_map(|words| words.concat())
 }
@@ -279,7 +381,11 @@ fn values() -> impl Strategy<Value = Value> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
             prop::collection::btree_map(keys, inner, 0..4).prop_map(|map| {
-                Value::Object(map.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+                Value::Object(
+                    map.into_iter()
+                        .map(|(key, value)| (key.to_owned(), value))
+                        .collect(),
+                )
             }),
         ]
     })

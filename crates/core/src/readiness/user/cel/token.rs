@@ -107,7 +107,10 @@ impl Reader<'_> {
             self.at += sign.len();
             return Ok(Word::Sign(sign));
         }
-        Err(self.fault(self.at, format!("`{}` means nothing here", first.escape_default())))
+        Err(self.fault(
+            self.at,
+            format!("`{}` means nothing here", first.escape_default()),
+        ))
     }
 
     fn number(&mut self) -> Result<Word, Fault> {

@@ -175,7 +175,11 @@ impl<'a> Cel<'a> {
     }
 
     /// Which is less; `None` for what has no order: other types, and what is not a number.
-    pub(super) fn order(&self, other: &Self, budget: &mut Budget) -> Result<Option<Ordering>, Miss> {
+    pub(super) fn order(
+        &self,
+        other: &Self,
+        budget: &mut Budget,
+    ) -> Result<Option<Ordering>, Miss> {
         Ok(match (self, other) {
             (Self::Text(left), Self::Text(right)) => {
                 budget.spend(left.len().min(right.len()) / 16)?;
@@ -203,7 +207,10 @@ impl<'a> Cel<'a> {
         }
     }
 
-    #[allow(clippy::cast_precision_loss, reason = "compared with what is not exact either")]
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "compared with what is not exact either"
+    )]
     pub(super) fn number(&self) -> Option<f64> {
         match self {
             Self::Double(value) => Some(*value),

@@ -28,7 +28,9 @@ pub(super) fn quantity<'a>(budget: &mut Budget, given: &[Cel<'a>]) -> Called<'a>
 }
 
 pub(super) fn is_quantity<'a>(budget: &mut Budget, given: &[Cel<'a>]) -> Called<'a> {
-    Ok(Cel::Bool(Quantity::parse(string_of(budget, &given[0])?).is_some()))
+    Ok(Cel::Bool(
+        Quantity::parse(string_of(budget, &given[0])?).is_some(),
+    ))
 }
 
 pub(super) fn is_greater<'a>(_: &mut Budget, given: &[Cel<'a>]) -> Called<'a> {
@@ -67,7 +69,10 @@ pub(super) fn sign<'a>(_: &mut Budget, given: &[Cel<'a>]) -> Called<'a> {
 }
 
 fn fits<'a>(value: Option<Quantity>) -> Called<'a> {
-    value.map_or_else(|| wrong("a result that does not fit"), |value| Ok(Cel::Quantity(value)))
+    value.map_or_else(
+        || wrong("a result that does not fit"),
+        |value| Ok(Cel::Quantity(value)),
+    )
 }
 
 pub(super) fn add<'a>(_: &mut Budget, given: &[Cel<'a>]) -> Called<'a> {

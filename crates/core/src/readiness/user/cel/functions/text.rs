@@ -32,11 +32,19 @@ pub(super) fn ends_with<'a>(budget: &mut Budget, given: &[Cel<'a>]) -> Called<'a
 fn regex(budget: &mut Budget, given: &[Cel<'_>]) -> Result<regex::Regex, Miss> {
     let (text, pattern) = two(budget, given)?;
     budget.spend(REGEX_COST + text.len() / 16 * (1 + pattern.len() / 4))?;
-    let built = RegexBuilder::new(pattern).size_limit(REGEX_BYTES_MAX).build();
+    let built = RegexBuilder::new(pattern)
+        .size_limit(REGEX_BYTES_MAX)
+        .build();
     match built {
         Ok(regex) => Ok(regex),
         Err(regex::Error::CompiledTooBig(_)) => wrong("this regular expression is too large"),
-        Err(error) => wrong(error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")),
+        Err(error) => wrong(
+            error
+                .to_string()
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" "),
+        ),
     }
 }
 
@@ -48,15 +56,21 @@ pub(super) fn matches<'a>(budget: &mut Budget, given: &[Cel<'a>]) -> Called<'a> 
 pub(super) fn find<'a>(budget: &mut Budget, given: &[Cel<'a>]) -> Called<'a> {
     let regex = regex(budget, given)?;
     let found = regex.find(string_of(budget, &given[0])?);
-    Ok(Cel::text(found.map_or("", |found| found.as_str()).to_owned()))
+    Ok(Cel::text(
+        found.map_or("", |found| found.as_str()).to_owned(),
+    ))
 }
 
 pub(super) fn lower<'a>(budget: &mut Budget, given: &[Cel<'a>]) -> Called<'a> {
-    Ok(Cel::text(string_of(budget, &given[0])?.to_ascii_lowercase()))
+    Ok(Cel::text(
+        string_of(budget, &given[0])?.to_ascii_lowercase(),
+    ))
 }
 
 pub(super) fn upper<'a>(budget: &mut Budget, given: &[Cel<'a>]) -> Called<'a> {
-    Ok(Cel::text(string_of(budget, &given[0])?.to_ascii_uppercase()))
+    Ok(Cel::text(
+        string_of(budget, &given[0])?.to_ascii_uppercase(),
+    ))
 }
 
 pub(super) fn trim<'a>(budget: &mut Budget, given: &[Cel<'a>]) -> Called<'a> {
@@ -90,8 +104,7 @@ pub(super) fn join<'a>(budget: &mut Budget, given: &[Cel<'a>]) -> Called<'a> {
     };
     let by = given.get(1).map_or(Ok(""), |by| string_of(budget, by))?;
     budget.spend(parts.len().saturating_mul(1 + by.len() / 16))?;
-    let parts: Result<Vec<&str>, Miss> =
-        parts.iter().map(|one| string_of(budget, one)).collect();
+    let parts: Result<Vec<&str>, Miss> = parts.iter().map(|one| string_of(budget, one)).collect();
     Ok(Cel::text(parts?.join(by)))
 }
 
