@@ -23,3 +23,4 @@ mod recovery;
 mod shop;
 mod site;
 mod standbys;
+mod user_gates;

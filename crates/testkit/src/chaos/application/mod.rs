@@ -4,6 +4,7 @@
 
 mod databases;
 mod extras;
+pub(super) mod gates;
 mod workloads;
 
 use std::collections::BTreeMap;
@@ -59,6 +60,7 @@ impl Application {
         drawing.workloads();
         drawing.extras();
         drawing.existing();
+        drawing.gates();
         drawing.made
     }
 }
