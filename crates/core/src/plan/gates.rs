@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::{Context, hand_over_step, write_step};
-use super::rules::gate_before_dependents::{self as rule, Placed};
+use super::rules::{Placed, hold};
 use super::{Goal, phases, steps};
 use crate::backup::PointContent;
 use crate::driver::{ObjectRef, Problem};
@@ -52,7 +52,7 @@ pub(super) fn add(
         placed.push(place(context, gate, &step));
         steps.insert(step.id.clone(), step);
     }
-    rule::hold(steps, &placed, problems);
+    hold(steps, &placed, problems);
 }
 
 /// Those of the point first; of two that have one name the first counts.

@@ -4,7 +4,7 @@
 mod account_before_user;
 mod crd_before_cr;
 mod database_before_client;
-pub(super) mod gate_before_dependents;
+mod gate_before_dependents;
 mod guard_before_all;
 mod namespace_before_contents;
 mod operator_before_its_cr;
@@ -13,6 +13,8 @@ mod service_before_workload;
 mod traffic_last;
 mod volume_before_pod;
 mod webhook_after_backend;
+
+pub(super) use gate_before_dependents::{Placed, hold};
 
 use super::context::Context;
 use crate::run::Confidence;

@@ -4,8 +4,10 @@
 
 mod databases;
 mod extras;
-pub(super) mod gates;
+mod gates;
 mod workloads;
+
+pub(super) use gates::ALL_READY;
 
 use std::collections::BTreeMap;
 

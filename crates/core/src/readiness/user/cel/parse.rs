@@ -1,6 +1,6 @@
 //! From text to a tree: the grammar of CEL, with bounds on length, depth and nested macros. Called once per gate, by `Expression::parse`.
 
-use super::functions::{self, Function};
+use super::functions;
 use super::token::{Token, Word, tokens};
 use super::tree::{Kind, Literal, Loop, Macro, Node, Operator};
 use super::{BYTES_MAX, DEPTH_MAX, Fault, LOOPS_MAX};
@@ -96,7 +96,7 @@ impl Parser<'_> {
     }
 
     fn node(&self, from: usize, kind: Kind) -> Result<Node, Fault> {
-        let depth = 1 + below(&kind);
+        let depth = 1 + kind.depth();
         if depth > DEPTH_MAX {
             return Err(self.too_deep(from));
         }
@@ -143,31 +143,30 @@ impl Parser<'_> {
     }
 
     fn any(&mut self) -> Result<Node, Fault> {
-        let from = self.from();
-        let mut parts = vec![self.all()?];
-        while self.takes("||") {
-            parts.push(self.all()?);
-        }
-        match parts.pop() {
-            Some(only) if parts.is_empty() => Ok(only),
-            last => {
-                parts.extend(last);
-                self.node(from, Kind::Any(parts))
-            }
-        }
+        self.joined("||", Self::all, Kind::Any)
     }
 
     fn all(&mut self) -> Result<Node, Fault> {
+        self.joined("&&", |parser| parser.binary(0), Kind::All)
+    }
+
+    /// One part, or several between these signs.
+    fn joined(
+        &mut self,
+        sign: &str,
+        part: fn(&mut Self) -> Result<Node, Fault>,
+        kind: fn(Vec<Node>) -> Kind,
+    ) -> Result<Node, Fault> {
         let from = self.from();
-        let mut parts = vec![self.binary(0)?];
-        while self.takes("&&") {
-            parts.push(self.binary(0)?);
+        let mut parts = vec![part(self)?];
+        while self.takes(sign) {
+            parts.push(part(self)?);
         }
         match parts.pop() {
             Some(only) if parts.is_empty() => Ok(only),
             last => {
                 parts.extend(last);
-                self.node(from, Kind::All(parts))
+                self.node(from, kind(parts))
             }
         }
     }
@@ -178,8 +177,7 @@ impl Parser<'_> {
             Word::Name(name) if name == "in" => "in",
             _ => return None,
         };
-        let found = Operator::ALL.iter().find(|one| one.sign() == sign);
-        found.copied().filter(|one| one.level() == level)
+        Operator::of(sign, level)
     }
 
     fn binary(&mut self, level: u8) -> Result<Node, Fault> {
@@ -207,8 +205,7 @@ impl Parser<'_> {
             // The least integer has no positive counterpart.
             if let Word::Int(value) = *self.word() {
                 self.step();
-                let value = 0_i64.checked_sub_unsigned(value);
-                let Some(value) = value else {
+                let Some(value) = 0_i64.checked_sub_unsigned(value) else {
                     return Err(Fault::at(self.text, from, "an integer that does not fit"));
                 };
                 let node = self.node(from, Kind::Literal(Literal::Int(value)))?;
@@ -274,18 +271,9 @@ impl Parser<'_> {
         let from = target.from;
         let mut arguments = vec![target];
         arguments.extend(self.list(")")?);
-        let function = self.function(name, true, arguments.len(), place)?;
+        let function = functions::find(name, true, arguments.len())
+            .map_err(|why| Fault::at(self.text, place, why))?;
         self.node(from, Kind::Call(function, arguments))
-    }
-
-    fn function(
-        &self,
-        name: &str,
-        method: bool,
-        arguments: usize,
-        place: usize,
-    ) -> Result<&'static Function, Fault> {
-        functions::find(name, method, arguments).map_err(|why| Fault::at(self.text, place, why))
     }
 
     fn repeated(
@@ -405,24 +393,8 @@ impl Parser<'_> {
             };
             return self.node(from, Kind::Has(of, field));
         }
-        let function = self.function(name, false, arguments.len(), from)?;
+        let function = functions::find(name, false, arguments.len())
+            .map_err(|why| Fault::at(self.text, from, why))?;
         self.node(from, Kind::Call(function, arguments))
-    }
-}
-
-/// Depth of the deepest tree below.
-fn below(kind: &Kind) -> usize {
-    let deepest = |all: &[Node]| all.iter().map(|one| one.depth).max().unwrap_or(0);
-    match kind {
-        Kind::Literal(_) | Kind::Object | Kind::Local(_) => 0,
-        Kind::Select(of, _) | Kind::Has(of, _) | Kind::Not(of) | Kind::Minus(of) => of.depth,
-        Kind::Index(two) | Kind::Binary(_, two) => deepest(two.as_slice()),
-        Kind::List(all) | Kind::All(all) | Kind::Any(all) | Kind::Call(_, all) => deepest(all),
-        Kind::Map(entries) => entries.iter().map(|two| deepest(two)).max().unwrap_or(0),
-        Kind::Choice(three) => deepest(three.as_slice()),
-        Kind::Loop(_, inner) => {
-            let only = inner.only.as_ref().map_or(0, |one| one.depth);
-            only.max(inner.range.depth).max(inner.body.depth)
-        }
     }
 }

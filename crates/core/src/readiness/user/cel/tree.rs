@@ -39,7 +39,7 @@ pub(super) enum Operator {
 }
 
 impl Operator {
-    pub(super) const ALL: &'static [Self] = &[
+    const ALL: &'static [Self] = &[
         Self::Equal,
         Self::Unequal,
         Self::Less,
@@ -69,6 +69,12 @@ impl Operator {
             Self::Divide => "/",
             Self::Remainder => "%",
         }
+    }
+
+    /// The operator of that sign that binds as tightly.
+    pub(super) fn of(sign: &str, level: u8) -> Option<Self> {
+        let found = Self::ALL.iter().find(|one| one.sign() == sign);
+        found.copied().filter(|one| one.level() == level)
     }
 
     /// Binds the tighter the higher it is: relations, sums, products.
@@ -141,4 +147,23 @@ pub(super) enum Kind {
     Choice(Box<[Node; 3]>),
     Call(&'static Function, Vec<Node>),
     Loop(Macro, Box<Loop>),
+}
+
+impl Kind {
+    /// Depth of the deepest tree below.
+    pub(super) fn depth(&self) -> usize {
+        let deepest = |all: &[Node]| all.iter().map(|one| one.depth).max().unwrap_or(0);
+        match self {
+            Self::Literal(_) | Self::Object | Self::Local(_) => 0,
+            Self::Select(of, _) | Self::Has(of, _) | Self::Not(of) | Self::Minus(of) => of.depth,
+            Self::Index(two) | Self::Binary(_, two) => deepest(two.as_slice()),
+            Self::List(all) | Self::All(all) | Self::Any(all) | Self::Call(_, all) => deepest(all),
+            Self::Map(entries) => entries.iter().map(|two| deepest(two)).max().unwrap_or(0),
+            Self::Choice(three) => deepest(three.as_slice()),
+            Self::Loop(_, inner) => {
+                let only = inner.only.as_ref().map_or(0, |one| one.depth);
+                only.max(inner.range.depth).max(inner.body.depth)
+            }
+        }
+    }
 }

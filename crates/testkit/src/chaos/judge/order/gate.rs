@@ -5,7 +5,7 @@ use refloat_core::driver::ObjectRef;
 use refloat_core::readiness::user::{Check, Gating};
 use serde_json::Value;
 
-use crate::chaos::application::gates::ALL_READY;
+use crate::chaos::application::ALL_READY;
 use crate::sim::{Store, WARM, WARM_SECONDS};
 
 /// Why it is closed.
