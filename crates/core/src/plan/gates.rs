@@ -163,15 +163,12 @@ fn step(context: &Context<'_>, gate: &UserGate, thing: &Thing, check: Check) -> 
 /// Which steps bring the object, and what else must work before the gate can open.
 fn place(context: &Context<'_>, gate: &UserGate, step: &Step) -> Placed {
     let of = &gate.of;
-    let (own, works) = match part_of(context, of) {
-        Some(part) => {
-            let step = hand_over_step(&part);
-            (BTreeSet::from([step.clone()]), step)
-        }
-        None => {
-            let works = context.works_step(of);
-            (BTreeSet::from([write_step(of), works.clone()]), works)
-        }
+    let (own, works) = if let Some(part) = part_of(context, of) {
+        let step = hand_over_step(&part);
+        (BTreeSet::from([step.clone()]), step)
+    } else {
+        let works = context.works_step(of);
+        (BTreeSet::from([write_step(of), works.clone()]), works)
     };
     let mut asks = Vec::new();
     if let Work::Gate(gating) = &step.work

@@ -112,6 +112,7 @@ fn a_gate_is_stored_with_its_object_and_a_closed_one_is_told() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn what_is_wrong_with_a_gate_fails_the_backup_and_is_named() {
     let anywhere = |mut gate: WantedGate| {
         gate.namespace = None;

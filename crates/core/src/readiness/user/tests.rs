@@ -27,6 +27,7 @@ fn gate(check: Value) -> UserGate {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn each_kind_of_gate_is_read() {
     let cel = gate(json!({ "cel": "object.status.ready" }));
     assert_eq!(
@@ -96,6 +97,7 @@ fn each_kind_of_gate_is_read() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn what_is_no_gate_is_refused_with_what_is_wrong() {
     let deep = format!("{}true{}", "(".repeat(4000), ")".repeat(4000));
     for (check, words) in [
@@ -229,6 +231,7 @@ fn annotated_web(annotations: &Value) -> Thing {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn annotations_say_gates_and_bad_ones_are_not_lost() {
     let good = annotated_web(&json!({
         "refloat.io/gate-cel": "object.status.ready",

@@ -17,9 +17,10 @@ const COMMAND_BYTES_MAX: usize = 16 * 1024;
 const TRY_SECONDS_MAX: u32 = 60;
 
 type Read = Result<Check, String>;
+type Reader = fn(&Value) -> Read;
 
 /// Kinds of gates and how their words are read.
-const KINDS: &[(&str, fn(&Value) -> Read)] = &[
+const KINDS: &[(&str, Reader)] = &[
     ("cel", cel),
     ("exec", exec),
     ("http", http),

@@ -94,7 +94,7 @@ impl<'a> Run<'a> {
             Kind::Any(all) => self.joined(all, true),
             Kind::Binary(operator, two) => {
                 let (left, right) = (self.value(&two[0])?, self.value(&two[1])?);
-                self.binary(*operator, left, right, node)
+                self.binary(*operator, &left, &right, node)
             }
             Kind::Choice(three) => {
                 let chosen = if self.truth(&three[0])? { 1 } else { 2 };
@@ -287,30 +287,30 @@ impl<'a> Run<'a> {
     fn binary(
         &mut self,
         operator: Operator,
-        left: Cel<'a>,
-        right: Cel<'a>,
+        left: &Cel<'a>,
+        right: &Cel<'a>,
         node: &Node,
     ) -> Evaluated<'a> {
         let budget = &mut self.budget;
         let answer = match operator {
-            Operator::Equal => Some(left.equals(&right, budget)?),
-            Operator::Unequal => Some(!left.equals(&right, budget)?),
-            Operator::Less => ordered(&left, &right, budget, Ordering::is_lt)?,
-            Operator::LessOrEqual => ordered(&left, &right, budget, Ordering::is_le)?,
-            Operator::Greater => ordered(&left, &right, budget, Ordering::is_gt)?,
-            Operator::GreaterOrEqual => ordered(&left, &right, budget, Ordering::is_ge)?,
-            Operator::In => contains(&left, &right, budget)?,
+            Operator::Equal => Some(left.equals(right, budget)?),
+            Operator::Unequal => Some(!left.equals(right, budget)?),
+            Operator::Less => ordered(left, right, budget, Ordering::is_lt)?,
+            Operator::LessOrEqual => ordered(left, right, budget, Ordering::is_le)?,
+            Operator::Greater => ordered(left, right, budget, Ordering::is_gt)?,
+            Operator::GreaterOrEqual => ordered(left, right, budget, Ordering::is_ge)?,
+            Operator::In => contains(left, right, budget)?,
             Operator::Add
             | Operator::Subtract
             | Operator::Multiply
             | Operator::Divide
             | Operator::Remainder => {
-                let value = super::arithmetic::compute(operator, &left, &right, budget)?;
-                return value.ok_or_else(|| self.no_such(operator, &left, &right, node));
+                let value = super::arithmetic::compute(operator, left, right, budget)?;
+                return value.ok_or_else(|| self.no_such(operator, left, right, node));
             }
         };
         let answer = answer.map(Cel::Bool);
-        answer.ok_or_else(|| self.no_such(operator, &left, &right, node))
+        answer.ok_or_else(|| self.no_such(operator, left, right, node))
     }
 
     fn no_such(&self, operator: Operator, left: &Cel<'_>, right: &Cel<'_>, node: &Node) -> Miss {

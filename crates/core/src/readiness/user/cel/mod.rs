@@ -112,10 +112,15 @@ impl<'a> Expression<'a> {
 /// False when it is seen from its shape that the answer is neither true nor false.
 fn may_be_condition(node: &Node) -> bool {
     match &node.kind {
-        Kind::Literal(Literal::Bool(_)) => true,
-        Kind::Literal(_) | Kind::Object | Kind::List(_) | Kind::Map(_) | Kind::Minus(_) => false,
-        Kind::Local(_) | Kind::Select(..) | Kind::Index(_) | Kind::Has(..) => true,
-        Kind::Not(_) | Kind::All(_) | Kind::Any(_) => true,
+        Kind::Literal(literal) => matches!(literal, Literal::Bool(_)),
+        Kind::Object | Kind::List(_) | Kind::Map(_) | Kind::Minus(_) => false,
+        Kind::Local(_)
+        | Kind::Select(..)
+        | Kind::Index(_)
+        | Kind::Has(..)
+        | Kind::Not(_)
+        | Kind::All(_)
+        | Kind::Any(_) => true,
         Kind::Binary(operator, _) => operator.level() == Operator::Equal.level(),
         Kind::Choice(three) => may_be_condition(&three[1]) && may_be_condition(&three[2]),
         Kind::Call(function, _) => function.is_condition,

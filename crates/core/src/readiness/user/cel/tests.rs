@@ -29,6 +29,7 @@ fn judged(text: &str) -> Judged {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn conditions_that_are_true() {
     for text in [
         "true",
@@ -101,6 +102,7 @@ fn a_false_one_says_which_part_of_which_values() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn what_is_not_there_may_come() {
     for (text, words) in [
         (
@@ -135,6 +137,7 @@ fn what_is_not_there_may_come() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn what_cannot_be_said_of_such_an_object_is_wrong() {
     for (text, words) in [
         (
@@ -183,6 +186,7 @@ fn what_cannot_be_said_of_such_an_object_is_wrong() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn what_can_be_no_condition_is_refused_with_its_place() {
     let nested = format!("{}true{}", "(".repeat(60), ")".repeat(60));
     let signs = format!("{}true", "!".repeat(2000));
