@@ -2,8 +2,13 @@
 //!
 //! Holds types and their schema only; reading files and talking to clusters is done by the binaries.
 
+mod gate;
 mod protection;
 
+pub use gate::{
+    Gate, GateDns, GateEngine, GateExec, GateGrpc, GateHttp, GateOf, GateRedis, GateSecret,
+    GateSql, GateTcp, GateTls, GateWay,
+};
 pub use protection::{
     Capture, EngineSettings, Exclude, Holds, Hook, Mode, Protection, ProtectionSpec, Snapshot,
     definition,

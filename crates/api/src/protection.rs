@@ -7,6 +7,8 @@ use kube::{CustomResource, CustomResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::gate::Gate;
+
 /// How consistent a copy must be at least.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -49,6 +51,10 @@ pub struct ProtectionSpec {
     /// How databases are held while their volumes are cut.
     #[serde(default)]
     pub capture: Capture,
+    /// What must be true of objects, beyond what Refloat knows of their kinds, before what waits for them is recovered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub gates: Vec<Gate>,
     /// Longest time in seconds for moving one volume's bytes.
     #[serde(default = "move_seconds_max")]
     #[schemars(range(min = 1))]
@@ -185,6 +191,7 @@ impl ProtectionSpec {
             engines: Vec::new(),
             snapshot: Snapshot::default(),
             capture: Capture::default(),
+            gates: Vec::new(),
             move_seconds_max: move_seconds_max(),
         }
     }

@@ -1,10 +1,13 @@
-//! Reading a protection from a file.
+//! Reading a protection from a file, and its parts in the engine's words.
 
 use std::path::Path;
 
-use refloat_api::{Protection, ProtectionSpec};
-use refloat_core::names::ProtectionName;
-use serde_json::Value;
+use refloat_api::{Gate, Protection, ProtectionSpec};
+use refloat_core::backup::{Hook, WantedGate};
+use refloat_core::names::{
+    ANNOTATION_FREEZE, ANNOTATION_HOLD, ANNOTATION_HOLD_CONTAINER, ANNOTATION_THAW, ProtectionName,
+};
+use serde_json::{Value, json};
 
 use crate::failure::Failure;
 
@@ -53,6 +56,47 @@ pub(crate) fn read_protection(path: &Path) -> Result<(ProtectionName, Protection
     let name = read.metadata.name.unwrap_or_default();
     let name = ProtectionName::new(name).map_err(|error| wrong(error.to_string()))?;
     Ok((name, read.spec))
+}
+
+/// A hook of the protection as the annotations that a workload may carry itself.
+pub(crate) fn wanted_hook(hook: &refloat_api::Hook) -> Hook {
+    let words = |words: &Option<Vec<String>>| words.as_ref().map(|words| json!(words).to_string());
+    let annotations = [
+        (ANNOTATION_HOLD, words(&hook.hold)),
+        (ANNOTATION_FREEZE, words(&hook.freeze)),
+        (ANNOTATION_THAW, words(&hook.thaw)),
+        (ANNOTATION_HOLD_CONTAINER, hook.container.clone()),
+    ];
+    Hook {
+        kind: hook.kind.clone(),
+        name: hook.name.clone(),
+        namespace: hook.namespace.clone(),
+        annotations: annotations
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+            .collect(),
+    }
+}
+
+/// A gate of the protection as the engine checks it: its kind in the user's own words.
+pub(crate) fn wanted_gate(gate: &Gate) -> WantedGate {
+    let mut words = json!(gate);
+    if let Some(fields) = words.as_object_mut() {
+        fields.retain(|field, _| !matches!(field.as_str(), "name" | "of" | "secondsMax"));
+    }
+    let group = gate.of.api_version.as_ref().map(|version| {
+        let group = version.split_once('/').map_or("", |(group, _)| group);
+        group.to_owned()
+    });
+    WantedGate {
+        name: gate.name.clone(),
+        group,
+        kind: gate.of.kind.clone(),
+        namespace: gate.of.namespace.clone(),
+        of: gate.of.name.clone(),
+        seconds_max: gate.seconds_max,
+        check: words,
+    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use refloat_core::driver::{
 use refloat_core::world::{Changed, World};
 use serde_json::Value;
 
+use crate::running::Running;
 use crate::session::HeldSessions;
 use crate::watch::Watches;
 use crate::{exec, read, write};
@@ -27,6 +28,7 @@ pub struct Cluster {
     pub(crate) client: Client,
     pub(crate) sessions: Arc<HeldSessions>,
     pub(crate) watches: Arc<Watches>,
+    pub(crate) running: Arc<Running>,
     pub(crate) connected: Instant,
     pub(crate) server: String,
     pub(crate) uid: String,
@@ -114,7 +116,10 @@ impl Cluster {
         let answer = match query {
             Query::Object(object) => self.object(object).await.map(Answer::Object),
             Query::List(request) => self.list(request).await.map(Answer::List),
-            Query::Exec(request) => self.exec(request).await.map(Answer::Exec),
+            Query::Exec(request) => {
+                let answer = self.running.exec(&self.client, request).await;
+                answer.map(Answer::Exec)
+            }
             Query::Log(request) => read::log(&self.client, request).await.map(Answer::Log),
         };
         answer.unwrap_or_else(Answer::Refused)

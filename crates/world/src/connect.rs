@@ -89,6 +89,7 @@ impl Cluster {
         Ok(Self {
             sessions: Arc::new(HeldSessions::new(client.clone())),
             watches: Arc::new(Watches::new()),
+            running: Arc::default(),
             connected: std::time::Instant::now(),
             client,
             server: server.to_owned(),

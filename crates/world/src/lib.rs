@@ -17,6 +17,7 @@ mod probe;
 mod problem;
 mod read;
 mod rehearse;
+mod running;
 mod session;
 mod transport;
 mod watch;

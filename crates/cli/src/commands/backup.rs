@@ -5,13 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use refloat_api::{Mode as ApiMode, ProtectionSpec};
-use refloat_core::backup::{self, BackupGoal, EngineOverride, Holds, Hook, Mode, PointContent};
+use refloat_core::backup::{self, BackupGoal, EngineOverride, Holds, Mode, PointContent};
 use refloat_core::drive::{Drive, Engine};
 use refloat_core::inventory::scope;
-use refloat_core::names::{
-    ANNOTATION_FREEZE, ANNOTATION_HOLD, ANNOTATION_HOLD_CONTAINER, ANNOTATION_THAW, ProtectionName,
-    RunId,
-};
+use refloat_core::names::{ProtectionName, RunId};
 use refloat_core::run::{End, Progress, Record, RunKind, RunPlan, Workers};
 use refloat_drivers::CATALOGUE;
 use refloat_vault::format::{Heartbeat, PointId};
@@ -24,7 +21,7 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::printer::{Printer, bytes, duration, moment};
 use crate::progress::Narrator;
-use crate::protection::read_protection;
+use crate::protection::{read_protection, wanted_gate, wanted_hook};
 use crate::seat::{
     Access, Seat, check_permissions, clean_up_dead_run, connect, new_run_id, open_vault,
     vault_failure, writer_name,
@@ -212,7 +209,8 @@ fn goal(
             refloat_api::Holds::WhenNeeded => Holds::WhenNeeded,
             refloat_api::Holds::Never => Holds::Never,
         },
-        hooks: spec.capture.hooks.iter().map(hook).collect(),
+        hooks: spec.capture.hooks.iter().map(wanted_hook).collect(),
+        gates: spec.gates.iter().map(wanted_gate).collect(),
         excluded_volumes: spec.exclude.volumes.iter().cloned().collect(),
         snapshot_class: spec.snapshot.class.clone(),
         cut_seconds_max: spec.snapshot.cut_seconds_max,
@@ -225,26 +223,6 @@ fn goal(
         required: Vec::new(),
         owned: Vec::new(),
     })
-}
-
-/// A hook of the protection as the annotations that a workload may carry itself.
-fn hook(hook: &refloat_api::Hook) -> Hook {
-    let words = |words: &Option<Vec<String>>| words.as_ref().map(|words| json!(words).to_string());
-    let annotations = [
-        (ANNOTATION_HOLD, words(&hook.hold)),
-        (ANNOTATION_FREEZE, words(&hook.freeze)),
-        (ANNOTATION_THAW, words(&hook.thaw)),
-        (ANNOTATION_HOLD_CONTAINER, hook.container.clone()),
-    ];
-    Hook {
-        kind: hook.kind.clone(),
-        name: hook.name.clone(),
-        namespace: hook.namespace.clone(),
-        annotations: annotations
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-            .collect(),
-    }
 }
 
 /// Earlier backups of this protection and site whose engine died are given up and cleaned up first.

@@ -17,7 +17,7 @@ use crate::printer::{Printer, moment};
 use crate::progress::Narrator;
 use crate::recovery::{
     Achieved, GoOn, Options, Paused, Said, go_on, pick, prepare, refuse_while_rolled_back, run_of,
-    target_namespaces, variant,
+    skip_gates, target_namespaces, variant,
 };
 use crate::seat::{
     Access, Seat, check_permissions, connect, open_vault, refuse_if_alive, refuse_if_begun,
@@ -76,7 +76,7 @@ pub(super) async fn run(
         if progress.paused().is_none() {
             refuse_if_alive(&access, &run, &journal).await?;
         }
-        resume(far, journal, options.mover_image(), printer).await?
+        resume(far, journal, options, printer).await?
     } else if arguments.goes_on {
         return Err(nothing_to_continue(&access, &point).await?);
     } else {
@@ -195,7 +195,7 @@ fn ask(printer: Printer) -> Result<(), Failure> {
 async fn resume(
     far: GoOn,
     mut journal: RunJournal,
-    mover_image: &str,
+    options: &Options,
     printer: Printer,
 ) -> Result<(RunPlan, RunJournal, Vec<String>), Failure> {
     let mut plan = journal
@@ -211,6 +211,7 @@ async fn resume(
         before.last().map_or_else(String::new, moment),
         journal.last_writer().unwrap_or("nobody")
     ));
+    let mover_image = options.mover_image();
     if plan.mover_image != mover_image {
         printer.note(&format!(
             "movers that are still to start use the image {mover_image}"
@@ -226,11 +227,16 @@ async fn resume(
         GoOn::To(phase) if phase != before.until() => records.push(Record::Until { at, phase }),
         GoOn::To(_) | GoOn::AsWanted | GoOn::Paused(_) => {}
     }
+    let (skipped, warnings) = skip_gates(&plan, &before, options.skip_gates())?;
+    records.extend(skipped);
     journal
         .append_records(&records)
         .await
         .map_err(|error| vault_failure(&error))?;
-    Ok((plan, journal, Vec::new()))
+    for warning in &warnings {
+        printer.note(&format!("warning: {warning}"));
+    }
+    Ok((plan, journal, warnings))
 }
 
 /// Drives it to its end, or to the phase after which it pauses.

@@ -1,6 +1,7 @@
 //! What `plan`, `recover` and `verify` share: picking a point, looking at the target, judging the evidence, planning.
 
 mod evidence;
+mod gates;
 mod going_on;
 mod mappings;
 mod preflight;
@@ -22,6 +23,7 @@ use refloat_vault::store::{RunJournal, SealedPoint};
 use refloat_world::{Cluster, InventoryScope};
 use sha2::{Digest, Sha256};
 
+pub(crate) use gates::skip_gates;
 pub(crate) use going_on::{GoOn, Said, go_on};
 pub(crate) use preflight::Preflighted;
 pub(crate) use report::{Achieved, Paused};
@@ -66,6 +68,9 @@ pub(crate) struct Options {
     /// Everything up to this phase (guard, namespaces, crds, operators, storage, databases, queues, applications, traffic), then pause
     #[arg(long, value_name = "PHASE", value_parser = selecting::phase)]
     until: Option<Phase>,
+    /// Do not wait for this gate of a user's own; once for each. Recorded
+    #[arg(long, value_name = "GATE")]
+    skip_gate: Vec<String>,
     /// Container image of Refloat, for the pods that move data
     #[arg(long, env = "REFLOAT_MOVER_IMAGE", value_name = "IMAGE")]
     mover_image: String,
@@ -90,6 +95,11 @@ impl Options {
     /// After which phase it is to pause.
     pub(crate) fn until(&self) -> Option<Phase> {
         self.until
+    }
+
+    /// Gates that are not waited for.
+    pub(crate) fn skip_gates(&self) -> &[String] {
+        &self.skip_gate
     }
 }
 
@@ -344,6 +354,7 @@ pub(crate) async fn attempt(
         mover_image: options.mover_image.clone(),
         cluster_uid: cluster.cluster_uid().to_owned(),
         selection,
+        skip_gates: options.skip_gate.iter().cloned().collect(),
     };
     let point_id = document.id.to_string();
     let content = &document.content;

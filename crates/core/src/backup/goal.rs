@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::gates::WantedGate;
 use super::point::{Mode, Required};
 use crate::inventory::{Thing, ThingId};
 use crate::names::{
@@ -31,6 +32,8 @@ pub struct BackupGoal {
     pub holds: Holds,
     /// Commands of the user's own by which workloads are held.
     pub hooks: Vec<Hook>,
+    /// Gates of the user's own.
+    pub gates: Vec<WantedGate>,
     /// Volumes that are left out on purpose, as `namespace/name`.
     pub excluded_volumes: BTreeSet<String>,
     /// VolumeSnapshotClass to use; `None` for the default one of the volume's driver.

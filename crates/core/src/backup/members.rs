@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::gates;
 use super::goal::{BackupGoal, Hook};
 use super::point::{Finding, Member, Mode, Part, PointContent};
 use crate::driver::{Claim, Driver, Problem, Role};
 use crate::inventory::{Inventory, Thing, ThingId};
+use crate::readiness::user::UserGate;
 
 /// Every claim on the things of these namespaces: engines first, then volumes that a claim needs or nobody claims.
 pub fn claims(
@@ -39,6 +41,7 @@ pub(super) struct Members {
     pub(super) engines: Vec<Claim>,
     pub(super) volumes: Vec<Claim>,
     findings: Vec<Finding>,
+    gates: Vec<UserGate>,
 }
 
 pub(super) fn part_id(claim: &ThingId) -> String {
@@ -60,6 +63,7 @@ impl Members {
             engines: Vec::new(),
             volumes: Vec::new(),
             findings: Vec::new(),
+            gates: Vec::new(),
         };
         for mut claim in claims(inventory, &goal.namespaces, &goal.hooks, drivers) {
             if claim.role == Role::Volume {
@@ -87,6 +91,7 @@ impl Members {
         }
         members.check_claimed(inventory, goal, problems);
         check_hooks(&members.engines, goal, problems);
+        members.gates = gates::check(inventory, goal, &mut members.findings, problems);
         members
     }
 
@@ -202,6 +207,7 @@ impl Members {
             required: goal.required.clone(),
             owned: goal.owned.clone(),
             findings: self.findings.clone(),
+            gates: self.gates.clone(),
         }
     }
 }

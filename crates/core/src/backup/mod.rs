@@ -2,6 +2,7 @@
 //!
 //! Pure: the steps are performed by `drive`. Knows facts about drivers (claims), never their names.
 
+mod gates;
 mod goal;
 mod members;
 mod objects;
@@ -13,6 +14,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
+pub use gates::WantedGate;
 pub use goal::{BackupGoal, EngineOverride, Holds, Hook};
 pub use members::claims;
 pub use objects::{ObjectFile, ObjectsError, pack, unpack};

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::inventory::ThingId;
 use crate::names::{ProtectionName, RunId, SiteName};
+use crate::readiness::user::UserGate;
 
 /// How consistent a member's copy is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -194,6 +195,9 @@ pub struct PointContent {
     pub owned: Vec<ThingId>,
     /// What the user should know.
     pub findings: Vec<Finding>,
+    /// The protection's own gates, each of one object. Those that objects say by annotation are read from the objects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<UserGate>,
 }
 
 impl PointContent {

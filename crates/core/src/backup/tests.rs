@@ -1,5 +1,7 @@
 //! Claims, members and steps of small backups.
 
+mod gates;
+
 use serde_json::json;
 
 use super::{ObjectFile, ObjectsError, pack, unpack};

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use crate::driver::{Query, Seen, Verdict, Why};
 use crate::planted::{self, Bug};
-use crate::run::Step;
+use crate::run::{Step, Work};
 use crate::world::Changed;
 
 /// Steps that one turn looks at: as many as make a batch that is worth its journal entry.
 const STEPS_PER_TURN_MAX: usize = 512;
 /// What no watch tells of (commands, logs) is asked again after this time.
 const POLL: Duration = Duration::from_millis(300);
+/// A gate of a user's own runs a command or asks a service: no more often than this.
+const POLL_GATE: Duration = Duration::from_secs(1);
 /// What is watched is asked again all the same, ever more rarely the longer it has waited: a decision may depend on the time, and a
 /// watch may miss something.
 const FALLBACK_MIN: Duration = Duration::from_millis(250);
@@ -44,6 +46,8 @@ struct Round {
     since: Duration,
     /// When it was looked at last.
     looked: Duration,
+    /// It is not looked at again before this much time, whatever changes.
+    least: Duration,
     /// The failure that it shows, and since when without a break.
     failing: Option<(String, Duration)>,
 }
@@ -141,7 +145,7 @@ impl Rounds {
         }
         for round in self.steps.values_mut() {
             if round.asked.iter().any(|query| changed.concerns(query)) {
-                round.again = round.again.min(round.looked + LOOK_AGAIN);
+                round.again = round.again.min(round.looked + round.least.max(LOOK_AGAIN));
             }
         }
     }
@@ -160,19 +164,23 @@ impl Rounds {
     }
 
     /// It waits; this is what it asked for.
-    pub(super) fn waits(&mut self, step: &str, asked: Vec<Query>, now: Duration) {
-        let after = if asked.iter().all(is_watchable) && planted::is(Bug::TrustsWatches) {
+    pub(super) fn waits(&mut self, step: &Step, asked: Vec<Query>, now: Duration) {
+        let poll = poll(step);
+        let step = step.id.as_str();
+        let watched = asked.iter().all(is_watchable);
+        let after = if watched && planted::is(Bug::TrustsWatches) {
             Duration::from_secs(1_000_000)
-        } else if asked.iter().all(is_watchable) {
+        } else if watched {
             (self.waited(step, now) / 4).clamp(FALLBACK_MIN, FALLBACK_MAX)
         } else {
-            POLL
+            poll
         };
         // One that is over stays so, whatever its last effects brought.
         let Some(round) = self.steps.get_mut(step) else {
             return;
         };
         round.again = on_raster(now + after);
+        round.least = if watched { Duration::ZERO } else { poll };
         if round.asked != asked {
             round.asked = asked;
             self.interest = None;
@@ -257,6 +265,24 @@ fn opens_gates(query: &Query) -> bool {
     match query {
         Query::List(request) => request.resource.kind != "Event",
         Query::Object(_) | Query::Exec(_) | Query::Log(_) => true,
+    }
+}
+
+/// How often a step asks what no watch tells of.
+fn poll(step: &Step) -> Duration {
+    match step.work {
+        Work::Gate(_) => POLL_GATE,
+        Work::Driver { .. }
+        | Work::Capture(_)
+        | Work::Release { .. }
+        | Work::SystemNamespace
+        | Work::VaultAccess
+        | Work::VaultAccessEnd
+        | Work::Fill(_)
+        | Work::Write(_)
+        | Work::Remove(_)
+        | Work::StoreObjects
+        | Work::Seal { .. } => POLL,
     }
 }
 

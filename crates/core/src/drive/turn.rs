@@ -49,7 +49,7 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
                 }
                 Decision::Verdict(Verdict::Wait(why)) => {
                     self.observer.event(&Event::Waiting(step, &why));
-                    going.rounds.waits(&id, asked, self.world.elapsed());
+                    going.rounds.waits(step, asked, self.world.elapsed());
                 }
                 Decision::Verdict(Verdict::Done(outcome)) => {
                     self.observer.event(&Event::Done(step, &outcome));

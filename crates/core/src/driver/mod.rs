@@ -14,7 +14,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use effect::{Effect, Effected, FieldOwner, Patch, Precondition, Propagation, Repeat};
-pub use query::{Answer, ExecAnswer, ExecRequest, ListRequest, LogRequest, ObjectRef, Query, Seen};
+pub use query::{
+    Answer, COMMAND_RUNNING, ExecAnswer, ExecRequest, ListRequest, LogRequest, ObjectRef, Query,
+    Seen,
+};
 
 use crate::inventory::{Inventory, Thing, ThingId};
 use crate::names::RunId;

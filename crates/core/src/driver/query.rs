@@ -88,6 +88,9 @@ pub struct LogRequest {
     pub lines_max: u32,
 }
 
+/// Code of the refusal of a command that still runs: its answer comes with a later look.
+pub const COMMAND_RUNNING: &str = "command-running";
+
 /// Something to read. Reading changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Query {

@@ -7,6 +7,7 @@ mod clean;
 mod conflicts;
 mod context;
 mod cycles;
+mod gates;
 mod links;
 mod mapping;
 mod operators;
@@ -23,8 +24,8 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::backup::PointContent;
 use crate::driver::Problem;
@@ -104,6 +105,8 @@ pub struct Goal {
     pub cluster_uid: String,
     /// What of the point is wanted.
     pub selection: Selection,
+    /// Gates of the user's own, by name, that are not waited for.
+    pub skip_gates: BTreeSet<String>,
 }
 
 /// A planned recovery.
@@ -171,6 +174,14 @@ pub fn attempt(
     if selected.chosen.is_some() {
         left_out.clear();
     }
+    gates::add(
+        &context,
+        point,
+        goal,
+        &mut steps,
+        &mut problems,
+        &mut warnings,
+    );
     broken.retain(|one| steps.contains_key(&one.step));
     warnings.extend(cycles::warnings(&broken));
     warnings.extend(selected.warnings);

@@ -83,6 +83,7 @@ fn target(step: &Step) -> Option<ObjectRef> {
         | Work::VaultAccessEnd
         | Work::Fill(_)
         | Work::StoreObjects
+        | Work::Gate(_)
         | Work::Remove(_)
         | Work::Seal { .. } => None,
     }

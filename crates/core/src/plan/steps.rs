@@ -150,7 +150,7 @@ fn cleanup(step: Step) -> Step {
 }
 
 /// The resource as the target serves it: versions may differ between sites.
-fn resource(context: &Context<'_>, thing: &Thing) -> Resource {
+pub(super) fn resource(context: &Context<'_>, thing: &Thing) -> Resource {
     context
         .target
         .serves(&thing.resource.group, &thing.resource.kind)

@@ -6,6 +6,7 @@ mod authors;
 mod cycles;
 mod facts;
 pub(super) mod fixture;
+mod gates;
 mod golden;
 mod ground;
 mod mapping;

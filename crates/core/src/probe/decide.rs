@@ -69,6 +69,7 @@ fn try_decide(task: &ProbeTask<'_>, seen: &Seen, now: Timestamp) -> Result<Verdi
         match exec::ask(task, service, pod, seen) {
             Asked::Unread(queries) => return Ok(Verdict::Look(queries)),
             Asked::Answered(answer) => return Ok(by_exec(task, &target, answer, now)),
+            Asked::Running(problem) => return Err(problem),
             Asked::NoClient => {}
         }
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::answer::{Cause, ProbeAnswer};
 use super::target::{list, pod_port, text};
 use super::{Ask, ProbeTask, Sql, clients};
-use crate::driver::{ExecAnswer, ExecRequest, Query, Seen};
+use crate::driver::{COMMAND_RUNNING, ExecAnswer, ExecRequest, Problem, Query, Seen};
 
 /// Containers of one pod that are tried for a client.
 const CONTAINERS_MAX: usize = 3;
@@ -17,6 +17,8 @@ const START_SECONDS: u32 = 5;
 pub(super) enum Asked {
     /// This must be read first.
     Unread(Vec<Query>),
+    /// The client still runs.
+    Running(Problem),
     /// It was asked, and answered.
     Answered(ProbeAnswer),
     /// No container has the client.
@@ -53,9 +55,11 @@ pub(super) fn ask(task: &ProbeTask<'_>, service: &Value, pod: &Value, seen: &See
     }
     let mut first = None;
     for request in &requests {
-        // A container without a shell refuses the command; one that stops just now does so too.
-        let Ok(said) = seen.exec(request) else {
-            continue;
+        let said = match seen.exec(request) {
+            Ok(said) => said,
+            Err(problem) if problem.code == COMMAND_RUNNING => return Asked::Running(problem),
+            // A container without a shell refuses the command; one that stops just now does so too.
+            Err(_) => continue,
         };
         match read(&task.probe.ask, said) {
             Some(yes @ ProbeAnswer::Yes { .. }) => return Asked::Answered(yes),

@@ -20,6 +20,7 @@ mod storage;
 mod tests;
 mod told;
 mod traffic;
+pub mod user;
 mod webhooks;
 mod words;
 mod workloads;

@@ -9,6 +9,7 @@ use super::{Progress, RunPlan, Step, StepState, Work};
 use crate::driver::{Driver, Outcome, Problem, Query, Seen, Task, Verdict, Why};
 use crate::planted::{self, Bug};
 use crate::readiness::Clock;
+use crate::readiness::user::GateTask;
 use crate::{backup, capture, recovery};
 
 /// The drivers that a run may use, by id.
@@ -115,6 +116,7 @@ pub fn first_queries(
         Work::Fill(filling) => filling.look(plan, step, &prior(step, progress)),
         Work::Write(writing) => writing.look(),
         Work::Remove(removing) => removing.look(),
+        Work::Gate(gating) => gating.look(&gate_task(plan, step, progress, None)),
         Work::VaultAccess | Work::VaultAccessEnd => backup::vault_access_look(plan),
         Work::Capture(_) | Work::Release { .. } | Work::StoreObjects | Work::Seal { .. } => {
             Vec::new()
@@ -172,6 +174,11 @@ pub fn advance(
             let waited = moment.waited;
             removing.decide(seen, Clock { now, waited })
         }
+        Work::Gate(gating) => {
+            let waited = moment.waited;
+            let task = gate_task(plan, step, progress, effected);
+            gating.decide(&task, seen, Clock { now, waited })
+        }
         Work::StoreObjects => backup::store_objects_decide(effected),
         Work::Seal { draft } => backup::seal_decide(draft, progress, effected, now),
     };
@@ -193,6 +200,22 @@ pub fn advance(
     }
 }
 
+/// Who asks a user's gate.
+fn gate_task<'a>(
+    plan: &'a RunPlan,
+    step: &'a Step,
+    progress: &Progress,
+    ran: Option<&'a Outcome>,
+) -> GateTask<'a> {
+    GateTask {
+        run: &plan.run,
+        step: &step.id,
+        attempt: progress.resumed(),
+        image: &plan.mover_image,
+        ran,
+    }
+}
+
 /// When a running step was last acted on or resumed.
 fn since(step: &Step, progress: &Progress) -> Option<Timestamp> {
     match progress.state(&step.id)? {
@@ -210,6 +233,10 @@ fn overdue(step: &Step, why: &Why, waited: Duration) -> Option<Problem> {
     } else {
         &format!("it takes this: {}", why.takes)
     };
+    let skip = match &step.work {
+        Work::Gate(gating) => format!("; {}", gating.skip_hint()),
+        _ => String::new(),
+    };
     (waited > step.limit()).then(|| {
         Problem::stuck(
             &format!("{}-timeout", why.code),
@@ -220,7 +247,7 @@ fn overdue(step: &Step, why: &Why, waited: Duration) -> Option<Problem> {
                 step.limit_seconds,
                 why.message
             ),
-            format!("{takes}; then run the same command again: it goes on where it was"),
+            format!("{takes}; then run the same command again: it goes on where it was{skip}"),
         )
     })
 }

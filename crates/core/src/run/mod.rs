@@ -30,6 +30,7 @@ pub use until::{PAUSE_STEP, RECOVERY_PHASES, again, describe, drawn_in, left, pa
 use crate::capture::Capturing;
 use crate::driver::{Claim, Op};
 use crate::names::{ProtectionName, RunId, SiteName};
+use crate::readiness::user::Gating;
 use crate::recovery::{Filling, Removing, Writing};
 
 /// What a run is for.
@@ -202,6 +203,8 @@ pub enum Work {
     Write(Writing),
     /// Takes one object away that a recovery created.
     Remove(Removing),
+    /// Waits until a user's own gate is open.
+    Gate(Gating),
     /// Reads the protection's objects and stores them.
     StoreObjects,
     /// Signs the point.

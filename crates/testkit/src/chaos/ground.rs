@@ -148,6 +148,7 @@ fn backup_goal(application: &Application, inventory: &Inventory, run: &str) -> B
         overrides: Vec::new(),
         holds: Holds::WhenNeeded,
         hooks: Vec::new(),
+        gates: Vec::new(),
         excluded_volumes: BTreeSet::new(),
         snapshot_class: None,
         cut_seconds_max: 60,
@@ -181,6 +182,7 @@ fn restore_goal(existing: Existing) -> Goal {
         mover_image: "refloat.local/refloat:dev".to_owned(),
         cluster_uid: "cluster-b".to_owned(),
         selection: Selection::default(),
+        skip_gates: std::collections::BTreeSet::new(),
     }
 }
 

@@ -11,6 +11,11 @@ use super::Store;
 use super::controllers::{DATA, volume_of};
 use super::server::resource;
 
+/// A command that says yes once its pod has run for [`WARM_SECONDS`].
+pub const WARM: &str = "/bin/warm";
+/// How long a pod takes to be warm.
+pub const WARM_SECONDS: i64 = 5;
+
 const DATA_DIRECTORY: &str = "/var/lib/postgresql/data/pgdata";
 
 /// A database server in a pod.
@@ -80,6 +85,13 @@ pub(super) fn answer(
         .at("/metadata/creationTimestamp")
         .and_then(|at| at.as_str()?.parse().ok());
     let is_up = created.is_some_and(|created| now.duration_since(created) >= database.starts);
+    if request
+        .command
+        .first()
+        .is_some_and(|program| program == WARM)
+    {
+        return Ok(warm(created, now));
+    }
     let failure = database.failure.clone().or((!is_up).then_some(starting));
     if let Some((code, stderr)) = failure {
         return Ok(ExecAnswer {
@@ -123,6 +135,16 @@ pub(super) fn answer(
         stdout,
         stderr: String::new(),
     })
+}
+
+fn warm(created: Option<Timestamp>, now: Timestamp) -> ExecAnswer {
+    let warm = SignedDuration::from_secs(WARM_SECONDS);
+    let is_warm = created.is_some_and(|created| now.duration_since(created) >= warm);
+    ExecAnswer {
+        code: Some(i32::from(!is_warm)),
+        stdout: if is_warm { "warm\n" } else { "cold\n" }.to_owned(),
+        stderr: String::new(),
+    }
 }
 
 /// The fields of all three statements of the driver in one object.

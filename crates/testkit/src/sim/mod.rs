@@ -33,7 +33,7 @@ use refloat_core::inventory::Inventory;
 use refloat_core::world::{Changed, World};
 use serde_json::{Value, json};
 
-pub use exec::Database;
+pub use exec::{Database, WARM, WARM_SECONDS};
 pub use journal::{Quiet, SimJournal};
 pub use server::resource;
 use sessions::Held;

@@ -30,3 +30,4 @@ mod selections;
 mod shop;
 mod site;
 mod standbys;
+mod user_gates;

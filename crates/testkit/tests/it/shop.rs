@@ -99,6 +99,7 @@ pub(crate) fn goal(run: &str) -> BackupGoal {
         overrides: Vec::new(),
         holds: Holds::WhenNeeded,
         hooks: Vec::new(),
+        gates: Vec::new(),
         excluded_volumes: BTreeSet::new(),
         snapshot_class: None,
         cut_seconds_max: 60,

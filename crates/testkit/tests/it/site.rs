@@ -255,5 +255,6 @@ pub(crate) fn goal(run: &str) -> Goal {
         mover_image: "refloat.local/refloat:dev".to_owned(),
         cluster_uid: "cluster-b".to_owned(),
         selection: Selection::default(),
+        skip_gates: std::collections::BTreeSet::new(),
     }
 }

@@ -126,6 +126,7 @@ pub(crate) fn content(run: &str) -> PointContent {
             thing: "PersistentVolumeClaim shop/cache".to_owned(),
             message: "left out by the protection".to_owned(),
         }],
+        gates: Vec::new(),
     }
 }
 

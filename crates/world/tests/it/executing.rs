@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use refloat_core::driver::{Class, ExecRequest, Problem};
+use refloat_core::driver::{COMMAND_RUNNING, Class, ExecRequest, Problem, Query};
+use refloat_core::world::World as _;
 use serde_json::{Value, json};
 
 use crate::fake::{Command, End, Say, Server, status};
@@ -283,4 +284,43 @@ async fn a_command_without_a_pod_or_a_program_is_not_sent() {
         );
     }
     assert!(server.calls().is_empty());
+}
+
+/// One that hangs must not keep what was asked beside it from being answered.
+#[tokio::test]
+async fn a_look_does_not_wait_for_a_command_that_takes_long() {
+    let server = running(Command {
+        stdout: b"so far".to_vec(),
+        end: End::Never,
+        ..Command::default()
+    })
+    .await;
+    let cluster = server.cluster().await;
+    let request = ExecRequest {
+        limit_seconds: 3,
+        ..request()
+    };
+    let query = Query::Exec(request.clone());
+    let since = Instant::now();
+    let seen = cluster.see(std::slice::from_ref(&query)).await;
+    assert!(
+        since.elapsed() < Duration::from_millis(2500),
+        "{:?}",
+        since.elapsed()
+    );
+    let problem = seen.exec(&request).unwrap_err();
+    assert_eq!(
+        (problem.code.as_str(), problem.class),
+        (COMMAND_RUNNING, Class::Wait)
+    );
+    let answer = loop {
+        let seen = cluster.see(std::slice::from_ref(&query)).await;
+        if let Ok(answer) = seen.exec(&request) {
+            break answer.clone();
+        }
+        assert!(since.elapsed() < Duration::from_secs(10), "no answer");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert_eq!((answer.code, answer.stdout.as_str()), (None, "so far"));
+    assert_eq!(server.calls().len(), 1, "it is asked once");
 }

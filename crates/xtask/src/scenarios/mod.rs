@@ -8,6 +8,7 @@ mod cuts;
 mod disasters;
 mod duel;
 mod fidelity;
+mod gates;
 mod holds;
 mod killed;
 mod mappings;
@@ -86,6 +87,7 @@ const SCENARIOS: &[Scenario] = &[
         target::without_image,
     ),
     ("recover: a target without space", target::without_space),
+    ("gates: a user's own, and one that stays closed", gates::run),
     ("capture: the engine killed at any moment", holds::engine),
     ("testbed: a site is cut off and joined again", holds::site),
     ("capture: links cut silently", holds::links),

@@ -64,20 +64,20 @@ fn a_step_is_looked_at_when_what_it_asked_for_changes_and_no_other_is() {
     for one in &steps {
         rounds.anew(&one.id, at(0));
     }
-    rounds.waits("a", vec![Query::Object(pod("db-0"))], at(0));
-    rounds.waits("b", vec![Query::Object(pod("web-0"))], at(0));
-    rounds.waits("c", vec![list()], at(0));
+    rounds.waits(&step("a"), vec![Query::Object(pod("db-0"))], at(0));
+    rounds.waits(&step("b"), vec![Query::Object(pod("web-0"))], at(0));
+    rounds.waits(&step("c"), vec![list()], at(0));
     assert_eq!(due(&mut rounds, &steps, 10), Vec::<String>::new());
     for one in &steps {
         let asked = rounds.steps[&one.id].asked.clone();
-        rounds.waits(&one.id, asked, at(60_000));
+        rounds.waits(one, asked, at(60_000));
     }
     let mut changed = Changed::default();
     changed.saw(pod("db-0"), Labels::unknown());
     rounds.heard(&changed);
     assert_eq!(due(&mut rounds, &steps, 60_010), ["a", "c"]);
     for one in ["a", "c"] {
-        rounds.waits(one, vec![list()], at(60_010));
+        rounds.waits(&step(one), vec![list()], at(60_010));
     }
     assert_eq!(
         due(&mut rounds, &steps, 60_020),
@@ -90,7 +90,7 @@ fn a_step_is_looked_at_when_what_it_asked_for_changes_and_no_other_is() {
     };
     rounds.heard(&gap);
     assert_eq!(due(&mut rounds, &steps, 60_020), ["b"], "not so soon again");
-    rounds.waits("b", vec![list()], at(60_020));
+    rounds.waits(&step("b"), vec![list()], at(60_020));
     assert_eq!(due(&mut rounds, &steps, 60_110), ["a", "c"]);
 }
 
@@ -142,7 +142,7 @@ fn events_are_read_and_wake_nobody() {
         namespace: Some("shop".to_owned()),
         labels: BTreeMap::new(),
     });
-    rounds.waits("a", vec![events, list()], at(0));
+    rounds.waits(&step("a"), vec![events, list()], at(0));
     assert_eq!(rounds.interest(), [list()]);
 }
 
@@ -153,7 +153,7 @@ fn without_any_news_it_is_looked_at_ever_more_rarely_but_always_again() {
     assert_eq!(due(&mut rounds, &steps, 0), ["a"]);
     let (mut now, mut looks) = (0, Vec::new());
     while now < 60_000 {
-        rounds.waits("a", vec![list()], at(now));
+        rounds.waits(&step("a"), vec![list()], at(now));
         let before = now;
         while due(&mut rounds, &steps, now).is_empty() {
             let pause = rounds.pause(at(now));
@@ -172,7 +172,7 @@ fn what_no_watch_tells_of_is_asked_again_soon() {
     let steps = [step("a")];
     let mut rounds = Rounds::new(at(0));
     assert_eq!(due(&mut rounds, &steps, 0), ["a"]);
-    rounds.waits("a", vec![list(), command()], at(60_000));
+    rounds.waits(&step("a"), vec![list(), command()], at(60_000));
     assert_eq!(rounds.interest(), [list()], "no watch on a command");
     assert_eq!(due(&mut rounds, &steps, 60_299), Vec::<String>::new());
     assert_eq!(due(&mut rounds, &steps, 60_300), ["a"]);
@@ -207,7 +207,7 @@ fn a_turn_takes_those_that_have_waited_longest() {
     let first = due(&mut rounds, &steps, 0);
     assert_eq!(first.len(), STEPS_PER_TURN_MAX);
     for id in &first {
-        rounds.waits(id, vec![command()], at(100));
+        rounds.waits(&step(id), vec![command()], at(100));
     }
     let second = due(&mut rounds, &steps, 5_000);
     let left = |id: &String| !first.contains(id);
@@ -223,17 +223,17 @@ fn what_is_over_is_not_waited_for() {
     let steps = [step("a"), step("b")];
     let mut rounds = Rounds::new(at(0));
     assert_eq!(due(&mut rounds, &steps, 0), ["a", "b"]);
-    rounds.waits("b", vec![command()], at(0));
+    rounds.waits(&step("b"), vec![command()], at(0));
     rounds.over("a");
     rounds.in_vain("a", at(0));
     rounds.acted("a", Seen::default(), at(0));
-    rounds.waits("a", vec![list()], at(0));
+    rounds.waits(&step("a"), vec![list()], at(0));
     assert_eq!(
         rounds.pause(at(10_000)),
         Duration::from_millis(1),
         "b is due"
     );
-    rounds.waits("b", vec![command()], at(10_000));
+    rounds.waits(&step("b"), vec![command()], at(10_000));
     assert_eq!(rounds.pause(at(10_000)), POLL);
     assert_eq!(rounds.interest(), Vec::<Query>::new());
 }
@@ -284,4 +284,27 @@ fn a_limit_runs_from_the_resume_and_anew_from_each_thing_that_is_done() {
     rounds.anew("a", at(95_000));
     assert_eq!(rounds.waited("a", at(96_000)), Duration::from_secs(1));
     assert_eq!(rounds.waited("a", at(94_000)), Duration::ZERO);
+}
+
+/// A command of a user's costs more than one look, and its pods may change every moment.
+#[test]
+fn a_gate_that_runs_a_command_is_asked_once_a_second() {
+    let mut gate = step("a");
+    gate.work = Work::Gate(crate::readiness::user::Gating {
+        name: "a".to_owned(),
+        of: pod("web-0"),
+        check: crate::readiness::user::Check::Skipped,
+    });
+    let steps = [gate];
+    let mut rounds = Rounds::new(at(0));
+    assert_eq!(due(&mut rounds, &steps, 0), ["a"]);
+    rounds.waits(&steps[0], vec![list(), command()], at(10));
+    let mut changed = Changed::default();
+    changed.saw(pod("web-0"), Labels::unknown());
+    rounds.heard(&changed);
+    assert_eq!(due(&mut rounds, &steps, 999), Vec::<String>::new());
+    assert_eq!(due(&mut rounds, &steps, 1050), ["a"]);
+    rounds.waits(&steps[0], vec![list()], at(1100));
+    rounds.heard(&changed);
+    assert_eq!(due(&mut rounds, &steps, 1400), ["a"], "a watch is heard");
 }

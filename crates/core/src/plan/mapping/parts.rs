@@ -30,6 +30,10 @@ pub(super) fn point(point: &PointContent, maps: &Maps, tally: &mut Tally) -> Poi
     for id in &mut point.owned {
         map_id(id, maps);
     }
+    for gate in &mut point.gates {
+        map_id(&mut gate.of, maps);
+        map_check(&mut gate.check, maps);
+    }
     point
 }
 
@@ -44,6 +48,30 @@ pub(super) fn map_id(id: &mut ThingId, maps: &Maps) {
     }
     if id.is("", "Namespace") {
         rename(&mut id.name, maps);
+    }
+}
+
+/// What a gate asks: a Service with its namespace (`web.shop`, `web.shop.svc`), and where a probe asks from.
+fn map_check(check: &mut Value, maps: &Maps) {
+    let kinds = check.as_object_mut().into_iter().flatten();
+    for words in kinds.filter_map(|(_, words)| words.as_object_mut()) {
+        for (key, word) in words.iter_mut() {
+            let Some(text) = word.as_str() else {
+                continue;
+            };
+            let new = match key.as_str() {
+                "from" => maps.mappings.namespace(text).to_owned(),
+                "service" | "host" => {
+                    let mut labels: Vec<&str> = text.split('.').collect();
+                    if let Some(namespace) = labels.get_mut(1) {
+                        *namespace = maps.mappings.namespace(namespace);
+                    }
+                    labels.join(".")
+                }
+                _ => continue,
+            };
+            *word = Value::from(new);
+        }
     }
 }
 

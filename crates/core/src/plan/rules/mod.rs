@@ -7,6 +7,7 @@ mod custom_reference;
 mod database_before_client;
 mod databases_before_unknown_client;
 mod flux_depends_on;
+mod gate_before_dependents;
 mod guard_before_all;
 mod helm_hook;
 mod namespace_before_contents;
@@ -23,6 +24,8 @@ mod volume_before_pod;
 mod wait_before_start;
 mod waves;
 mod webhook_after_backend;
+
+pub(super) use gate_before_dependents::{Placed, hold};
 
 use super::context::Context;
 use crate::run::Confidence;
@@ -96,5 +99,7 @@ pub static RULES: &[Rule] = &[
     database_before_client::RULE,
     server_before_client::RULE,
     traffic_last::RULE,
+    gate_before_dependents::AFTER,
+    gate_before_dependents::RULE,
     databases_before_unknown_client::RULE,
 ];

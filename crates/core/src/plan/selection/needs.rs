@@ -38,7 +38,7 @@ fn is_need(edge: &Edge) -> bool {
 
 /// A rule that does not know what a thing needs waits for all: that orders, and asks for nothing to be there.
 fn is_guess(edge: &Edge) -> bool {
-    edge.rule == "DATABASE_BEFORE_CLIENT" && edge.evidence.contains("is not known")
+    edge.rule == "DATABASES_BEFORE_UNKNOWN_CLIENT"
 }
 
 /// What the chosen things need beyond themselves: the thing, who needs it, and the edge.

@@ -102,6 +102,7 @@ fn made(planned: &Planned) -> (BTreeSet<ThingId>, BTreeSet<String>, BTreeSet<Thi
             | Work::VaultAccess
             | Work::VaultAccessEnd
             | Work::Fill(_)
+            | Work::Gate(_)
             | Work::Remove(_)
             | Work::StoreObjects
             | Work::Seal { .. } => {}

@@ -220,6 +220,7 @@ fn alone(step: &Step, moves: &Moves) -> f64 {
         | Work::SystemNamespace
         | Work::VaultAccess
         | Work::VaultAccessEnd
+        | Work::Gate(_)
         | Work::Remove(_)
         | Work::StoreObjects
         | Work::Seal { .. } => ASSUMED_STEP_SECONDS,

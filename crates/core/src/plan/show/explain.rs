@@ -220,6 +220,7 @@ fn owner(step: &Step) -> Option<String> {
         | Work::VaultAccess
         | Work::VaultAccessEnd
         | Work::Fill(_)
+        | Work::Gate(_)
         | Work::Remove(_)
         | Work::StoreObjects
         | Work::Seal { .. } => None,
@@ -245,6 +246,7 @@ fn done_when(step: &Step) -> String {
             Op::Reap => "what the mover needed is gone".to_owned(),
             Op::Check | Op::Capture | Op::Expose => "its driver says so".to_owned(),
         },
+        Work::Gate(gating) => format!("the gate {} is open", gating.name),
         Work::Remove(_) => "it is gone".to_owned(),
         Work::SystemNamespace => "Refloat's namespace is there".to_owned(),
         Work::VaultAccess => "the Secret for the movers is there".to_owned(),

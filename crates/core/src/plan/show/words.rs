@@ -54,6 +54,7 @@ fn brings(step: &Step) -> Option<(ThingId, &str)> {
         | Work::VaultAccess
         | Work::VaultAccessEnd
         | Work::Fill(_)
+        | Work::Gate(_)
         | Work::Remove(_)
         | Work::StoreObjects
         | Work::Seal { .. } => None,

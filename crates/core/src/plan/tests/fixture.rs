@@ -1,6 +1,6 @@
 //! A small application, the point that holds it and the site that it is to come back to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -217,6 +217,7 @@ fn point() -> PointContent {
             "caches.shop.example.com",
         )],
         findings: Vec::new(),
+        gates: Vec::new(),
     }
 }
 
@@ -265,6 +266,7 @@ pub(in crate::plan) fn case() -> Case {
             mover_image: "refloat.local/refloat:dev".to_owned(),
             cluster_uid: "cluster-b".to_owned(),
             selection: Selection::default(),
+            skip_gates: BTreeSet::new(),
         },
     }
 }

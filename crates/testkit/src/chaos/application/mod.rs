@@ -4,7 +4,10 @@
 
 mod databases;
 mod extras;
+mod gates;
 mod workloads;
+
+pub(super) use gates::ALL_READY;
 
 use std::collections::BTreeMap;
 
@@ -59,6 +62,7 @@ impl Application {
         drawing.workloads();
         drawing.extras();
         drawing.existing();
+        drawing.gates();
         drawing.made
     }
 }

@@ -1,6 +1,8 @@
 //! Whether everything that a step waits for was really there when the step's object was created: small predicates of its
 //! own over the store, none of the engine's.
 
+mod gate;
+
 use refloat_core::driver::{Effect, ObjectRef, Op};
 use refloat_core::names::SYSTEM_NAMESPACE;
 use refloat_core::recovery::{Direction, Existing, vault_secret_name};
@@ -74,6 +76,7 @@ fn creates(scene: &Scene<'_>, step: &Step, target: &ObjectRef) -> bool {
         Work::Capture(_) => !system && kind == "VolumeSnapshot",
         Work::Driver { .. }
         | Work::Release { .. }
+        | Work::Gate(_)
         | Work::SystemNamespace
         | Work::VaultAccessEnd
         | Work::StoreObjects
@@ -91,6 +94,7 @@ fn closed(scene: &Scene<'_>, step: &Step) -> Option<String> {
             Some(_) if writing.existing == Existing::Skip || writing.adopt => None,
             Some(live) => not_ready(&writing.resource.kind, &writing.resource.group, live),
         },
+        Work::Gate(gating) => gate::closed(store, gating, scene.world.now()),
         Work::Driver {
             op: Op::Restore,
             claim,
