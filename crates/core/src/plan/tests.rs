@@ -1,6 +1,6 @@
 //! Plans as golden text, everything that stands against one, and what holds for every plan.
 
-pub(super) mod fixture;
+pub(crate) mod fixture;
 mod golden;
 mod preflight;
 mod property;
