@@ -5,7 +5,7 @@ mod answers;
 mod authors;
 mod cycles;
 mod facts;
-pub(super) mod fixture;
+pub(crate) mod fixture;
 mod gates;
 mod golden;
 mod ground;

@@ -123,7 +123,7 @@ fn a_volume_under_another_name_survives_every_death_of_its_engine() {
         let claims = world.inventory();
         let claims: Vec<&str> = claims
             .of_kind("", "PersistentVolumeClaim")
-            .map(|claim| claim.name())
+            .map(refloat_core::inventory::Thing::name)
             .collect();
         assert_eq!(claims, ["data-0-yesterday", "data-db-0"], "{place}");
     }

@@ -61,7 +61,7 @@ fn map_check(check: &mut Value, maps: &Maps) {
             };
             let new = match key.as_str() {
                 "from" => maps.mappings.namespace(text).to_owned(),
-                "service" | "host" => {
+                "service" | "name" => {
                     let mut labels: Vec<&str> = text.split('.').collect();
                     if let Some(namespace) = labels.get_mut(1) {
                         *namespace = maps.mappings.namespace(namespace);

@@ -99,7 +99,7 @@ fn requirement(text: &str) -> Result<(String, Test), String> {
         return Err(format!("`{key}` cannot be a label's key"));
     }
     let one = |text: &str| value(text).map(|value| BTreeSet::from([value]));
-    let test = match (absent, operator) {
+    let asked = match (absent, operator) {
         (true, "") => Test::Absent,
         (true, _) => {
             return Err(format!(
@@ -121,7 +121,7 @@ fn requirement(text: &str) -> Result<(String, Test), String> {
             }
         }
     };
-    Ok((key.to_owned(), test))
+    Ok((key.to_owned(), asked))
 }
 
 impl Selector {
