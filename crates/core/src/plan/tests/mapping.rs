@@ -277,7 +277,7 @@ fn patches_apply_in_order_to_what_is_written() {
         json!({ "target": { "group": "apps", "kind": "Deployment", "name": "web", "namespace": "shop-drill" }, "type": "strategic",
             "patch": { "spec": { "template": { "spec": { "containers": [{ "name": "web", "env": [{ "name": "MODE", "value": "drill" }] }] } } } } }),
         json!({ "target": { "kind": "Deployment", "name": "w*" }, "type": "json", "patch": [
-            { "op": "test", "path": "/spec/template/spec/containers/0/env/1/value", "value": "drill" },
+            { "op": "test", "path": "/spec/template/spec/containers/0/env/0/value", "value": "drill" },
             { "op": "replace", "path": "/spec/replicas", "value": 3 },
             { "op": "add", "path": "/metadata/finalizers", "value": ["example.com/keep"] },
         ] }),
@@ -287,7 +287,7 @@ fn patches_apply_in_order_to_what_is_written() {
     let web = written(&planned, "write Deployment.apps shop-drill/web");
     assert_eq!(web["spec"]["replicas"], 3);
     assert_eq!(
-        web["spec"]["template"]["spec"]["containers"][0]["env"][1]["name"],
+        web["spec"]["template"]["spec"]["containers"][0]["env"][0]["name"],
         "MODE"
     );
     assert_eq!(

@@ -217,12 +217,15 @@ impl Merging<'_> {
                 self.lists(old, new, name, place)
             }
             (Some(Value::Array(old)), Value::Array(new), Strategy::Set) => {
-                let more: Vec<Value> = new
-                    .iter()
-                    .filter(|one| !old.contains(one))
-                    .cloned()
-                    .collect();
-                old.extend(more);
+                let before = old.clone();
+                old.extend(new.iter().filter(|one| !before.contains(one)).cloned());
+                let wanted: Vec<&Value> = new.iter().collect();
+                *old = ordered(
+                    std::mem::take(old),
+                    &wanted,
+                    &before.iter().collect::<Vec<_>>(),
+                    &|one| Some(one),
+                );
                 Ok(())
             }
             (_, _, Strategy::Key(_) | Strategy::Set | Strategy::Replace | Strategy::Plain) => {
@@ -248,6 +251,7 @@ impl Merging<'_> {
                 .collect();
             return Ok(());
         }
+        let before = list.clone();
         for one in patch {
             let one = one
                 .as_object()
@@ -271,8 +275,51 @@ impl Merging<'_> {
                 None => list.push(fresh(&Value::Object(one.clone()))),
             }
         }
+        let of = |one: &Value| one.get(key).cloned();
+        let wanted: Vec<Value> = patch.iter().filter_map(of).collect();
+        let before: Vec<Value> = before.iter().filter_map(of).collect();
+        *list = ordered(
+            std::mem::take(list),
+            &wanted.iter().collect::<Vec<_>>(),
+            &before.iter().collect::<Vec<_>>(),
+            &|one| one.get(key),
+        );
         Ok(())
     }
+}
+
+/// A merged list in the API server's order: the patch's elements in the patch's order; before each of them those that only the
+/// object has, as far as they stood before it there (`mergeSortedSlice` of strategicpatch).
+fn ordered(
+    merged: Vec<Value>,
+    wanted: &[&Value],
+    before: &[&Value],
+    key: &dyn Fn(&Value) -> Option<&Value>,
+) -> Vec<Value> {
+    let at = |all: &[&Value], one: &Value| {
+        let name = key(one)?;
+        all.iter().position(|other| *other == name)
+    };
+    let (mut patched, own): (Vec<Value>, Vec<Value>) = merged
+        .into_iter()
+        .partition(|one| at(wanted, one).is_some());
+    patched.sort_by_key(|one| at(wanted, one));
+    let mut own = own.into_iter().peekable();
+    let mut all = Vec::new();
+    for one in patched {
+        let place = at(before, &one);
+        let stands_before = |other: &Value| {
+            at(before, other)
+                .zip(place)
+                .is_some_and(|(other, this)| other < this)
+        };
+        while let Some(other) = own.next_if(stands_before) {
+            all.push(other);
+        }
+        all.push(one);
+    }
+    all.extend(own);
+    all
 }
 
 fn delete_plain(

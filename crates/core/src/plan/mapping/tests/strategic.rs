@@ -38,9 +38,9 @@ fn lists_are_merged_by_the_keys_of_their_types() {
           "env": [{ "name": "A", "value": "1" }, { "name": "B", "value": "3" }, { "name": "C", "value": "4" }],
           "ports": [{ "containerPort": 80, "name": "http", "hostPort": 8080 }],
           "volumeMounts": [{ "mountPath": "/a", "name": "x", "readOnly": true }], "args": ["2"] },
-        { "name": "side", "image": "s" }, { "name": "new", "image": "n" },
-    ], "tolerations": [{ "key": "b" }], "imagePullSecrets": [{ "name": "p" }, { "name": "q" }],
-       "volumes": [{ "name": "x", "emptyDir": {} }, { "name": "y", "emptyDir": {} }] })
+        { "name": "new", "image": "n" }, { "name": "side", "image": "s" },
+    ], "tolerations": [{ "key": "b" }], "imagePullSecrets": [{ "name": "q" }, { "name": "p" }],
+       "volumes": [{ "name": "y", "emptyDir": {} }, { "name": "x", "emptyDir": {} }] })
     );
 }
 
