@@ -57,7 +57,7 @@ fn try_decide(task: &ProbeTask<'_>, seen: &Seen, now: Timestamp) -> Result<Verdi
         });
     }
     if let Some(kept) = kept(task).filter(|_| by_pod) {
-        return by_kept(task, &target, &kept, seen, now);
+        return Ok(by_kept(task, &target, &kept, seen, now));
     }
     if let Some(why) = nobody_to_ask(task, &target) {
         return Ok(Verdict::Wait(why));
@@ -76,18 +76,18 @@ fn try_decide(task: &ProbeTask<'_>, seen: &Seen, now: Timestamp) -> Result<Verdi
     if !by_pod {
         return Err(no_client(task, &target));
     }
-    ask_by_pod(task, &target, seen)
+    Ok(ask_by_pod(task, &target, seen))
 }
 
 /// Starts a try.
-fn ask_by_pod(task: &ProbeTask<'_>, target: &Target<'_>, seen: &Seen) -> Result<Verdict, Problem> {
+fn ask_by_pod(task: &ProbeTask<'_>, target: &Target<'_>, seen: &Seen) -> Verdict {
     if namespace(task) == SYSTEM_NAMESPACE {
         match system_namespace_decide(seen) {
             Verdict::Done(_) => {}
-            other => return Ok(other),
+            other => return other,
         }
     }
-    Ok(Verdict::Act(vec![pod::create(task, target)]))
+    Verdict::Act(vec![pod::create(task, target)])
 }
 
 fn done(way: &str, said: &str, milliseconds: u64, at: Timestamp) -> Verdict {
@@ -176,16 +176,16 @@ fn by_kept(
     kept: &Kept,
     seen: &Seen,
     now: Timestamp,
-) -> Result<Verdict, Problem> {
+) -> Verdict {
     let why = match &kept.heard {
         Heard::Answer(ProbeAnswer::Yes { said, milliseconds }) => {
-            return Ok(done("pod", said, *milliseconds, kept.at));
+            return done("pod", said, *milliseconds, kept.at);
         }
         Heard::Answer(ProbeAnswer::No { cause, said, .. }) => {
             match blocked(task, target, kept, *cause, seen) {
                 Ok(Some(why)) => why,
                 Ok(None) => super::words::why(task, target, *cause, said),
-                Err(queries) => return Ok(Verdict::Look(queries)),
+                Err(queries) => return Verdict::Look(queries),
             }
         }
         Heard::Nothing(problem) => of_problem(problem),
@@ -194,7 +194,7 @@ fn by_kept(
     if kept.times >= TIMES_MAX
         && let Some(failing) = &why.failing
     {
-        return Ok(Verdict::Stuck(failing.problem.clone()));
+        return Verdict::Stuck(failing.problem.clone());
     }
     let pause = match &kept.heard {
         Heard::Refused(_) => REFUSED_PAUSE_SECONDS,
@@ -205,13 +205,13 @@ fn by_kept(
     let rests = since >= SignedDuration::ZERO && since < SignedDuration::from_secs(pause);
     if rests {
         // How often it was heard decides here, not for how long it is shown.
-        return Ok(Verdict::Wait(Why {
+        return Verdict::Wait(Why {
             failing: None,
             ..why
-        }));
+        });
     }
     if let Some(why) = nobody_to_ask(task, target) {
-        return Ok(Verdict::Wait(why));
+        return Verdict::Wait(why);
     }
     ask_by_pod(task, target, seen)
 }

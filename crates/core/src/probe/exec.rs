@@ -95,15 +95,15 @@ fn containers<'p>(ask: &Ask, pod: &'p Value) -> Vec<&'p str> {
             runs(name).then_some((name, fits))
         })
         .collect();
-    let named: Vec<&str> = all
+    let fitting: Vec<&str> = all
         .iter()
         .filter(|(_, fits)| *fits)
         .map(|(name, _)| *name)
         .collect();
-    let mut found = if named.is_empty() {
+    let mut found = if fitting.is_empty() {
         all.into_iter().map(|(name, _)| name).collect()
     } else {
-        named
+        fitting
     };
     found.truncate(CONTAINERS_MAX);
     found
@@ -152,10 +152,12 @@ fn command(ask: &Ask, port: u16) -> Option<Command> {
 }
 
 fn typed(statements: &[String]) -> String {
-    statements
-        .iter()
-        .map(|statement| format!("{}\n;\n", statement.replace('\n', " ")))
-        .collect()
+    let mut text = String::new();
+    for statement in statements {
+        text.push_str(&statement.replace('\n', " "));
+        text.push_str("\n;\n");
+    }
+    text
 }
 
 /// What a client's answer means; `None` when there was no client.

@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 
 use crate::probe::policy::{End, Port, Who, not_let_in, not_let_out};
 
-fn policy(name: &str, spec: Value) -> Value {
+fn policy(name: &str, spec: &Value) -> Value {
     json!({ "metadata": { "name": name, "namespace": "shop" }, "spec": spec })
 }
 
 /// Whether a probe pod of `refloat-system` at 10.9.0.7 is kept from `shop/db` at port 5432.
-fn keeps_out(spec: Value) -> bool {
+fn keeps_out(spec: &Value) -> bool {
     let pod = json!({
         "metadata": { "labels": { "app": "db" } },
         "spec": { "containers": [{ "ports": [{ "name": "sql", "containerPort": 5432 }] }] },
@@ -66,7 +66,7 @@ fn a_policy_keeps_out_what_no_rule_lets_in() {
         port(json!({ "port": 5000, "endPort": 5431 })),
     ];
     for spec in kept_out {
-        assert!(keeps_out(spec.clone()), "{spec}");
+        assert!(keeps_out(&spec), "{spec}");
     }
     let let_in = [
         json!({ "podSelector": { "matchLabels": { "app": "web" } } }),
@@ -85,7 +85,7 @@ fn a_policy_keeps_out_what_no_rule_lets_in() {
         port(json!({ "protocol": "TCP" })),
     ];
     for spec in let_in {
-        assert!(!keeps_out(spec.clone()), "{spec}");
+        assert!(!keeps_out(&spec), "{spec}");
     }
 }
 
@@ -103,8 +103,8 @@ fn one_policy_that_lets_in_is_enough() {
         protocol: "TCP",
         pod: None,
     };
-    let deny = policy("deny", json!({ "podSelector": {} }));
-    let allow = policy("allow", json!({ "podSelector": {}, "ingress": [{}] }));
+    let deny = policy("deny", &json!({ "podSelector": {} }));
+    let allow = policy("allow", &json!({ "podSelector": {}, "ingress": [{}] }));
     let other =
         json!({ "metadata": { "name": "far", "namespace": "far" }, "spec": { "podSelector": {} } });
     assert_eq!(
@@ -140,7 +140,7 @@ fn a_policy_of_the_clients_place_keeps_it_in() {
         pod: None,
     };
     let out =
-        |spec: Value, to, port| !not_let_out(&[policy("p", spec)], client, to, port).is_empty();
+        |spec: Value, to, port| !not_let_out(&[policy("p", &spec)], client, to, port).is_empty();
     let inside_only = json!({ "podSelector": {}, "policyTypes": ["Egress"], "egress": [{ "to": [{ "namespaceSelector": {} }] }] });
     assert!(out(inside_only.clone(), outside, port(443, "TCP")));
     assert!(!out(inside_only, names, port(53, "UDP")));
