@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use refloat_core::driver::{Effect, Effected, Precondition};
+use refloat_core::driver::{Effect, Effected, Precondition, Propagation};
 use refloat_core::driver::{LOOK_ROUNDS_MAX, Outcome, Problem, Query, Seen, Verdict};
 use refloat_core::names::RunId;
 use refloat_core::probe::{
@@ -213,6 +213,7 @@ impl Asking<'_> {
                 .perform(&Effect::Delete {
                     object,
                     precondition,
+                    propagation: Propagation::Background,
                 })
                 .await?;
         }

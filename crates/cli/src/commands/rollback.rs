@@ -303,7 +303,8 @@ async fn drive(
     let ended = engine.drive(plan, &mut progress).await;
     narrator.finish();
     match ended? {
-        Drive::Ended(End::Completed) => Ok(progress),
+        // Nobody asks a rollback to pause.
+        Drive::Ended(End::Completed) | Drive::Paused(_) => Ok(progress),
         Drive::Ended(End::Failed) => Err(Failure::refuse(
             "rollback-given-up",
             format!("rollback {} was given up", plan.run),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use refloat_core::drive::{Drive, Engine};
-use refloat_core::driver::{Effect, ListRequest, ObjectRef, Precondition, Problem};
+use refloat_core::driver::{Effect, ListRequest, ObjectRef, Precondition, Problem, Propagation};
 use refloat_core::inventory::Resource;
 use refloat_core::names::{LABEL_RUN, LABEL_STEP, RunId};
 use refloat_core::probe;
@@ -139,6 +139,7 @@ pub(crate) async fn remove_probe_pods(cluster: &Cluster, run: &RunId) -> Result<
             .perform(&Effect::Delete {
                 object: ObjectRef::namespaced(resource.clone(), namespace, name),
                 precondition: Precondition::same_uid(&pod),
+                propagation: Propagation::Background,
             })
             .await?;
     }

@@ -201,7 +201,10 @@ pub fn attempt(
     let ordered = match order::order(steps) {
         Ok(ordered) => ordered,
         Err(problem) => {
-            problems.push(problem);
+            // What the cycle is has been told already.
+            if problems.iter().all(|one| one.code != problem.code) {
+                problems.push(problem);
+            }
             return (None, problems);
         }
     };

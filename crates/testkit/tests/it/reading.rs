@@ -149,6 +149,8 @@ fn planned(manifests: &str, namespace: &str, members: &[(&str, &str, Mode)]) -> 
         required: reach.required,
         owned: reach.owned,
         findings: Vec::new(),
+        architectures: Vec::new(),
+        gates: Vec::new(),
     };
     let mut target = Inventory::of([of_cluster("StorageClass", "btrfs")]);
     target.served = objects.iter().map(|thing| thing.resource.clone()).collect();

@@ -82,7 +82,8 @@ fn made(planned: &Planned) -> (BTreeSet<ThingId>, BTreeSet<String>, BTreeSet<Thi
     let (mut written, mut adopted) = (BTreeSet::new(), BTreeSet::new());
     for step in &planned.plan.steps {
         match &step.work {
-            Work::Write(writing) if writing.adopt => {
+            // A claim that is kept with its data is taken as it is, too, but it is the point's.
+            Work::Write(writing) if writing.adopt && is_made_by_cluster(&writing.target().id()) => {
                 adopted.insert(writing.target().id());
             }
             Work::Write(writing) => {

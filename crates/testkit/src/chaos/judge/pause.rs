@@ -35,6 +35,8 @@ fn makes(scene: &Scene<'_>, step: &Step) -> Option<ObjectRef> {
         | Work::SystemNamespace
         | Work::VaultAccess
         | Work::VaultAccessEnd
+        | Work::Gate(_)
+        | Work::Remove(_)
         | Work::StoreObjects
         | Work::Seal { .. } => None,
     }
