@@ -9,7 +9,9 @@ use std::time::Instant;
 use refloat_core::backup::{self, Member, Mode, Part, PointContent};
 use refloat_core::inventory::{Inventory, Resource, Thing, ThingId};
 use refloat_core::names::{ProtectionName, RunId, SiteName};
-use refloat_core::plan::{Around, Detail, Evidence, Goal, Language, plan};
+use refloat_core::plan::{
+    Around, Detail, Evidence, Goal, Language, Mappings, NodePorts, Selection, plan,
+};
 use refloat_core::recovery::Existing;
 use refloat_testkit::sim::resource;
 use serde_json::{Value, json};
@@ -341,6 +343,8 @@ fn point(objects: &Inventory) -> Result<PointContent, Failure> {
             .filter(|id| id.namespace.is_none() && id.kind != "Namespace")
             .collect(),
         findings: Vec::new(),
+        architectures: Vec::new(),
+        gates: Vec::new(),
     })
 }
 
@@ -367,6 +371,10 @@ fn goal() -> Result<Goal, Failure> {
         storage_classes: std::collections::BTreeMap::new(),
         mover_image: "refloat.local/refloat:dev".to_owned(),
         cluster_uid: "cluster-b".to_owned(),
+        node_ports: NodePorts::Anew,
+        mappings: Mappings::default(),
+        selection: Selection::default(),
+        skip_gates: std::collections::BTreeSet::new(),
     })
 }
 
@@ -418,7 +426,7 @@ fn measure(count: usize) -> Result<Value, Failure> {
     });
     let planned = planned.map_err(|problems| format!("{problems:?}"))?;
     let around = stages.time("what is at the target", || {
-        Around::of(&planned, &point, &target, &goal, Vec::new())
+        Around::of(&planned, &target, &goal, Vec::new())
     });
     let view = stages.time("index and estimate", || planned.view(&around));
     let folded = stages.time("table", || view.tree(Detail::Folded));
