@@ -162,7 +162,7 @@ impl Asking<'_> {
                 told.clone_from(&why.message);
             }
             // A question that is being asked has its own limit: its answer is better than none.
-            let is_asking = why.code == "probe-asking";
+            let is_asking = matches!(why.code.as_str(), "probe-asking" | "probe-going");
             let limit =
                 Duration::from_secs(self.arguments.seconds + if is_asking { 60 } else { 0 });
             if began.elapsed() > limit {

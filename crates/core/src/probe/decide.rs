@@ -319,15 +319,10 @@ fn blocked(
     };
     let names = policy::not_let_in(policies(there.namespace), there, client, port);
     if !names.is_empty() {
-        return Ok(Some(by_policy(
-            task,
-            there.namespace,
-            &names,
-            "do not let in",
-        )));
+        return Ok(Some(by_policy(task, there.namespace, &names, "let in")));
     }
     let names = policy::not_let_out(policies(from), client, there, port);
-    Ok((!names.is_empty()).then(|| by_policy(task, from, &names, "do not let out")))
+    Ok((!names.is_empty()).then(|| by_policy(task, from, &names, "let out")))
 }
 
 fn unread_policies(from: &str, to: Option<&str>, seen: &Seen) -> Vec<Query> {
@@ -368,10 +363,11 @@ fn elsewhere<'v>(task: &ProbeTask<'_>, cause: Cause, port: u16) -> (End<'v>, Por
 
 fn by_policy(task: &ProbeTask<'_>, namespace: &str, names: &[String], how: &str) -> Why {
     let source = super::pod::namespace(task);
+    let verb = if names.len() == 1 { "does" } else { "do" };
     Why::new(
         "probe-blocked-by-policy",
         format!(
-            "{}: blocked by policy: NetworkPolicy {} of namespace {namespace} {how} the probe pod of namespace {source}, and nothing came back",
+            "{}: blocked by policy: NetworkPolicy {} of namespace {namespace} {verb} not {how} the probe pod of namespace {source}, and nothing came back",
             words(task.probe),
             names.join(", ")
         ),

@@ -232,7 +232,10 @@ pub(super) enum Existing {
 
 /// Reads the pod: its word counts only if this engine made it.
 pub(super) fn existing(task: &ProbeTask<'_>, pod: &Value, now: Timestamp) -> Existing {
-    let waits = |code: &str, message: String| Existing::Asking(Why::new(code, message));
+    let waits = |code: &str, message: String| {
+        let takes = "a kubelet that starts the probe pod, and removes it";
+        Existing::Asking(Why::new(code, message).taking(takes))
+    };
     let what = words(task.probe);
     if pod.pointer("/metadata/deletionTimestamp").is_some() {
         return waits("probe-going", format!("{what}: the probe pod is going"));

@@ -166,11 +166,31 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
         &json!({ "host": "maria", "ask": { "mysql": {} } }),
         "exec",
     )?;
-    asking.yes(
-        "probes",
-        &json!({ "host": "maria", "way": "pod", "credentials": { "secret": "passwords", "password-key": "root" }, "ask": { "mysql": {} } }),
-        "pod",
+    // Its root comes only over the local socket.
+    let make = "CREATE USER prober@'%' IDENTIFIED BY 'not-a-secret'";
+    let client =
+        format!("MYSQL_PWD=$MARIADB_ROOT_PASSWORD mariadb --user=root --execute \"{make}\"");
+    stage.shop.kubectl(
+        &[
+            "-n",
+            "probes",
+            "exec",
+            "deployment/maria",
+            "--",
+            "sh",
+            "-c",
+            &client,
+        ],
+        "",
     )?;
+    let by_pod = |user: &str| {
+        json!({
+            "host": "maria", "way": "pod", "ask": { "mysql": { "user": user } },
+            "credentials": { "secret": "passwords", "password-key": "root" },
+        })
+    };
+    asking.yes("probes", &by_pod("prober"), "pod")?;
+    asking.no("probes", &by_pod("nobody"), "probe-unauthorized", "denied")?;
     ways_that_are_closed(stage, &asking)?;
     stage
         .shop
@@ -198,7 +218,7 @@ fn ways_that_are_closed(stage: &Stage<'_>, asking: &Asking<'_>) -> Result<()> {
     let refused = json!({ "host": pod, "port": 9, "ask": "tcp" });
     asking.no("shop", &refused, "probe-refused", "refused")?;
     stage.shop.kubectl(&["apply", "-f", "-"], POLICY)?;
-    stage.testbed.swallow(Site::Primary, pod)?;
+    stage.testbed.swallow(Site::Primary, pod, 8080)?;
     let blocked = json!({ "host": "web", "ask": { "http": {} }, "try-seconds": 2 });
     let heard = asking.no(
         "shop",

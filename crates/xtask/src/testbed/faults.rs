@@ -77,9 +77,9 @@ impl Testbed {
         Ok(())
     }
 
-    /// What is sent to one pod is dropped silently, as a network that enforces a policy does. Healing the site ends it.
-    pub(crate) fn swallow(&self, site: Site, pod: std::net::IpAddr) -> Result<()> {
-        let pod = pod.to_string();
+    /// What is sent to one port of a pod is dropped silently, as a network that enforces a policy does. Healing the site ends it.
+    pub(crate) fn swallow(&self, site: Site, pod: std::net::IpAddr, port: u16) -> Result<()> {
+        let (pod, port) = (pod.to_string(), port.to_string());
         let iptables = |arguments: &[&str]| -> Result<()> {
             let mut command = self.command_in(site, "iptables")?;
             command.arg("--wait").args(arguments);
@@ -87,7 +87,9 @@ impl Testbed {
         };
         iptables(&["--new-chain", CHAIN])?;
         iptables(&["--insert", "FORWARD", "1", "--jump", CHAIN])?;
-        iptables(&["--append", CHAIN, "--destination", &pod, "--jump", "DROP"])
+        let what = ["--protocol", "tcp", "--destination", &pod];
+        let rule = ["--destination-port", &port, "--jump", "DROP"];
+        iptables(&[&["--append", CHAIN], &what[..], &rule[..]].concat())
     }
 
     /// Joins a site's links again; one that was not cut is no error.

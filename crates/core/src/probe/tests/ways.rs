@@ -548,7 +548,7 @@ fn a_policy_that_keeps_the_probe_in_is_named() {
     scene.hears(&no(Cause::TimedOut));
     let why = scene.waits();
     assert_eq!(why.code, "probe-blocked-by-policy");
-    assert!(why.message.contains("do not let out"), "{why:?}");
+    assert!(why.message.contains("does not let out"), "{why:?}");
 }
 
 #[test]
