@@ -109,6 +109,16 @@ impl Asking<'_> {
 pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
     let asking = Asking(stage);
     stage.shop.kubectl(&["apply", "-f", "-"], MARIADB)?;
+    the_shop(&asking)?;
+    mariadb(stage, &asking)?;
+    ways_that_are_closed(stage, &asking)?;
+    stage
+        .shop
+        .kubectl(&["delete", "namespace", "probes", "--wait=false"], "")?;
+    Ok(())
+}
+
+fn the_shop(asking: &Asking<'_>) -> Result<()> {
     let shop_password = json!({ "secret": "db-credentials", "password-key": "password" });
     let sql = |query: &str, expected: &str| json!({ "query": query, "expected": expected, "user": "shop" });
     let orders = "SELECT count(*) > 0 FROM accounts";
@@ -150,6 +160,10 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
         "probe-closed",
         "closed",
     )?;
+    Ok(())
+}
+
+fn mariadb(stage: &Stage<'_>, asking: &Asking<'_>) -> Result<()> {
     stage.shop.kubectl(
         &[
             "-n",
@@ -191,10 +205,6 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
     };
     asking.yes("probes", &by_pod("prober"), "pod")?;
     asking.no("probes", &by_pod("nobody"), "probe-unauthorized", "denied")?;
-    ways_that_are_closed(stage, &asking)?;
-    stage
-        .shop
-        .kubectl(&["delete", "namespace", "probes", "--wait=false"], "")?;
     Ok(())
 }
 

@@ -79,6 +79,7 @@ fn a_policy_keeps_out_what_no_rule_lets_in() {
         from(json!({ "namespaceSelector": system, "podSelector": ours })),
         from(json!({ "ipBlock": { "cidr": "10.9.0.0/24" } })),
         from(json!({ "ipBlock": { "cidr": "0.0.0.0/0" } })),
+        from(json!({ "ipBlock": { "cidr": "10.9.0.7/32" } })),
         port(json!({ "port": 5432 })),
         port(json!({ "port": "sql", "protocol": "TCP" })),
         port(json!({ "port": 5000, "endPort": 6000 })),
