@@ -231,6 +231,7 @@ fn declared(files: &[PathBuf], wrong: &mut Vec<String>) -> Result<()> {
                 let line = line
                     .strip_prefix("pub ")
                     .or_else(|| line.strip_prefix("pub(crate) "))
+                    .or_else(|| line.strip_prefix("pub(super) "))
                     .unwrap_or(line);
                 line == format!("mod {module};")
             });

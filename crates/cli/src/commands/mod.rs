@@ -74,7 +74,7 @@ pub(crate) async fn run(
         Command::Points(arguments) => points::run(arguments, config, *printer).await,
         Command::Verify(arguments) => verify::run(arguments, config, *printer).await,
         Command::Plan(arguments) => plan::run(arguments, config, *printer).await,
-        Command::Recover(arguments) => recover::run(arguments, config, *printer).await,
+        Command::Recover(arguments) => Box::pin(recover::run(arguments, config, *printer)).await,
         Command::Rollback(arguments) => rollback::run(arguments, config, *printer).await,
         Command::Status(arguments) => status::run(arguments, config, *printer).await,
         Command::Gc(arguments) => gc::run(arguments, config, *printer).await,

@@ -55,20 +55,15 @@ pub(crate) async fn find(
     cluster: &Cluster,
     wanted: &Wanted,
 ) -> Result<Recovery, Failure> {
-    let (what, is_meant): (String, Box<dyn Fn(&RunPlan) -> bool>) = match wanted {
+    let what = match wanted {
         Wanted::Run(run) => return by_run(access, cluster, run).await,
-        Wanted::NewestOf(point) => {
-            let point = point.to_string();
-            let what = format!("point {point}");
-            (
-                what,
-                Box::new(move |plan| plan.point.as_deref() == Some(&point)),
-            )
-        }
-        Wanted::NewestOfProtection(name) => {
-            let (what, name) = (format!("protection `{name}`"), name.clone());
-            (what, Box::new(move |plan| plan.protection == name))
-        }
+        Wanted::NewestOf(point) => format!("point {point}"),
+        Wanted::NewestOfProtection(name) => format!("protection `{name}`"),
+    };
+    let is_meant = |plan: &RunPlan| match wanted {
+        Wanted::Run(run) => plan.run == *run,
+        Wanted::NewestOf(point) => plan.point.as_deref() == Some(point.to_string().as_str()),
+        Wanted::NewestOfProtection(name) => plan.protection == *name,
     };
     let mut newest: Option<Recovery> = None;
     let runs = access.vault.runs().await;

@@ -48,7 +48,8 @@ pub(crate) struct Paused {
     #[serde(skip_serializing_if = "Option::is_none")]
     selection: Option<String>,
     /// `databases`.
-    paused_after: &'static str,
+    #[serde(rename = "paused_after")]
+    after: &'static str,
     steps_done: usize,
     /// How many steps of each phase are left.
     left: BTreeMap<&'static str, usize>,
@@ -190,7 +191,7 @@ impl Paused {
         Self {
             point: point.id.to_string(),
             run: plan.run.to_string(),
-            paused_after: phase.name(),
+            after: phase.name(),
             steps_done: plan
                 .steps
                 .iter()
@@ -222,7 +223,7 @@ impl Paused {
              to go on: {}\n",
             self.run,
             self.point,
-            self.paused_after,
+            self.after,
             self.steps_done,
             if left.is_empty() {
                 "clean-up".to_owned()

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::labelled::{ByLabel, own_labels, pod_labels};
 use super::links::{self, Link};
 use super::operators::{Grounds, operators};
-use super::selecting::{ByLabel, own_labels, pod_labels};
 use crate::backup::{Member, Part, PointContent};
 use crate::driver::Role;
 use crate::inventory::{Inventory, LeftOut, Thing, ThingId, inside_scope};

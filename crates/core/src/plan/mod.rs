@@ -8,6 +8,7 @@ mod conflicts;
 mod context;
 mod cycles;
 mod gates;
+mod labelled;
 mod links;
 mod mapping;
 mod operators;
@@ -17,7 +18,6 @@ mod phases;
 mod preflight;
 mod rollback;
 mod rules;
-mod selecting;
 mod selection;
 mod show;
 mod steps;
@@ -185,19 +185,7 @@ pub fn attempt(
     broken.retain(|one| steps.contains_key(&one.step));
     warnings.extend(cycles::warnings(&broken));
     warnings.extend(selected.warnings);
-    if objects.kubernetes_version != target.kubernetes_version
-        && !target.kubernetes_version.is_empty()
-    {
-        warnings.push(format!(
-            "the point was made on Kubernetes {}, the target is {}",
-            objects.kubernetes_version, target.kubernetes_version
-        ));
-    }
-    if let Some(Evidence::SourceDead { reason }) = &goal.evidence {
-        warnings.push(format!(
-            "nobody has fenced the source; it is taken for dead: {reason}"
-        ));
-    }
+    warnings.extend(warned(objects, target, goal));
     let ordered = match order::order(steps) {
         Ok(ordered) => ordered,
         Err(problem) => {
@@ -227,6 +215,25 @@ pub fn attempt(
         selected: selected.lines,
     };
     (Some(planned), problems)
+}
+
+/// What nobody has made sure.
+fn warned(objects: &Inventory, target: &Inventory, goal: &Goal) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if objects.kubernetes_version != target.kubernetes_version
+        && !target.kubernetes_version.is_empty()
+    {
+        warnings.push(format!(
+            "the point was made on Kubernetes {}, the target is {}",
+            objects.kubernetes_version, target.kubernetes_version
+        ));
+    }
+    if let Some(Evidence::SourceDead { reason }) = &goal.evidence {
+        warnings.push(format!(
+            "nobody has fenced the source; it is taken for dead: {reason}"
+        ));
+    }
+    warnings
 }
 
 /// The steps with all their edges, before anything is chosen among them.

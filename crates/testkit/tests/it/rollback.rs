@@ -218,11 +218,11 @@ fn a_recovery_that_is_stuck_half_way_goes_too() {
     for step in &mut recovery.plan.steps {
         step.limit_seconds = 30;
     }
-    let mut database = refloat_testkit::sim::Database::default();
-    database.failure = Some((
-        2,
-        "psql: error: FATAL:  the database system is starting up".to_owned(),
-    ));
+    let starting = "psql: error: FATAL:  the database system is starting up";
+    let database = refloat_testkit::sim::Database {
+        failure: Some((2, starting.to_owned())),
+        ..Default::default()
+    };
     recovery
         .world
         .databases

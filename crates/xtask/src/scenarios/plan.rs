@@ -131,7 +131,7 @@ fn explained(stage: &Stage<'_>) -> Result<()> {
     let one = [
         "phase: 4 storage",
         "waits for Namespace shop",
-        "waits for it",
+        "2 steps wait for it",
     ];
     stage
         .plan(&["--explain", "pvc/data-db-0"])?

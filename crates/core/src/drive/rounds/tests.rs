@@ -125,9 +125,15 @@ fn a_pod_wakes_those_who_listed_it_by_its_labels_and_no_other() {
     let web = Labels::of(labels_of(&[("app", "web"), ("hash", "7")]));
     let front = Labels::of(labels_of(&[("app", "web"), ("tier", "front")]));
     let bare = Labels::of(labels_of(&[]));
-    assert_eq!(woken(&[web.clone()]), [true, false, false, true]);
+    assert_eq!(
+        woken(std::slice::from_ref(&web)),
+        [true, false, false, true]
+    );
     assert_eq!(woken(&[web.clone(), front]), [true, false, true, true]);
-    assert_eq!(woken(&[bare.clone()]), [false, false, false, true]);
+    assert_eq!(
+        woken(std::slice::from_ref(&bare)),
+        [false, false, false, true]
+    );
     assert_eq!(woken(&[bare, web.clone()]), [true, false, false, true]);
     assert_eq!(woken(&[web, Labels::unknown()]), [true; 4]);
 }

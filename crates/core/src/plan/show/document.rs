@@ -70,15 +70,15 @@ struct PublicPlan<'a> {
 /// Steps are made public one by one: a document of a big plan is never whole in memory.
 #[derive(Debug)]
 struct Steps<'a> {
-    steps: &'a [Step],
+    all: &'a [Step],
     seconds: Option<&'a [f64]>,
     seal_key: &'a [u8],
 }
 
 impl Serialize for Steps<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(Some(self.steps.len()))?;
-        for (place, step) in self.steps.iter().enumerate() {
+        let mut list = serializer.serialize_seq(Some(self.all.len()))?;
+        for (place, step) in self.all.iter().enumerate() {
             let mut value = public_step(step, self.seal_key);
             if let Some(seconds) = self.seconds {
                 value["estimated_seconds"] = json!(rounded(seconds[place]));
@@ -210,7 +210,7 @@ fn public_plan<'a>(
         point: plan.point.as_deref(),
         mover_image: &plan.mover_image,
         steps: Steps {
-            steps: &plan.steps,
+            all: &plan.steps,
             seconds,
             seal_key,
         },

@@ -439,7 +439,7 @@ fn asked(answer: Answer) -> Verdict {
     let Verdict::Look(queries) = decide(&warm, &seen) else {
         panic!("it does not look for pods");
     };
-    assert_eq!(queries, [query.clone()]);
+    assert_eq!(queries, std::slice::from_ref(&query));
     seen.insert(query, list);
     let Verdict::Look(queries) = decide(&warm, &seen) else {
         panic!("it does not run the command");

@@ -34,6 +34,7 @@ fn map() -> Removing {
     removing(ObjectRef::namespaced(maps(), "shop", "web"))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as an answer holds it")]
 fn live(change: impl FnOnce(&mut Value)) -> Option<Value> {
     let mut live = json!({ "metadata": {
         "name": "web", "namespace": "shop", "uid": "ours", "resourceVersion": "3",
@@ -138,7 +139,7 @@ fn a_namespace_goes_only_when_nothing_of_others_is_in_it() {
     assert!(!left.contains("kube-root-ca"), "{left}");
     let orphan = || {
         inner("made", |it| {
-            it["metadata"]["ownerReferences"] = json!([{ "uid": "gone" }])
+            it["metadata"]["ownerReferences"] = json!([{ "uid": "gone" }]);
         })
     };
     assert!(
@@ -151,7 +152,7 @@ fn a_namespace_goes_only_when_nothing_of_others_is_in_it() {
         "it was not"
     );
     let child = inner("child", |it| {
-        it["metadata"]["ownerReferences"] = json!([{ "uid": "mine" }])
+        it["metadata"]["ownerReferences"] = json!([{ "uid": "mine" }]);
     });
     let said = outcome(namespace(vec![inner("mine", |_| ()), child], 0));
     assert!(
