@@ -95,7 +95,7 @@ impl<W: World> Adversary<'_, W> {
         }
         let late = scene.script.borrow().life.late;
         if late {
-            remember(scene, &line);
+            remember(scene, &effect.intention());
         }
         let result = self.perform(effect).await;
         if let Some(wrong) = judge::after(scene, effect, &result) {

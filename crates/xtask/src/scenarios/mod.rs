@@ -7,6 +7,7 @@ mod bulk;
 mod cuts;
 mod disasters;
 mod duel;
+mod existing;
 mod fidelity;
 mod gates;
 mod holds;
@@ -76,6 +77,10 @@ const SCENARIOS: &[Scenario] = &[
     (
         "recover: the engine killed at ten moments",
         killed::recovery,
+    ),
+    (
+        "recover: over what is there, and taken away again",
+        existing::run,
     ),
     (
         "recover: one volume beside the living one",
