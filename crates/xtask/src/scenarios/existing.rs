@@ -9,6 +9,9 @@ use crate::testbed::{Site, output};
 /// What the point says of the database.
 const HOST: &str = "db.shop.svc.cluster.local";
 
+/// What the operator makes of the campaign.
+const OPERATORS: &str = "configmap/campaign-summer";
+
 /// What a user has at the target: a namespace, one object that the point has too, one that it has not.
 fn foreign() -> Value {
     let map = |name: &str, data: Value| {
@@ -88,7 +91,8 @@ fn rollback(stage: &Stage<'_>, run: &str) -> Result<()> {
     );
     let kinds = "deployments,statefulsets,services,secrets,configmaps,serviceaccounts,roles,rolebindings,ingresses,persistentvolumeclaims";
     let left = kubectl(stage, &["-n", "shop", "get", kinds, "-o", "name"])?;
-    let left: Vec<&str> = left.lines().collect();
+    // The operator, too, made something while it ran: it is nobody's but the operator's.
+    let left: Vec<&str> = left.lines().filter(|name| *name != OPERATORS).collect();
     let own = [
         "configmap/kube-root-ca.crt",
         "configmap/mine",
@@ -176,10 +180,10 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
             "name",
         ],
     )?;
+    let left: Vec<&str> = left.lines().filter(|name| *name != OPERATORS).collect();
     ensure!(
-        left.lines()
-            .eq(["configmap/kube-root-ca.crt", "configmap/mine"]),
-        "left after the second rollback: {left}"
+        left == ["configmap/kube-root-ca.crt", "configmap/mine"],
+        "left after the second rollback: {left:?}"
     );
     stage.ground.clear(Site::Recovery)
 }
