@@ -143,10 +143,12 @@ impl View<'_> {
     fn step_change(&self, step: &Step, before: &Value, difference: &mut Difference) {
         let now = public_step(step, &self.around.seal_key);
         let sealed = |value: &Value| {
-            let seal = value.pointer("/work/sealed").and_then(Value::as_str);
-            seal.map(str::to_owned)
+            let seal = value.get("work").and_then(|work| work.get("sealed"));
+            seal.and_then(Value::as_str).map(str::to_owned)
         };
-        let is_secret = text(&now, "/work/resource/kind") == "Secret";
+        let is_secret = now
+            .get("work")
+            .is_some_and(|work| text(work, "/resource/kind") == "Secret");
         let seals = sealed(before).zip(sealed(&now));
         let secret = seals.as_ref().is_some_and(|(before, now)| before != now);
         difference.secrets_not_compared += usize::from(is_secret && seals.is_none());
@@ -154,8 +156,9 @@ impl View<'_> {
         let mut fields = Vec::new();
         changes(before, &now, String::new(), &mut fields);
         let of_interest = |change: &FieldChange| {
-            let ignored = ["/needs", "/estimated_seconds", "/work/sealed"];
-            let told = !ignored.iter().any(|start| change.field.starts_with(start));
+            let ignored = ["/needs", "/estimated_seconds"];
+            let told = !ignored.iter().any(|start| change.field.starts_with(start))
+                && of_work(&change.field) != Some("/sealed");
             told && !(is_secret && is_hidden(change))
         };
         let fields: Vec<FieldChange> = fields
@@ -230,12 +233,17 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     found.unwrap_or_default()
 }
 
+/// The pointer below a step's `work`, when the field is there.
+fn of_work(field: &str) -> Option<&str> {
+    field.strip_prefix('/')?.strip_prefix("work")
+}
+
 /// Hidden now, so that nothing can be said of it but by its seal.
 fn is_hidden(change: &FieldChange) -> bool {
-    let below = |start: &str| change.field.starts_with(start);
-    below("/work/object/data")
-        || below("/work/object/stringData")
-        || (below("/work/object/metadata/annotations/")
+    let below = |start: &str| of_work(&change.field).is_some_and(|field| field.starts_with(start));
+    below("/object/data")
+        || below("/object/stringData")
+        || (below("/object/metadata/annotations/")
             && change.before.is_some()
             && change.now.is_some())
 }
@@ -243,10 +251,12 @@ fn is_hidden(change: &FieldChange) -> bool {
 /// A change as it is told: a pointer into the object, or a field of the step.
 fn named(change: FieldChange, is_secret: bool) -> FieldChange {
     let FieldChange { field, before, now } = change;
-    let pointer = field.strip_prefix("/work/object").map(str::to_owned);
+    let pointer = of_work(&field)
+        .and_then(|field| field.strip_prefix("/object"))
+        .map(str::to_owned);
     let of_object = pointer.is_some();
     let field = pointer.unwrap_or_else(|| {
-        let name = field.strip_prefix("/work/").unwrap_or(&field);
+        let name = of_work(&field).unwrap_or(&field);
         name.trim_start_matches('/').to_owned()
     });
     // An earlier document may be anything: what stands in its Secrets is not shown either.
