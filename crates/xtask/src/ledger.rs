@@ -37,8 +37,11 @@ pub(crate) struct Written {
 /// How writers fared after a moment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Waited {
-    /// Until they had all gone on, in seconds from the moment.
+    /// The longest wait that was running at the moment or began later, in seconds; what was waited before the moment does
+    /// not count.
     pub(crate) seconds: f64,
+    /// When that wait began and ended, in seconds from the moment.
+    pub(crate) from_to: (f64, f64),
     /// True when they were waiting already at the moment.
     pub(crate) frozen: bool,
 }
@@ -234,12 +237,13 @@ impl<'a> Ledger<'a> {
         Ok(all)
     }
 
-    /// How long after this moment writers of either engine were made to wait: the end of the last gap in which nobody
-    /// finished a transfer. What was written later than `until` does not count.
+    /// How long after this moment writers of either engine were made to wait at a stretch: the longest gap in which nobody
+    /// finished a transfer. A gap that begins later than `until` does not count.
     pub(crate) fn back_after(&self, moment: f64, until: f64) -> Result<Waited> {
         let written = self.written()?;
         let mut waited = Waited {
             seconds: 0.0,
+            from_to: (0.0, 0.0),
             frozen: false,
         };
         for maria in [false, true] {
@@ -256,13 +260,15 @@ impl<'a> Ledger<'a> {
             );
             for pair in ends.windows(2) {
                 let [before, after] = pair else { continue };
-                if *after <= moment || *after >= until {
+                if *after <= moment || *before >= until {
                     continue;
                 }
                 let frozen = moment - before > GAP_SECONDS;
                 waited.frozen |= frozen;
-                if after - before > GAP_SECONDS {
-                    waited.seconds = waited.seconds.max(after - moment);
+                let seconds = after - before.max(moment);
+                if after - before > GAP_SECONDS && seconds > waited.seconds {
+                    waited.seconds = seconds;
+                    waited.from_to = (before - moment, after - moment);
                 }
             }
         }

@@ -176,8 +176,10 @@ impl<'a> Scene<'a> {
         ));
         ensure!(
             waited.seconds <= bound,
-            "{what}: writers waited {:.1} s, and {bound} s are allowed",
-            waited.seconds
+            "{what}: writers waited {:.1} s, from {:.1} s to {:.1} s, and {bound} s are allowed",
+            waited.seconds,
+            waited.from_to.0,
+            waited.from_to.1
         );
         Ok(waited)
     }
