@@ -1,7 +1,7 @@
 //! What of an inventory a protection carries, what it owns of the cluster, what the other site must have, and what is left
 //! out and why.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 
@@ -55,7 +55,7 @@ const MADE_ANEW: &[(&str, &str, &str)] = &[
 /// What of the namespaces themselves is carried and what is left out; cluster-scoped things are not looked at.
 pub fn inside_scope(inventory: &Inventory, namespaces: &[String]) -> Scope {
     let mut scope = Scope::default();
-    let uids: BTreeSet<&str> = inventory.iter().map(Thing::uid).collect();
+    let uids: HashSet<&str> = inventory.iter().map(Thing::uid).collect();
     for thing in inventory.iter() {
         if inside(thing, namespaces) {
             place(thing, &uids, &mut scope);
@@ -100,7 +100,7 @@ fn controller(thing: &Thing) -> Option<&Value> {
         .or_else(|| thing.list("/metadata/ownerReferences").first())
 }
 
-fn place(thing: &Thing, uids: &BTreeSet<&str>, scope: &mut Scope) {
+fn place(thing: &Thing, uids: &HashSet<&str>, scope: &mut Scope) {
     let id = thing.id();
     let left_out = |scope: &mut Scope, why: String| {
         scope.left_out.push(LeftOut {

@@ -52,11 +52,32 @@ fn drop_if_empty(object: &mut Value, parent: &str, key: &str) {
     }
 }
 
+/// An object without its status and what the old cluster knew of it: often most of it, so it is not copied first.
+fn copy(object: &Value) -> Value {
+    let Some(fields) = object.as_object() else {
+        return object.clone();
+    };
+    let without = |fields: &Map<String, Value>, keys: &[&str]| -> Map<String, Value> {
+        let kept = fields
+            .iter()
+            .filter(|(key, _)| !keys.contains(&key.as_str()));
+        kept.map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    };
+    let mut copied = without(fields, &["status", "metadata"]);
+    if let Some(metadata) = fields.get("metadata") {
+        let metadata = match metadata.as_object() {
+            Some(fields) => Value::Object(without(fields, METADATA)),
+            None => metadata.clone(),
+        };
+        copied.insert("metadata".to_owned(), metadata);
+    }
+    Value::Object(copied)
+}
+
 /// Cleans an object for another cluster.
 pub fn clean(object: &Value) -> Value {
-    let mut object = object.clone();
-    strip(&mut object, "", &["status"]);
-    strip(&mut object, "/metadata", METADATA);
+    let mut object = copy(object);
     strip(&mut object, "/metadata/annotations", ANNOTATIONS);
     drop_if_empty(&mut object, "/metadata", "annotations");
     let kind = object

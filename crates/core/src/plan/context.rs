@@ -1,7 +1,9 @@
 //! What the rules look at: the carried things by identity, with the steps that write them, and by what else they are
 //! looked for, so that no rule looks at everything for each thing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::OnceLock;
+use std::thread;
 
 use serde_json::Value;
 
@@ -10,7 +12,7 @@ use super::links::{self, Link};
 use super::operators::{Grounds, operators};
 use crate::backup::{Member, Part, PointContent};
 use crate::driver::Role;
-use crate::inventory::{Inventory, LeftOut, Thing, ThingId, inside_scope};
+use crate::inventory::{Inventory, LeftOut, Scope, Thing, ThingId, inside_scope};
 use crate::names::SYSTEM_NAMESPACE;
 
 pub(super) struct Context<'a> {
@@ -31,7 +33,7 @@ pub(super) struct Context<'a> {
     /// Workloads that are operators of carried definitions: by group and plural, with what tells so.
     pub(super) operators: BTreeMap<(String, String), BTreeMap<ThingId, Grounds>>,
     /// What texts of a workload name, by workload.
-    pub(super) links: BTreeMap<ThingId, Vec<Link>>,
+    links: OnceLock<BTreeMap<ThingId, Vec<Link>>>,
     /// Carried workloads by the labels of their pods.
     pub(super) pods: ByLabel<'a>,
     /// Carried Services by their own labels.
@@ -40,8 +42,12 @@ pub(super) struct Context<'a> {
     pub(super) children: ByLabel<'a>,
     /// Workloads by namespace and ServiceAccount.
     by_account: BTreeMap<&'a str, BTreeMap<&'a str, Vec<&'a Thing>>>,
-    by_uid: BTreeMap<&'a str, &'a Thing>,
+    by_uid: HashMap<&'a str, &'a Thing>,
     engines: BTreeMap<&'a ThingId, &'a Member>,
+    /// Carried things that run pods, with the pods' spec.
+    workloads: Vec<(&'a Thing, &'a Value)>,
+    /// Keys of the labels and annotations that carried things have: most of what rules ask for nobody uses.
+    marks: HashSet<&'a str>,
     /// Groups of carried things by their kind.
     groups: BTreeMap<&'a str, BTreeSet<&'a str>>,
     operator_ids: BTreeSet<ThingId>,
@@ -70,12 +76,11 @@ impl<'a> Context<'a> {
         objects: &'a Inventory,
         target: &'a Inventory,
     ) -> (Self, Vec<LeftOut>) {
-        let scope = inside_scope(objects, &point.namespaces);
-        let things: BTreeMap<ThingId, &Thing> = scope
-            .carried
-            .iter()
-            .chain(&point.owned)
-            .filter_map(|id| Some((id.clone(), objects.get(id)?)))
+        let (scope, ids, by_uid) = read(point, objects);
+        let carried: HashSet<&ThingId> = scope.carried.iter().chain(&point.owned).collect();
+        let things: BTreeMap<ThingId, &Thing> = ids
+            .into_iter()
+            .filter(|(id, _)| carried.contains(id))
             .collect();
         let carried = || things.values().copied();
         let left_out = scope
@@ -83,7 +88,11 @@ impl<'a> Context<'a> {
             .iter()
             .filter_map(|one| objects.get(&one.thing));
         let mut by_account: BTreeMap<_, BTreeMap<_, Vec<&Thing>>> = BTreeMap::new();
-        for thing in carried() {
+        let workloads: Vec<(&Thing, &Value)> = carried()
+            .filter_map(|thing| Some((thing, thing.pod_spec()?)))
+            .collect();
+        let pods = || workloads.iter().map(|(thing, _)| *thing);
+        for thing in pods() {
             if let (Some(namespace), Some(account)) = (thing.namespace(), account(thing)) {
                 let near = by_account.entry(namespace).or_default();
                 near.entry(account).or_default().push(thing);
@@ -96,12 +105,14 @@ impl<'a> Context<'a> {
         }
         let is_service = |thing: &&Thing| thing.id().is("", "Service");
         let mut context = Self {
-            pods: ByLabel::of(carried().filter(|one| one.pod_spec().is_some()), pod_labels),
+            pods: ByLabel::of(pods(), pod_labels),
             services: ByLabel::of(carried().filter(is_service), own_labels),
             children: ByLabel::of(left_out.filter(|one| one.pod_spec().is_some()), pod_labels),
+            marks: carried().flat_map(marks).collect(),
+            workloads,
             by_account,
             groups,
-            by_uid: objects.iter().map(|thing| (thing.uid(), thing)).collect(),
+            by_uid,
             engines: point
                 .members
                 .iter()
@@ -116,7 +127,7 @@ impl<'a> Context<'a> {
             source: point,
             written: None,
             operators: BTreeMap::new(),
-            links: BTreeMap::new(),
+            links: OnceLock::new(),
             operator_ids: BTreeSet::new(),
             namespaces: point.namespaces.iter().map(String::as_str).collect(),
         };
@@ -127,7 +138,6 @@ impl<'a> Context<'a> {
             .flat_map(BTreeMap::keys)
             .cloned()
             .collect();
-        context.links = links::links(&context);
         (context, scope.left_out)
     }
 
@@ -178,9 +188,24 @@ impl<'a> Context<'a> {
 
     /// Things that run pods.
     pub(super) fn workloads(&self) -> impl Iterator<Item = (&'a Thing, &'a Value)> + '_ {
-        self.things
-            .values()
-            .filter_map(|thing| Some((*thing, thing.pod_spec()?)))
+        self.workloads.iter().copied()
+    }
+
+    /// What texts of workloads name, by workload; found when it is first asked for.
+    pub(super) fn links(&self) -> &BTreeMap<ThingId, Vec<Link>> {
+        self.links.get_or_init(|| links::links(self))
+    }
+
+    /// True when a carried thing has a label or an annotation of one of these keys.
+    pub(super) fn is_marked(&self, keys: &[&str]) -> bool {
+        keys.iter().any(|key| self.marks.contains(key))
+    }
+
+    /// The context as if only these came back.
+    pub(super) fn retain(&mut self, chosen: &BTreeSet<ThingId>) {
+        self.things.retain(|id, _| chosen.contains(id));
+        self.workloads
+            .retain(|(thing, _)| chosen.contains(&thing.id()));
     }
 
     /// Workloads that run as this ServiceAccount.
@@ -243,6 +268,36 @@ impl<'a> Context<'a> {
         self.engine(workload)
             .map_or_else(|| write_step(workload), |member| ready_step(&member.name))
     }
+}
+
+type Ids<'a> = Vec<(ThingId, &'a Thing)>;
+
+/// Walks through all objects, which takes its time: what is carried beside who is who.
+fn read<'a>(
+    point: &PointContent,
+    objects: &'a Inventory,
+) -> (Scope, Ids<'a>, HashMap<&'a str, &'a Thing>) {
+    thread::scope(|threads| {
+        let beside = threads.spawn(|| {
+            let ids = objects.iter().map(|thing| (thing.id(), thing)).collect();
+            let by_uid = objects.iter().map(|thing| (thing.uid(), thing)).collect();
+            (ids, by_uid)
+        });
+        let scope = inside_scope(objects, &point.namespaces);
+        let (ids, by_uid) = beside
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (scope, ids, by_uid)
+    })
+}
+
+/// Keys of the labels and annotations of a thing.
+fn marks(thing: &Thing) -> impl Iterator<Item = &str> {
+    let metadata = thing.object.get("metadata");
+    let maps = ["labels", "annotations"].map(|key| metadata.and_then(|one| one.get(key)));
+    maps.into_iter()
+        .filter_map(|map| map?.as_object())
+        .flat_map(|map| map.keys().map(String::as_str))
 }
 
 /// The ServiceAccount that the pods of a workload run as, `default` if it names none.

@@ -3,7 +3,7 @@
 //! Only steps that stand in a cycle are looked at closely. Called by `plan` before `order`.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::RULES;
 use crate::driver::Problem;
@@ -29,7 +29,7 @@ pub(super) fn break_cycles(
     steps: &mut BTreeMap<String, Step>,
 ) -> Result<Vec<Broken>, Vec<Problem>> {
     let ids: Vec<String> = steps.keys().cloned().collect();
-    let places: BTreeMap<&str, usize> = ids.iter().map(String::as_str).zip(0..).collect();
+    let places: HashMap<&str, usize> = ids.iter().map(String::as_str).zip(0..).collect();
     let needs: Vec<Vec<usize>> = steps
         .values()
         .map(|step| {
@@ -178,7 +178,7 @@ impl<'s> Knot<'s> {
     fn of(
         knot: &[usize],
         ids: &'s [String],
-        places: &BTreeMap<&str, usize>,
+        places: &HashMap<&str, usize>,
         steps: &'s BTreeMap<String, Step>,
     ) -> Self {
         let mut pairs: BTreeMap<(usize, usize), &Edge> = BTreeMap::new();

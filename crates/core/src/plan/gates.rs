@@ -10,7 +10,7 @@ use crate::backup::PointContent;
 use crate::driver::{ObjectRef, Problem};
 use crate::inventory::{Thing, ThingId};
 use crate::probe::{Ask, Probe};
-use crate::readiness::user::{Check, Gating, UserGate, annotated, annotation_of};
+use crate::readiness::user::{Check, Gating, UserGate, annotated, annotation_of, annotations};
 use crate::run::{Phase, Step, Work};
 
 /// Adds the gates to the steps, and the edges that they need. What stands against one is a problem that says how to go on without it.
@@ -62,7 +62,8 @@ pub(super) fn add(
 
 /// Those of the point first; of two that have one name the first counts.
 fn gates(context: &Context<'_>, point: &PointContent) -> Vec<UserGate> {
-    let carried = context.things.values().copied();
+    let is_used = context.is_marked(&annotations().collect::<Vec<_>>());
+    let carried = context.things.values().copied().filter(|_| is_used);
     let claims = point
         .parts
         .iter()

@@ -24,8 +24,11 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::thread;
+
+use ecow::EcoString;
 
 use crate::backup::PointContent;
 use crate::driver::Problem;
@@ -246,8 +249,15 @@ struct Draft {
 
 fn draft(context: &Context<'_>, point: &PointContent, goal: &Goal) -> Draft {
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());
-    let mut steps = steps::steps(context, point, goal, &mut problems);
-    draw(context, &mut steps);
+    let mut steps = thread::scope(|threads| {
+        let drawn = threads.spawn(|| RULES.iter().map(|rule| (rule.draw)(context)).collect());
+        let mut steps = steps::steps(context, point, goal, &mut problems);
+        let drawn: Vec<Vec<Drawn>> = drawn
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        draw(drawn, &mut steps);
+        steps
+    });
     rules::take_away(context, &mut steps, &mut problems, &mut warnings);
     let broken = cycles::break_cycles(&mut steps).unwrap_or_else(|found| {
         problems.extend(found);
@@ -261,37 +271,33 @@ fn draft(context: &Context<'_>, point: &PointContent, goal: &Goal) -> Draft {
     }
 }
 
-/// Asks all rules. Of several places in which one rule sees the same edge the surest is kept, then the first.
-fn draw(context: &Context<'_>, steps: &mut BTreeMap<String, Step>) {
-    let places: BTreeMap<String, usize> = steps.keys().cloned().zip(0..).collect();
-    let mut needs: Vec<Vec<Edge>> = vec![Vec::new(); steps.len()];
-    for rule in RULES {
-        let mut of_rule: BTreeMap<(usize, usize), Drawn> = BTreeMap::new();
-        for drawn in (rule.draw)(context) {
-            let (step, on) = (places.get(&drawn.step), places.get(&drawn.on));
-            let (Some(step), Some(on)) = (step, on) else {
+/// Puts in what each of the rules says. Of several places in which one rule sees the same edge the surest is kept, then the first.
+fn draw(of_rules: Vec<Vec<Drawn>>, steps: &mut BTreeMap<String, Step>) {
+    let ids: Vec<EcoString> = steps.keys().map(EcoString::from).collect();
+    let places: HashMap<&str, usize> = ids.iter().map(EcoString::as_str).zip(0..).collect();
+    let mut needs: Vec<Vec<(usize, Edge)>> = vec![Vec::new(); steps.len()];
+    for (rule, all) in RULES.iter().zip(of_rules) {
+        let name = EcoString::from(rule.name);
+        for drawn in all {
+            let place = |id: &str| places.get(id).copied();
+            let (Some(step), Some(on)) = (place(&drawn.step), place(&drawn.on)) else {
                 continue;
             };
-            if step == on {
-                continue;
+            if step != on {
+                let edge = Edge::new(ids[on].clone(), name.clone(), drawn.evidence);
+                needs[step].push((on, edge.with(drawn.confidence)));
             }
-            match of_rule.entry((*step, *on)) {
-                Entry::Vacant(vacant) => {
-                    vacant.insert(drawn);
-                }
-                Entry::Occupied(mut kept) if kept.get().confidence < drawn.confidence => {
-                    kept.insert(drawn);
-                }
-                Entry::Occupied(_) => {}
-            }
-        }
-        for ((step, _), drawn) in of_rule {
-            let edge = Edge::new(&drawn.on, rule.name, drawn.evidence);
-            needs[step].push(edge.with(drawn.confidence));
         }
     }
-    for (step, needs) in steps.values_mut().zip(needs) {
-        step.needs.extend(needs);
-        step.needs.retain(|edge| places.contains_key(&edge.on));
+    for (step, mut needs) in steps.values_mut().zip(needs) {
+        // Stable: what was drawn first stays first. Places are in the order of the ids.
+        let degree = |edge: &Edge| Reverse(edge.confidence);
+        needs.sort_by(|(on, a), (other, b)| {
+            (on, &a.rule, degree(a)).cmp(&(other, &b.rule, degree(b)))
+        });
+        needs.dedup_by(|(on, edge), (kept_on, kept)| on == kept_on && edge.rule == kept.rule);
+        let own = std::mem::take(&mut step.needs).into_iter();
+        let own = own.filter(|edge| places.contains_key(edge.on.as_str()));
+        step.needs = needs.into_iter().map(|(_, edge)| edge).chain(own).collect();
     }
 }

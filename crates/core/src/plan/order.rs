@@ -3,7 +3,7 @@
 //! Cycles are `cycles`' matter: there is none left. Called by `plan`.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 use crate::driver::Problem;
 use crate::run::{Phase, Step};
@@ -46,15 +46,17 @@ pub(super) fn order(steps: BTreeMap<String, Step>) -> Result<Vec<Step>, Problem>
 
 /// By place: how many others a step waits for, who waits for it, its phase.
 fn edges(steps: &BTreeMap<String, Step>) -> (Vec<usize>, Vec<Vec<usize>>, Vec<Phase>) {
-    let places: BTreeMap<&str, usize> = steps.keys().map(String::as_str).zip(0..).collect();
+    let places: HashMap<&str, usize> = steps.keys().map(String::as_str).zip(0..).collect();
     let mut waiting = vec![0; steps.len()];
     let mut dependents = vec![Vec::new(); steps.len()];
     for (place, step) in steps.values().enumerate() {
-        let on: BTreeSet<usize> = step
+        let mut on: Vec<usize> = step
             .needs
             .iter()
             .filter_map(|edge| places.get(edge.on.as_str()).copied())
             .collect();
+        on.sort_unstable();
+        on.dedup();
         waiting[place] = on.len();
         for one in on {
             dependents[one].push(place);

@@ -137,7 +137,7 @@ fn step(id: &str, phase: Phase, title: &str, work: Work) -> Step {
 fn needing(mut step: Step, on: &[(String, &str)]) -> Step {
     for (on, rule) in on {
         step.needs
-            .insert(Edge::new(on, rule, "the one step prepares the other"));
+            .insert(Edge::new(on, *rule, "the one step prepares the other"));
     }
     step
 }

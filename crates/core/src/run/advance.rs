@@ -84,8 +84,8 @@ fn prior(step: &Step, progress: &Progress) -> BTreeMap<String, Outcome> {
     step.needs
         .iter()
         .filter_map(|edge| {
-            let outcome = progress.outcomes().get(&edge.on)?;
-            Some((edge.on.clone(), outcome.clone()))
+            let outcome = progress.outcomes().get(edge.on.as_str())?;
+            Some((edge.on.to_string(), outcome.clone()))
         })
         .collect()
 }

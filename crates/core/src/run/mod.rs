@@ -15,6 +15,7 @@ mod until;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use ecow::EcoString;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -136,15 +137,16 @@ impl Confidence {
     }
 }
 
-/// One step waits for another: by which rule, on what evidence, how surely.
+/// One step waits for another: by which rule, on what evidence, how surely. A plan has many, and few texts in them: each is kept
+/// once.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Edge {
     /// Id of the step that must be done first.
-    pub on: String,
+    pub on: EcoString,
     /// Name of the rule that drew the edge: `DATABASE_BEFORE_CLIENT`.
-    pub rule: String,
+    pub rule: EcoString,
     /// Object and field that the rule saw.
-    pub evidence: String,
+    pub evidence: EcoString,
     /// How sure the rule is.
     #[serde(default, skip_serializing_if = "Confidence::is_certain")]
     pub confidence: Confidence,
@@ -152,10 +154,14 @@ pub struct Edge {
 
 impl Edge {
     /// An edge that is certain.
-    pub fn new(on: &str, rule: &str, evidence: impl Into<String>) -> Self {
+    pub fn new(
+        on: impl Into<EcoString>,
+        rule: impl Into<EcoString>,
+        evidence: impl Into<EcoString>,
+    ) -> Self {
         Self {
-            on: on.to_owned(),
-            rule: rule.to_owned(),
+            on: on.into(),
+            rule: rule.into(),
             evidence: evidence.into(),
             confidence: Confidence::Certain,
         }

@@ -25,7 +25,7 @@ fn at(second: i64) -> Timestamp {
 fn step(id: &str, phase: Phase, needs: &[&str]) -> Step {
     let needs: BTreeSet<Edge> = needs
         .iter()
-        .map(|on| Edge::new(on, "RULE", "seen"))
+        .map(|on| Edge::new(*on, "RULE", "seen"))
         .collect();
     Step {
         id: id.to_owned(),

@@ -20,7 +20,7 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
 /// Edges to what workloads name in their texts. Databases name each other as peers: that is no order.
 pub(super) fn named(context: &Context<'_>, is: Is) -> Vec<Drawn> {
     let mut drawn = Vec::new();
-    for (id, links) in &context.links {
+    for (id, links) in context.links() {
         let is_client = context.things.get(id).is_some_and(|thing| {
             matches!(
                 phase(context, id, thing),

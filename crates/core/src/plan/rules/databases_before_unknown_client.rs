@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use ecow::EcoString;
+
 use super::super::context::{Context, ready_step, write_step};
 use super::super::links::{Is, servers};
 use super::super::phases::phase;
@@ -19,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn draw(context: &Context<'_>) -> Vec<Drawn> {
-    let databases: BTreeSet<String> = context
+    let databases: BTreeSet<EcoString> = context
         .engines()
         .map(|member| ready_step(&member.name))
         .chain(
@@ -29,7 +31,9 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
                 .filter(|id| servers::is_database(id) && context.engine(id).is_none())
                 .map(write_step),
         )
+        .map(EcoString::from)
         .collect();
+    let evidence = EcoString::from("which database it needs is not known: it waits for all");
     let mut drawn = Vec::new();
     for (id, thing) in &context.things {
         let is_client = thing.pod_spec().is_some() || is_custom(id);
@@ -39,9 +43,9 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
         {
             continue;
         }
+        let client = EcoString::from(write_step(id));
         for database in &databases {
-            let evidence = "which database it needs is not known: it waits for all";
-            let edge = Drawn::new(write_step(id), database.clone(), evidence);
+            let edge = Drawn::new(client.clone(), database.clone(), evidence.clone());
             drawn.push(edge.with(Confidence::Medium));
         }
     }
@@ -49,7 +53,7 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
 }
 
 fn names_one(context: &Context<'_>, id: &ThingId, thing: &Thing) -> bool {
-    let links = context.links.get(id).into_iter().flatten();
+    let links = context.links().get(id).into_iter().flatten();
     links.into_iter().any(|link| link.is == Is::Database)
         || makers(context, thing).iter().any(servers::is_database)
 }

@@ -26,15 +26,15 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
     let mut drawn = Vec::new();
     for (group, kind) in SOURCES {
         let (name_label, namespace_label) = (format!("{group}/name"), format!("{group}/namespace"));
+        if !context.is_marked(&[&name_label]) {
+            continue;
+        }
         let mut applied: BTreeMap<(&str, &str), Vec<&Thing>> = BTreeMap::new();
         for thing in context.things.values() {
             let labels = (thing.label(&namespace_label), thing.label(&name_label));
             if let (Some(namespace), Some(name)) = labels {
                 applied.entry((namespace, name)).or_default().push(thing);
             }
-        }
-        if applied.is_empty() {
-            continue;
         }
         for source in context.objects.of_kind(group, kind) {
             let namespace = source.namespace().unwrap_or_default();

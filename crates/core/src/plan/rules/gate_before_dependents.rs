@@ -96,8 +96,8 @@ fn closure(steps: &BTreeMap<String, Step>, from: &str) -> BTreeSet<String> {
     let mut open = vec![from.to_owned()];
     while let Some(id) = open.pop() {
         for edge in steps.get(&id).into_iter().flat_map(|step| &step.needs) {
-            if found.insert(edge.on.clone()) {
-                open.push(edge.on.clone());
+            if found.insert(edge.on.to_string()) {
+                open.push(edge.on.to_string());
             }
         }
     }
@@ -115,8 +115,11 @@ fn dependents(
         .values()
         .filter(|step| !step.cleanup && !gate.own.contains(&step.id) && !of_same(&step.id))
         .filter_map(|step| {
-            let edge = step.needs.iter().find(|edge| gate.own.contains(&edge.on))?;
-            Some((step.id.clone(), edge.rule.clone()))
+            let edge = step
+                .needs
+                .iter()
+                .find(|edge| gate.own.contains(edge.on.as_str()))?;
+            Some((step.id.clone(), edge.rule.to_string()))
         })
         .collect()
 }

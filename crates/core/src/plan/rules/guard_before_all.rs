@@ -1,5 +1,7 @@
 //! Everything waits for phase 0.
 
+use ecow::EcoString;
+
 use super::super::context::{Context, write_step};
 use super::{CERTAIN, Drawn, Rule};
 
@@ -11,12 +13,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn draw(context: &Context<'_>) -> Vec<Drawn> {
-    context
-        .things
-        .keys()
-        .map(|id| {
-            let guard = "vault-access".to_owned();
-            Drawn::new(write_step(id), guard, "phase 0")
-        })
-        .collect()
+    let guard = EcoString::from("vault-access");
+    let waits = |id| Drawn::new(write_step(id), guard.clone(), "phase 0");
+    context.things.keys().map(waits).collect()
 }

@@ -26,6 +26,9 @@ const STAGES: &[(&str, u8)] = &[
 ];
 
 fn draw(context: &Context<'_>) -> Vec<Drawn> {
+    if !context.is_marked(&[HOOK]) {
+        return Vec::new();
+    }
     let mut releases: BTreeMap<(String, String), Waves<'_>> = BTreeMap::new();
     for thing in context.things.values() {
         if let (Some(release), Some(wave)) = (release_of(thing), wave(thing)) {

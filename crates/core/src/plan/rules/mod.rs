@@ -27,6 +27,8 @@ mod webhook_after_backend;
 
 pub(super) use gate_before_dependents::{Placed, hold};
 
+use ecow::EcoString;
+
 use super::context::Context;
 use crate::run::Confidence;
 
@@ -51,20 +53,24 @@ pub struct Rule {
 /// An edge that a rule draws.
 pub(super) struct Drawn {
     /// The step that waits.
-    pub(super) step: String,
+    pub(super) step: EcoString,
     /// The step that it waits for.
-    pub(super) on: String,
+    pub(super) on: EcoString,
     /// Object and field that were seen.
-    pub(super) evidence: String,
+    pub(super) evidence: EcoString,
     /// How sure the rule is.
     pub(super) confidence: Confidence,
 }
 
 impl Drawn {
-    pub(super) fn new(step: String, on: String, evidence: impl Into<String>) -> Self {
+    pub(super) fn new(
+        step: impl Into<EcoString>,
+        on: impl Into<EcoString>,
+        evidence: impl Into<EcoString>,
+    ) -> Self {
         Self {
-            step,
-            on,
+            step: step.into(),
+            on: on.into(),
             evidence: evidence.into(),
             confidence: Confidence::Certain,
         }

@@ -22,6 +22,9 @@ const INSTANCE: &str = "argocd.argoproj.io/instance";
 const STAGES: &[(&str, u8)] = &[("PreSync", 0), ("Sync", 1), ("PostSync", 2)];
 
 fn draw(context: &Context<'_>) -> Vec<Drawn> {
+    if !context.is_marked(&[WAVE, HOOK]) {
+        return Vec::new();
+    }
     let mut applications: BTreeMap<String, Waves<'_>> = BTreeMap::new();
     for thing in context.things.values() {
         if let (Some(application), Some(wave)) = (application(thing), wave(thing)) {

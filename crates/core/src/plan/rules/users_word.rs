@@ -20,6 +20,9 @@ pub(super) const RULE: Rule = Rule {
 const WORDS_MAX: usize = 100;
 
 fn draw(context: &Context<'_>) -> Vec<Drawn> {
+    if !context.is_marked(&[ANNOTATION_AFTER]) {
+        return Vec::new();
+    }
     let mut drawn = Vec::new();
     for thing in context.things.values() {
         for word in words(thing, ANNOTATION_AFTER) {
@@ -89,6 +92,9 @@ pub(in crate::plan) fn take_away(
     problems: &mut Vec<Problem>,
     warnings: &mut Vec<String>,
 ) {
+    if !context.is_marked(&[ANNOTATION_AFTER, ANNOTATION_NOT_AFTER]) {
+        return;
+    }
     for (id, thing) in &context.things {
         for word in words(thing, ANNOTATION_AFTER) {
             problems.extend(means_nothing(context, thing, word));
@@ -115,7 +121,7 @@ pub(in crate::plan) fn take_away(
                 .flat_map(|one| [one.written, one.works])
                 .collect();
             step.needs.retain(|edge| {
-                let is_refused = on.contains(&edge.on);
+                let is_refused = on.contains(edge.on.as_str());
                 if is_refused && edge.confidence == Confidence::Certain {
                     warnings.push(format!(
                         "{id} waits for {} all the same: {} is certain ({})",

@@ -14,7 +14,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn draw(context: &Context<'_>) -> Vec<Drawn> {
     let mut drawn = Vec::new();
-    for (id, links) in &context.links {
+    for (id, links) in context.links() {
         for link in links.iter().filter(|link| link.how == How::Wait) {
             let step = write_step(id);
             let edge = Drawn::new(step, link.step.clone(), link.evidence.clone());

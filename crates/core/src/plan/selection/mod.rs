@@ -334,7 +334,7 @@ impl<'a> Context<'a> {
         let mut context = Context::of(point, self.objects, self.target).0;
         context.source = self.source;
         context.written = self.written;
-        context.things.retain(|id, _| chosen.contains(id));
+        context.retain(chosen);
         context
     }
 }

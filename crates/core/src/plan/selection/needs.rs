@@ -57,7 +57,7 @@ fn beyond<'a>(
             .iter()
             .filter(|edge| is_need(edge) && !is_guess(edge))
         {
-            if let Some(on) = owners.get(&edge.on)
+            if let Some(on) = owners.get(edge.on.as_str())
                 && !chosen.contains(on)
             {
                 found.push((on, by, edge));
@@ -145,20 +145,24 @@ pub(super) fn keep(
             continue;
         };
         for edge in step.needs.iter().filter(|edge| is_need(edge)) {
-            if !owners.contains_key(&edge.on) && kept.insert(edge.on.clone()) {
-                open.push(edge.on.clone());
+            if !owners.contains_key(edge.on.as_str()) && kept.insert(edge.on.to_string()) {
+                open.push(edge.on.to_string());
             }
         }
     }
     let cleaning: Vec<String> = steps
         .values()
         .filter(|step| step.cleanup && !owners.contains_key(&step.id))
-        .filter(|step| step.needs.iter().any(|edge| kept.contains(&edge.on)))
+        .filter(|step| {
+            step.needs
+                .iter()
+                .any(|edge| kept.contains(edge.on.as_str()))
+        })
         .map(|step| step.id.clone())
         .collect();
     kept.extend(cleaning);
     steps.retain(|id, _| kept.contains(id));
     for step in steps.values_mut() {
-        step.needs.retain(|edge| kept.contains(&edge.on));
+        step.needs.retain(|edge| kept.contains(edge.on.as_str()));
     }
 }

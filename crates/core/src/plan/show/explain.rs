@@ -91,10 +91,10 @@ impl Reason {
         let rule = RULES.iter().find(|rule| rule.name == edge.rule);
         Self {
             step: step.id.clone(),
-            on: edge.on.clone(),
-            rule: edge.rule.clone(),
+            on: edge.on.to_string(),
+            rule: edge.rule.to_string(),
             because: rule.map(|rule| rule.reason),
-            evidence: edge.evidence.clone(),
+            evidence: edge.evidence.to_string(),
             confidence: edge.confidence,
         }
     }

@@ -94,7 +94,7 @@ impl View<'_> {
                     continue;
                 }
                 let arrow = graph.arrows.entry((first, then)).or_default();
-                arrow.rules.insert(edge.rule.clone());
+                arrow.rules.insert(edge.rule.to_string());
                 arrow.confidence = arrow.confidence.max(Some(edge.confidence));
             }
         }

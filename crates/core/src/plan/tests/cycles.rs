@@ -29,7 +29,7 @@ fn steps(edges: &[Drawn<'_>]) -> BTreeMap<String, Step> {
         steps.insert((*id).to_owned(), step);
     }
     for (step, on, confidence) in edges {
-        let edge = Edge::new(on, &format!("RULE_{confidence:?}"), "seen").with(*confidence);
+        let edge = Edge::new(*on, format!("RULE_{confidence:?}"), "seen").with(*confidence);
         steps.get_mut(*step).unwrap().needs.insert(edge);
     }
     steps

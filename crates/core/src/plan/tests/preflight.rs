@@ -228,7 +228,7 @@ fn all_problems_are_found_at_once() {
 fn step(id: &str, on: &[(&str, &str)]) -> (String, Step) {
     let needs: BTreeSet<Edge> = on
         .iter()
-        .map(|(on, rule)| Edge::new(on, rule, "seen"))
+        .map(|(on, rule)| Edge::new(*on, *rule, "seen"))
         .collect();
     let step = Step {
         id: id.to_owned(),

@@ -130,6 +130,11 @@ impl UserGate {
     }
 }
 
+/// The annotations by which an object says a gate of its own.
+pub fn annotations() -> impl Iterator<Item = &'static str> {
+    ANNOTATIONS.iter().map(|(annotation, _)| *annotation)
+}
+
 /// The gates that an object says by its own annotations, read or not: what it says wrongly has a `check` that cannot be read.
 pub fn annotated(thing: &Thing) -> Vec<UserGate> {
     let id = thing.id();
