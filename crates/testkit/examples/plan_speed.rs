@@ -407,8 +407,9 @@ impl Stages {
         let (start, used) = (Instant::now(), cpu_seconds());
         let done = work();
         let seconds = start.elapsed().as_secs_f64();
-        self.0
-            .push(json!({ "stage": name, "seconds": seconds, "cpu_seconds": cpu_seconds() - used }));
+        self.0.push(
+            json!({ "stage": name, "seconds": seconds, "cpu_seconds": cpu_seconds() - used }),
+        );
         done
     }
 }

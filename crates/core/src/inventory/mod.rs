@@ -116,6 +116,12 @@ impl fmt::Display for ThingId {
     }
 }
 
+/// How the identities of a kind begin as texts, as none of another kind does: `StatefulSet.apps `.
+fn kind_text(group: &str, kind: &str) -> String {
+    let dot = if group.is_empty() { "" } else { "." };
+    format!("{kind}{dot}{group} ")
+}
+
 /// One object as it was read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Thing {
@@ -269,9 +275,16 @@ impl Inventory {
     }
 
     /// All things of a kind, ordered by identity.
-    pub fn of_kind<'a>(&'a self, group: &'a str, kind: &'a str) -> impl Iterator<Item = &'a Thing> {
-        self.iter()
-            .filter(move |thing| thing.resource.group == group && thing.resource.kind == kind)
+    pub fn of_kind<'a>(
+        &'a self,
+        group: &str,
+        kind: &str,
+    ) -> impl Iterator<Item = &'a Thing> + use<'a> {
+        let before = kind_text(group, kind);
+        self.things
+            .range(before.clone()..)
+            .take_while(move |(id, _)| id.starts_with(&before))
+            .map(|(_, thing)| thing)
     }
 
     /// The served resource of this group and kind.

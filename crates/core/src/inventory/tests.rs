@@ -81,3 +81,23 @@ fn the_value_at_a_pointer_is_found_with_and_without_escapes() {
         assert_eq!(thing.at(nothing), None, "{nothing}");
     }
 }
+
+#[test]
+fn things_of_a_kind_are_found_and_no_namesakes() {
+    let thing = |group_version: &str, kind: &str| {
+        let resource = Resource::namespaced(group_version, kind, "things");
+        let object = json!({ "metadata": { "name": "one", "namespace": "shop" } });
+        Thing::new(resource, object).unwrap()
+    };
+    let inventory = Inventory::of([
+        thing("v1", "Service"),
+        thing("v1", "ServiceAccount"),
+        thing("serving.knative.dev/v1", "Service"),
+        thing("serving.knative.dev.example.com/v1", "Service"),
+    ]);
+    for (group, kind) in [("", "Service"), ("serving.knative.dev", "Service")] {
+        let found: Vec<ThingId> = inventory.of_kind(group, kind).map(Thing::id).collect();
+        assert_eq!(found, [ThingId::namespaced(group, kind, "shop", "one")]);
+    }
+    assert_eq!(inventory.of_kind("", "Servic").count(), 0);
+}

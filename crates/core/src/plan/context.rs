@@ -103,7 +103,8 @@ impl<'a> Context<'a> {
             let of_kind = groups.entry(&thing.resource.kind).or_default();
             of_kind.insert(&thing.resource.group);
         }
-        let is_service = |thing: &&Thing| thing.id().is("", "Service");
+        let is_service =
+            |thing: &&Thing| thing.resource.group.is_empty() && thing.resource.kind == "Service";
         let mut context = Self {
             pods: ByLabel::of(pods(), pod_labels),
             services: ByLabel::of(carried().filter(is_service), own_labels),

@@ -40,19 +40,24 @@ pub(super) fn owners(object: &Value) -> impl Iterator<Item = (Owner<'_>, &Value)
 
 /// The manager that owns most of an object's fields, with its operation; Refloat itself when nobody is recorded.
 pub fn owner_of(thing: &Thing) -> FieldOwner {
-    owners(&thing.object)
+    let entries: Vec<(Owner<'_>, &Value, &str)> = owners(&thing.object)
         .filter(|(owner, _)| owner.subresource.is_empty())
         .filter_map(|(owner, entry)| {
-            let found = FieldOwner {
-                manager: owner.manager.to_owned(),
-                apply: owner.operation == "Apply",
-            };
-            let size = entry.get("fieldsV1")?.to_string().len();
-            let time: Option<Timestamp> = entry.get("time")?.as_str()?.parse().ok();
-            Some((size, time, found))
+            let time = entry.get("time")?.as_str()?;
+            Some((owner, entry.get("fieldsV1")?, time))
         })
-        .max_by_key(|(size, time, _)| (*size, *time))
-        .map_or_else(FieldOwner::refloat, |(_, _, owner)| owner)
+        .collect();
+    let most = match entries.as_slice() {
+        // Nothing to measure.
+        [one] => Some(one),
+        several => several.iter().max_by_key(|(_, fields, time)| {
+            (fields.to_string().len(), time.parse::<Timestamp>().ok())
+        }),
+    };
+    most.map_or_else(FieldOwner::refloat, |(owner, _, _)| FieldOwner {
+        manager: owner.manager.to_owned(),
+        apply: owner.operation == "Apply",
+    })
 }
 
 /// What must be given back beyond the one owner under whom the object is created: all entries but those of its status when there
