@@ -56,6 +56,7 @@ pub fn is_of_left_out(step: &Step, prior: &BTreeMap<String, Outcome>) -> bool {
         | Work::SystemNamespace
         | Work::Write(_)
         | Work::Remove(_)
+        | Work::Link(_)
         | Work::Gate(_)
         | Work::VaultAccess
         | Work::VaultAccessEnd

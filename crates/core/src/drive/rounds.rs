@@ -281,6 +281,7 @@ fn poll(step: &Step) -> Duration {
         | Work::Fill(_)
         | Work::Write(_)
         | Work::Remove(_)
+        | Work::Link(_)
         | Work::StoreObjects
         | Work::Seal { .. } => POLL,
     }

@@ -13,6 +13,7 @@ mod links;
 mod mapping;
 mod operators;
 mod order;
+mod owners;
 mod page;
 mod phases;
 mod preflight;
@@ -182,6 +183,7 @@ pub fn attempt(
         &mut problems,
         &mut warnings,
     );
+    owners::add(&context, &mut steps, &mut warnings);
     broken.retain(|one| steps.contains_key(&one.step));
     warnings.extend(cycles::warnings(&broken));
     warnings.extend(selected.warnings);

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::driver::{ObjectRef, Op, Outcome, Problem, Query, Seen};
+use super::owners::made;
+use crate::driver::{ObjectRef, Outcome, Problem, Query, Seen};
 use crate::inventory::{Resource, Thing, ThingId};
 use crate::names::{ANNOTATION_RECOVERY, ANNOTATION_UPDATED, RunId, SiteName};
 use crate::recovery::{Origin, Removing, contents, is_changed};
@@ -60,38 +61,9 @@ pub struct RolledBack {
     pub changed: Vec<ThingId>,
 }
 
-/// The object that a step of a recovery creates, if any.
-fn target(step: &Step) -> Option<ObjectRef> {
-    match &step.work {
-        Work::Write(writing) if !writing.adopt => Some(writing.target()),
-        Work::Driver {
-            op: Op::Restore,
-            claim,
-            ..
-        } => {
-            let namespace = claim.thing.namespace.as_deref()?;
-            let claims =
-                Resource::namespaced("v1", "PersistentVolumeClaim", "persistentvolumeclaims");
-            Some(ObjectRef::namespaced(claims, namespace, &claim.thing.name))
-        }
-        Work::Write(_)
-        | Work::Driver { .. }
-        | Work::Capture(_)
-        | Work::Release { .. }
-        | Work::SystemNamespace
-        | Work::VaultAccess
-        | Work::VaultAccessEnd
-        | Work::Fill(_)
-        | Work::StoreObjects
-        | Work::Gate(_)
-        | Work::Remove(_)
-        | Work::Seal { .. } => None,
-    }
-}
-
 /// What must be read before a rollback of this recovery can be planned.
 pub fn rollback_look(recovery: &RunPlan) -> Vec<Query> {
-    let objects = recovery.steps.iter().filter_map(target);
+    let objects = recovery.steps.iter().filter_map(made);
     objects.map(Query::Object).collect()
 }
 
@@ -109,7 +81,7 @@ pub fn rollback(
     let mut untouched = Vec::new();
     let mut changed = Vec::new();
     for step in &recovery.steps {
-        let Some(object) = target(step) else {
+        let Some(object) = made(step) else {
             continue;
         };
         let live = match seen.object(&object) {

@@ -4,6 +4,7 @@
 mod existing;
 mod fields;
 mod fill;
+mod linking;
 mod mover;
 mod obstacles;
 mod owners;
@@ -16,6 +17,7 @@ mod write;
 
 pub use existing::{Existing, Origin, holds_others, is_changed};
 pub use fill::{Direction, Filling};
+pub use linking::Linking;
 pub use mover::{
     Edit, MoverOrder, MoverProgress, MoverReport, ORDER_VARIABLE, VAULT_MOUNT, VOLUME_MOUNT,
     vault_secret_name,

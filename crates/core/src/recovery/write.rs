@@ -19,6 +19,7 @@ use crate::run::Deeds;
 use super::existing::{
     Existing, Origin, difference, holds_data, holds_others, propagation, updated,
 };
+use super::linking::{Linking, belongings};
 use super::owners::{Owner, handed_on, owners};
 
 /// One object to write.
@@ -40,6 +41,9 @@ pub struct Writing {
     /// What it told at its source.
     #[serde(default)]
     pub told: Told,
+    /// What belongs to it, and is there before it: linked to it as soon as it is there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owns: Vec<Linking>,
 }
 
 /// Digest of an object's content: hex SHA-256 of its JSON with sorted keys.
@@ -74,7 +78,7 @@ impl Writing {
             let gate = readiness::deleting(&self.view(live, &self.told, seen, clock));
             return verdict(live, Origin::Created, gate);
         }
-        let ready = |origin| self.wait_ready(live, &self.told, seen, clock, origin);
+        let ready = |origin| self.wait_ready(run, (live, &self.told), seen, clock, origin);
         if self.adopt {
             return ready(Origin::Adopted);
         }
@@ -145,7 +149,7 @@ impl Writing {
     ) -> Verdict {
         let is_namespace = self.target().id().is("", "Namespace");
         // What it told at the source says nothing of another object.
-        let kept = |origin| self.wait_ready(live, &told(live), seen, clock, origin);
+        let kept = |origin| self.wait_ready(run, (live, &told(live)), seen, clock, origin);
         match self.existing {
             // An empty namespace is no obstacle (`plan` has looked), and what is in it is met object by object.
             Existing::Fail if is_namespace => kept(Origin::Skipped),
@@ -157,7 +161,7 @@ impl Writing {
             Existing::Replace if !holds_others(&self.resource) => self.replace(deeds, live),
             Existing::Update | Existing::Replace => {
                 if updated(live, &self.object) == *live {
-                    self.wait_ready(live, &self.told, seen, clock, Origin::Unchanged)
+                    self.wait_ready(run, (live, &self.told), seen, clock, Origin::Unchanged)
                 } else {
                     Verdict::Act(vec![self.update(run, live)])
                 }
@@ -325,10 +329,31 @@ impl Writing {
         }
     }
 
+    /// It is there: what belongs to it is linked at once, because an operator may refuse what is not its own, and then it is
+    /// waited for.
     fn wait_ready(
         &self,
-        live: &Value,
-        told: &Told,
+        run: &RunId,
+        (live, told): (&Value, &Told),
+        seen: &Seen,
+        clock: Clock,
+        origin: Origin,
+    ) -> Verdict {
+        let unlinked = match belongings(&self.owns, run, live, seen) {
+            Ok(unlinked) => unlinked,
+            Err(verdict) => return verdict,
+        };
+        match self.readiness((live, told), seen, clock, origin) {
+            Verdict::Done(outcome) if !unlinked.is_empty() => {
+                Verdict::Done(outcome.with(Linking::FACT, unlinked))
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn readiness(
+        &self,
+        (live, told): (&Value, &Told),
         seen: &Seen,
         clock: Clock,
         origin: Origin,

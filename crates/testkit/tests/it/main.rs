@@ -20,6 +20,7 @@ mod hooks;
 mod ledger;
 mod mappings;
 mod obstacles;
+mod owners;
 mod ownership;
 mod pauses;
 mod probes;

@@ -105,6 +105,7 @@ fn made(planned: &Planned) -> (BTreeSet<ThingId>, BTreeSet<String>, BTreeSet<Thi
             | Work::Fill(_)
             | Work::Gate(_)
             | Work::Remove(_)
+            | Work::Link(_)
             | Work::StoreObjects
             | Work::Seal { .. } => {}
         }

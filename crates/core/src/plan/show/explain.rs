@@ -222,6 +222,7 @@ fn owner(step: &Step) -> Option<String> {
         | Work::Fill(_)
         | Work::Gate(_)
         | Work::Remove(_)
+        | Work::Link(_)
         | Work::StoreObjects
         | Work::Seal { .. } => None,
     }
@@ -248,6 +249,7 @@ fn done_when(step: &Step) -> String {
         },
         Work::Gate(gating) => format!("the gate {} is open", gating.name),
         Work::Remove(_) => "it is gone".to_owned(),
+        Work::Link(_) => "its owner is named in it, with the uid that it has now".to_owned(),
         Work::SystemNamespace => "Refloat's namespace is there".to_owned(),
         Work::VaultAccess => "the Secret for the movers is there".to_owned(),
         Work::VaultAccessEnd => "that Secret is gone".to_owned(),

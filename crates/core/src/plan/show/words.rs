@@ -56,6 +56,7 @@ fn brings(step: &Step) -> Option<(ThingId, &str)> {
         | Work::Fill(_)
         | Work::Gate(_)
         | Work::Remove(_)
+        | Work::Link(_)
         | Work::StoreObjects
         | Work::Seal { .. } => None,
     }

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use super::fixture::{Case, part};
 use super::ground::{expect, expect_none, object, with};
 use crate::inventory::Thing;
+use crate::plan::Planned;
 use crate::run::Confidence::{Certain, High};
+use crate::run::Work;
 
 const CACHE: &str = "Cache.example.com shop/one";
 
@@ -131,4 +133,122 @@ fn a_custom_resource_waits_for_its_volumes() {
     for claim in ["of-nobody", "data-set-x", "data-db-0"] {
         expect_none(&planned, CACHE, &format!("hand over shop/{claim}"));
     }
+}
+
+fn owns(planned: &Planned, step: &str) -> Vec<String> {
+    match &planned.plan.step(step).unwrap().work {
+        Work::Write(writing) => writing
+            .owns
+            .iter()
+            .map(|one| format!("{} of {}", one.object.id(), one.owner.id()))
+            .collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Steps that link, each with what it waits for.
+fn links(planned: &Planned) -> Vec<(String, Vec<String>)> {
+    let steps = planned.plan.steps.iter();
+    let links = steps.filter(|step| matches!(step.work, Work::Link(_)));
+    links
+        .map(|step| {
+            let on = step.needs.iter().map(|edge| edge.on.clone());
+            (step.id.clone(), on.collect())
+        })
+        .collect()
+}
+
+#[test]
+fn the_step_that_writes_an_owner_links_what_was_there_before_it() {
+    let mut case = with([
+        cache(),
+        owned("Secret", "password", OF_CACHE, json!({})),
+        owned(
+            "PersistentVolumeClaim",
+            "own",
+            OF_CACHE,
+            json!({ "spec": {} }),
+        ),
+    ]);
+    filled(&mut case, &["own"]);
+    let planned = case.plan().unwrap();
+    let step = format!("write {CACHE}");
+    let own = [
+        format!("Secret shop/password of {CACHE}"),
+        format!("PersistentVolumeClaim shop/own of {CACHE}"),
+    ];
+    assert_eq!(owns(&planned, &step), own);
+    assert_eq!(links(&planned), []);
+    let Work::Write(writing) = &planned.plan.step(&step).unwrap().work else {
+        panic!();
+    };
+    assert!(writing.owns[0].controller && writing.owns[0].blocks);
+    // In a namespace of another name they are linked there.
+    case.goal.mappings.namespaces = [("shop".to_owned(), "copy".to_owned())].into();
+    let planned = case.plan().unwrap();
+    let own = owns(&planned, "write Cache.example.com copy/one");
+    assert_eq!(own[0], "Secret copy/password of Cache.example.com copy/one");
+    // What is kept is nobody's to link.
+    let mut claim = object("PersistentVolumeClaim", "shop/own", json!({ "spec": {} }));
+    claim.object["spec"]["storageClassName"] = json!("slow");
+    case.goal.mappings.namespaces.clear();
+    case.goal.existing = crate::recovery::Existing::Skip;
+    case.target.insert(claim);
+    let planned = case.plan().unwrap();
+    assert_eq!(owns(&planned, &step).len(), 1);
+}
+
+#[test]
+fn what_comes_without_its_owner_or_after_it_is_linked_by_a_step_of_its_own() {
+    let tenant = object("example.com/v1 Tenant", "big", json!({}));
+    let mut of_two = object("ConfigMap", "shop/of-two", json!({}));
+    of_two.object["metadata"]["ownerReferences"] = json!([
+        { "kind": "Gone", "name": "gone", "uid": "gone", "controller": true },
+        { "kind": "ConfigMap", "name": "mine", "uid": "ConfigMap-shop-mine" },
+    ]);
+    let mut case = with([
+        cache(),
+        owned("Secret", "password", OF_CACHE, json!({})),
+        owned("Secret", "of-tenant", "Tenant--big", json!({})),
+        object("ConfigMap", "shop/mine", json!({})),
+        of_two,
+    ]);
+    case.objects.insert(tenant);
+    let planned = case.plan().unwrap();
+    assert_eq!(
+        links(&planned),
+        [
+            (
+                "link ConfigMap shop/of-two to ConfigMap shop/mine".to_owned(),
+                vec![
+                    "write ConfigMap shop/mine".to_owned(),
+                    "write ConfigMap shop/of-two".to_owned(),
+                ]
+            ),
+            (
+                "link Secret shop/of-tenant to Tenant.example.com big".to_owned(),
+                vec!["write Secret shop/of-tenant".to_owned()]
+            ),
+        ]
+    );
+    // The resource is not wanted: the Secret is linked if it is there.
+    case.goal.selection.skip = vec!["cache/one".parse().unwrap()];
+    let planned = case.plan().unwrap();
+    let link = format!("link Secret shop/password to {CACHE}");
+    assert!(links(&planned).iter().any(|(id, _)| *id == link));
+}
+
+#[test]
+fn of_what_is_made_anew_nothing_is_linked_and_the_plan_says_so() {
+    let set = json!({ "spec": { "template": { "spec": { "containers": [] } } } });
+    let planned = with([
+        cache(),
+        owned("apps/v1 StatefulSet", "set", OF_CACHE, set),
+        owned("Secret", "deep", "StatefulSet-shop-set", json!({})),
+    ])
+    .plan()
+    .unwrap();
+    assert_eq!(links(&planned), []);
+    let warning = "without an owner until an operator takes it up, because its owner is made anew: Secret shop/deep (StatefulSet.apps shop/set)";
+    assert!(planned.warnings.iter().any(|one| one == warning));
 }

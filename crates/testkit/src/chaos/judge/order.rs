@@ -81,6 +81,7 @@ fn creates(scene: &Scene<'_>, step: &Step, target: &ObjectRef) -> bool {
         | Work::VaultAccessEnd
         | Work::StoreObjects
         | Work::Remove(_)
+        | Work::Link(_)
         | Work::Seal { .. } => false,
     }
 }
@@ -154,6 +155,7 @@ fn closed(scene: &Scene<'_>, step: &Step) -> Option<String> {
         | Work::VaultAccessEnd
         | Work::StoreObjects
         | Work::Remove(_)
+        | Work::Link(_)
         | Work::Seal { .. } => None,
     })
 }

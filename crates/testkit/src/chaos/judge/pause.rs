@@ -37,6 +37,7 @@ fn makes(scene: &Scene<'_>, step: &Step) -> Option<ObjectRef> {
         | Work::VaultAccessEnd
         | Work::Gate(_)
         | Work::Remove(_)
+        | Work::Link(_)
         | Work::StoreObjects
         | Work::Seal { .. } => None,
     }
