@@ -282,6 +282,7 @@ fn poll(step: &Step) -> Duration {
         | Work::Write(_)
         | Work::Remove(_)
         | Work::Link(_)
+        | Work::Retain(_)
         | Work::StoreObjects
         | Work::Seal { .. } => POLL,
     }

@@ -97,6 +97,7 @@ pub(super) fn made(step: &Step) -> Option<ObjectRef> {
         | Work::Gate(_)
         | Work::Remove(_)
         | Work::Link(_)
+        | Work::Retain(_)
         | Work::Seal { .. } => None,
     }
 }

@@ -8,6 +8,7 @@ mod linking;
 mod mover;
 mod obstacles;
 mod owners;
+mod retaining;
 mod rollback;
 mod signs;
 mod system;
@@ -23,6 +24,7 @@ pub use mover::{
     vault_secret_name,
 };
 pub use owners::{managers_of, owner_of};
+pub use retaining::Retaining;
 pub use rollback::Removing;
 pub(crate) use rollback::contents;
 pub use system::{decide as system_namespace_decide, look as system_namespace_look};

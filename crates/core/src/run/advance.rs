@@ -117,6 +117,7 @@ pub fn first_queries(
         Work::Write(writing) => writing.look(),
         Work::Remove(removing) => removing.look(),
         Work::Link(linking) => linking.look(),
+        Work::Retain(retaining) => retaining.look(),
         Work::Gate(gating) => gating.look(&gate_task(plan, step, progress, None)),
         Work::VaultAccess | Work::VaultAccessEnd => backup::vault_access_look(plan),
         Work::Capture(_) | Work::Release { .. } | Work::StoreObjects | Work::Seal { .. } => {
@@ -176,6 +177,7 @@ pub fn advance(
             removing.decide(seen, Clock { now, waited })
         }
         Work::Link(linking) => linking.decide(&plan.run, seen),
+        Work::Retain(retaining) => retaining.decide(seen),
         Work::Gate(gating) => {
             let waited = moment.waited;
             let task = gate_task(plan, step, progress, effected);

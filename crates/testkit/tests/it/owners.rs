@@ -3,13 +3,15 @@
 use std::cell::RefCell;
 
 use refloat_core::driver::ObjectRef;
-use refloat_core::plan::{Goal, plan};
+use refloat_core::plan::{Changed, Data, Goal, plan};
 use refloat_core::recovery::{Existing, Linking};
 use refloat_core::run::Progress;
 use refloat_testkit::sim::{Fault, SimWorld, resource};
 use serde_json::{Value, json};
 
+use crate::driving::drive;
 use crate::recovery::{COMPLETED, Recovery};
+use crate::rollback::planned;
 use crate::site::{self, Sealed, caches};
 
 const SECRET: &str = "sessions-password";
@@ -26,6 +28,19 @@ fn sealed(how: &str) -> Sealed {
         store.change(&definition, &mark);
     });
     source.settle(20);
+    source.with_store(|store| {
+        let claims = resource("PersistentVolumeClaim");
+        let claim = ObjectRef::namespaced(claims, "shop", "data-db-0");
+        let cache = ObjectRef::namespaced(caches(), "shop", "sessions");
+        let uid = store.get(&cache).unwrap()["metadata"]["uid"].clone();
+        let owners = json!([{
+            "apiVersion": "shop.example.com/v1", "kind": "Cache", "name": "sessions", "uid": uid,
+        }]);
+        store.change(
+            &claim,
+            &json!({ "metadata": { "ownerReferences": owners } }),
+        );
+    });
     let sealed = site::sealed(&source);
     let secrets = sealed.objects.of_kind("", "Secret");
     assert!(
@@ -68,6 +83,9 @@ fn is_whole(recovery: &Recovery, sealed: &Sealed, how: &str) {
         "controller": true, "blockOwnerDeletion": true,
     }]);
     assert_eq!(owners(recovery), owner, "{how}");
+    let claim = recovery.object("PersistentVolumeClaim", "data-db-0");
+    let owner = &claim.unwrap()["metadata"]["ownerReferences"];
+    assert_eq!(owner[0]["uid"], *uid, "{how}: the claim's");
 }
 
 fn delete_resource(recovery: &Recovery) {
@@ -209,4 +227,23 @@ fn an_owner_that_somebody_has_set_meanwhile_stays() {
     assert_eq!(recovery.resume(), COMPLETED);
     recovery.world.settle(30);
     assert_eq!(owners(&recovery), other);
+}
+
+#[test]
+fn a_rollback_keeps_the_volume_of_a_claim_that_goes_with_its_owner() {
+    let sealed = sealed("kind");
+    let recovery = recovery(&sealed, site::target(), |_| {});
+    assert_eq!(recovery.drive(), COMPLETED);
+    recovery.world.settle(60);
+    is_whole(&recovery, &sealed, "before");
+    let rolled = planned(&recovery, Changed::Refuse, Data::Keep).unwrap();
+    let records = RefCell::default();
+    assert_eq!(drive(&recovery.world, &rolled.plan, &records), COMPLETED);
+    recovery.world.settle(60);
+    assert_eq!(recovery.object("Namespace", "shop"), None);
+    let inventory = recovery.world.inventory();
+    let volumes: Vec<_> = inventory.of_kind("", "PersistentVolume").collect();
+    assert_eq!(volumes.len(), 1, "the data is lost");
+    let policy = &volumes[0].object["spec"]["persistentVolumeReclaimPolicy"];
+    assert_eq!(policy, "Retain");
 }

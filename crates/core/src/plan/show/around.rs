@@ -106,6 +106,7 @@ fn made(planned: &Planned) -> (BTreeSet<ThingId>, BTreeSet<String>, BTreeSet<Thi
             | Work::Gate(_)
             | Work::Remove(_)
             | Work::Link(_)
+            | Work::Retain(_)
             | Work::StoreObjects
             | Work::Seal { .. } => {}
         }

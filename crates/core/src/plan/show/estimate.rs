@@ -223,6 +223,7 @@ fn alone(step: &Step, moves: &Moves) -> f64 {
         | Work::Gate(_)
         | Work::Remove(_)
         | Work::Link(_)
+        | Work::Retain(_)
         | Work::StoreObjects
         | Work::Seal { .. } => ASSUMED_STEP_SECONDS,
     }

@@ -223,6 +223,7 @@ fn owner(step: &Step) -> Option<String> {
         | Work::Gate(_)
         | Work::Remove(_)
         | Work::Link(_)
+        | Work::Retain(_)
         | Work::StoreObjects
         | Work::Seal { .. } => None,
     }
@@ -249,6 +250,7 @@ fn done_when(step: &Step) -> String {
         },
         Work::Gate(gating) => format!("the gate {} is open", gating.name),
         Work::Remove(_) => "it is gone".to_owned(),
+        Work::Retain(_) => "the volumes stay when their claims go".to_owned(),
         Work::Link(_) => "its owner is named in it, with the uid that it has now".to_owned(),
         Work::SystemNamespace => "Refloat's namespace is there".to_owned(),
         Work::VaultAccess => "the Secret for the movers is there".to_owned(),

@@ -57,6 +57,7 @@ fn brings(step: &Step) -> Option<(ThingId, &str)> {
         | Work::Gate(_)
         | Work::Remove(_)
         | Work::Link(_)
+        | Work::Retain(_)
         | Work::StoreObjects
         | Work::Seal { .. } => None,
     }

@@ -82,6 +82,7 @@ fn creates(scene: &Scene<'_>, step: &Step, target: &ObjectRef) -> bool {
         | Work::StoreObjects
         | Work::Remove(_)
         | Work::Link(_)
+        | Work::Retain(_)
         | Work::Seal { .. } => false,
     }
 }
@@ -156,6 +157,7 @@ fn closed(scene: &Scene<'_>, step: &Step) -> Option<String> {
         | Work::StoreObjects
         | Work::Remove(_)
         | Work::Link(_)
+        | Work::Retain(_)
         | Work::Seal { .. } => None,
     })
 }

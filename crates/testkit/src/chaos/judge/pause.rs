@@ -38,6 +38,7 @@ fn makes(scene: &Scene<'_>, step: &Step) -> Option<ObjectRef> {
         | Work::Gate(_)
         | Work::Remove(_)
         | Work::Link(_)
+        | Work::Retain(_)
         | Work::StoreObjects
         | Work::Seal { .. } => None,
     }
