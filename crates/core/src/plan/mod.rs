@@ -21,6 +21,7 @@ mod rollback;
 mod rules;
 mod selection;
 mod show;
+mod status;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -184,6 +185,7 @@ pub fn attempt(
         &mut warnings,
     );
     owners::add(&context, &mut steps, &mut warnings);
+    status::add(&context, &mut steps, &mut warnings);
     broken.retain(|one| steps.contains_key(&one.step));
     warnings.extend(cycles::warnings(&broken));
     warnings.extend(selected.warnings);

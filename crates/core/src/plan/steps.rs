@@ -192,6 +192,7 @@ fn write(context: &Context<'_>, thing: &Thing, goal: &Goal) -> Step {
             adopt: is_made_by_cluster(&id),
             told: told(&thing.object),
             owns: Vec::new(),
+            status: None,
         }),
     )
 }
@@ -231,6 +232,7 @@ fn keep(part: &Part, claim: &Thing) -> Step {
             adopt: true,
             told: told(&claim.object),
             owns: Vec::new(),
+            status: None,
         }),
     )
 }

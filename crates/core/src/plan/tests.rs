@@ -15,4 +15,5 @@ mod preflight;
 mod property;
 mod references;
 mod show;
+mod statuses;
 mod texts;

@@ -11,6 +11,7 @@ mod owners;
 mod retaining;
 mod rollback;
 mod signs;
+mod status;
 mod system;
 #[cfg(test)]
 mod tests;

@@ -3,3 +3,4 @@
 mod existing;
 mod linking;
 mod rollback;
+mod status;

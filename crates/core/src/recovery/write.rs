@@ -44,6 +44,9 @@ pub struct Writing {
     /// What belongs to it, and is there before it: linked to it as soon as it is there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub owns: Vec<Linking>,
+    /// Its status at the source, when it is to be written too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Value>,
 }
 
 /// Digest of an object's content: hex SHA-256 of its JSON with sorted keys.
@@ -88,9 +91,10 @@ impl Writing {
             return match (same, written) {
                 (true, _) if deeds.deletes() => ready(Origin::Replaced),
                 (true, _) => ready(Origin::Created),
-                // Created by this recovery, and its managers are not given back yet.
-                (false, None) if !self.managers.is_empty() => {
-                    Verdict::Act(vec![self.give_back_owners(live)])
+                // Created by this recovery, and not complete yet.
+                (false, None) if self.is_completed_later() => {
+                    let status = self.restore_status(live);
+                    Verdict::Act(vec![status.unwrap_or_else(|| self.complete(live))])
                 }
                 (false, _) => Verdict::Act(vec![self.mend(run, live)]),
             };
@@ -189,11 +193,24 @@ impl Writing {
         ))
     }
 
-    /// The object with its provenance. With several managers the digest comes when they are given back: until then the object
-    /// is not complete.
+    /// With several managers, or a status, the digest comes when they are given back: until then the object is not complete.
+    fn is_completed_later(&self) -> bool {
+        !self.managers.is_empty() || self.status.is_some()
+    }
+
+    fn complete(&self, live: &Value) -> Effect {
+        if self.managers.is_empty() {
+            let digest = digest(&self.object);
+            let annotations = json!({ ANNOTATION_DIGEST: digest });
+            return self.patch(live, json!({ "metadata": { "annotations": annotations } }));
+        }
+        self.give_back_owners(live)
+    }
+
+    /// The object with its provenance.
     fn created(&self, run: &RunId) -> Value {
         let mut object = self.marked(run);
-        if !self.managers.is_empty()
+        if self.is_completed_later()
             && let Some(annotations) = object
                 .pointer_mut("/metadata/annotations")
                 .and_then(Value::as_object_mut)
@@ -363,11 +380,17 @@ impl Writing {
         }
         let view = self.view(live, told, seen, clock);
         let more = readiness::look(&view);
-        if more.is_empty() {
-            verdict(live, origin, readiness::assess(&view))
-        } else {
-            Verdict::Look(more)
+        if !more.is_empty() {
+            return Verdict::Look(more);
         }
+        let gate = match readiness::assess(&view) {
+            Gate::Open if self.says_status(live) => Gate::Assumed(Why::new(
+                "status-restored",
+                "it says so in the status that was restored, and its operator may not have looked at it yet",
+            )),
+            gate => gate,
+        };
+        verdict(live, origin, gate)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use refloat_core::driver::ObjectRef;
+use refloat_core::names::ANNOTATION_DIGEST;
 use refloat_core::plan::{Changed, Data, Goal, plan};
 use refloat_core::recovery::{Existing, Linking};
 use refloat_core::run::Progress;
@@ -246,4 +247,37 @@ fn a_rollback_keeps_the_volume_of_a_claim_that_goes_with_its_owner() {
     assert_eq!(volumes.len(), 1, "the data is lost");
     let policy = &volumes[0].object["spec"]["persistentVolumeReclaimPolicy"];
     assert_eq!(policy, "Retain");
+}
+
+#[test]
+fn a_status_comes_back_where_its_author_says_so() {
+    let source = site::source();
+    let cache = ObjectRef::namespaced(caches(), "shop", "sessions");
+    source.with_store(|store| {
+        let annotations = json!({ "refloat.io/status": "restore" });
+        store.change(
+            &cache,
+            &json!({
+                "metadata": { "annotations": annotations }, "status": { "primary": "sessions-1" },
+            }),
+        );
+    });
+    let sealed = site::sealed(&source);
+    let places = (1..200).find(|place| {
+        let recovery = recovery(&sealed, site::target(), |_| {});
+        recovery.world.plan_fault(Some(Fault::CrashAfter(*place)));
+        drop(recovery.drive());
+        let died = recovery.world.is_dead();
+        if died {
+            assert_eq!(recovery.resume(), COMPLETED, "death after effect {place}");
+        }
+        let live = recovery.object("Cache", "sessions").unwrap();
+        assert_eq!(
+            live["status"]["primary"], "sessions-1",
+            "death after effect {place}"
+        );
+        assert!(live["metadata"]["annotations"][ANNOTATION_DIGEST].is_string());
+        !died
+    });
+    assert!(places > Some(25), "{places:?}");
 }

@@ -62,6 +62,7 @@ fn writing(kind: &str, existing: Existing, body: Value) -> Writing {
         adopt: false,
         told: Told::default(),
         owns: Vec::new(),
+        status: None,
     }
 }
 
