@@ -13,6 +13,7 @@ mod deaths;
 mod driving;
 mod existing;
 mod fidelity;
+mod foreigners;
 mod gates;
 mod holder;
 mod holds;

@@ -18,7 +18,7 @@ use crate::site::{self, Sealed, caches};
 const SECRET: &str = "sessions-password";
 
 /// The shop, whose operator makes a Secret for its resource; one that is strict refuses a Secret that is not its own.
-fn sealed(how: &str) -> Sealed {
+pub(crate) fn sealed(how: &str) -> Sealed {
     let source = site::source();
     source.with_store(|store| {
         let definition = ObjectRef::cluster(
