@@ -229,6 +229,15 @@ fn owner(step: &Step) -> Option<String> {
     }
 }
 
+/// What belongs to an object is linked to it before it is waited for.
+fn linked_when(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => "what belongs to it (1 object) names it as its owner, and ".to_owned(),
+        more => format!("what belongs to it ({more} objects) names it as its owner, and "),
+    }
+}
+
 /// A step's gate in words.
 fn done_when(step: &Step) -> String {
     use crate::driver::Op;
@@ -236,7 +245,11 @@ fn done_when(step: &Step) -> String {
         Work::Write(writing) if readiness::is_done_once(&writing.resource) => {
             "it exists: what is done once is not waited for".to_owned()
         }
-        Work::Write(writing) => readiness::ready_when(&writing.resource),
+        Work::Write(writing) => format!(
+            "{}{}",
+            linked_when(writing.owns.len()),
+            readiness::ready_when(&writing.resource)
+        ),
         Work::Fill(_) => {
             "the mover has ended, and the digest of what it wrote is the one that the signed point names"
                 .to_owned()

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::fixture::{Case, part};
 use super::ground::{expect, expect_none, object, with};
 use crate::inventory::Thing;
-use crate::plan::Planned;
+use crate::plan::{Around, Planned};
 use crate::run::Confidence::{Certain, High};
 use crate::run::Work;
 
@@ -183,6 +183,11 @@ fn the_step_that_writes_an_owner_links_what_was_there_before_it() {
         panic!();
     };
     assert!(writing.owns[0].controller && writing.owns[0].blocks);
+    let around = Around::default();
+    let view = planned.view(&around);
+    let text = view.explain_one(view.find("cache/one").unwrap()).text(false);
+    let done = "done when: what belongs to it (2 objects) names it as its owner, and ";
+    assert!(text.contains(done), "{text}");
     // In a namespace of another name they are linked there.
     case.goal.mappings.namespaces = [("shop".to_owned(), "copy".to_owned())].into();
     let planned = case.plan().unwrap();
