@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use refloat_core::drive::{Event, Observer};
 use refloat_core::driver::Outcome;
+use refloat_core::recovery::Linking;
 use refloat_core::run::{RunPlan, Step};
+use serde_json::Value;
 
 use crate::printer::Printer;
 use crate::waits::Waits;
@@ -168,5 +170,9 @@ impl Narrator {
             "[{done}/{total}] {phase}: {} ({took:.1} s{assumed})",
             step.title
         ));
+        let unlinked = outcome.facts.get(Linking::FACT).and_then(Value::as_array);
+        for why in unlinked.into_iter().flatten().filter_map(Value::as_str) {
+            self.line(&format!("  {why}"));
+        }
     }
 }

@@ -16,6 +16,8 @@ pub const LABEL_STEP: &str = "refloat.io/step";
 pub const ANNOTATION_RECOVERY: &str = "refloat.io/recovery";
 /// Annotation on a recovered object: digest of what was written.
 pub const ANNOTATION_DIGEST: &str = "refloat.io/digest";
+/// Annotation on a custom resource: `restore` brings its status back too, for an operator that takes its memory from there.
+pub const ANNOTATION_STATUS: &str = "refloat.io/status";
 /// Annotation on an object that was there before: the recovery that gave it the content of its point.
 pub const ANNOTATION_UPDATED: &str = "refloat.io/updated";
 /// Annotation on a workload: a command (a JSON list of words) that prints a line once it holds the application, and lets

@@ -56,6 +56,8 @@ pub fn is_of_left_out(step: &Step, prior: &BTreeMap<String, Outcome>) -> bool {
         | Work::SystemNamespace
         | Work::Write(_)
         | Work::Remove(_)
+        | Work::Link(_)
+        | Work::Retain(_)
         | Work::Gate(_)
         | Work::VaultAccess
         | Work::VaultAccessEnd

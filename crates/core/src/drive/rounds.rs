@@ -281,6 +281,8 @@ fn poll(step: &Step) -> Duration {
         | Work::Fill(_)
         | Work::Write(_)
         | Work::Remove(_)
+        | Work::Link(_)
+        | Work::Retain(_)
         | Work::StoreObjects
         | Work::Seal { .. } => POLL,
     }

@@ -3,6 +3,7 @@
 //! One type for a live cluster and for a recovery point. Holds no judgement: order belongs to `plan`, readiness to
 //! `readiness`.
 
+mod owners;
 mod scope;
 #[cfg(test)]
 mod tests;
@@ -146,6 +147,11 @@ impl Thing {
             namespace: self.text("/metadata/namespace").map(str::to_owned),
             name: self.name().to_owned(),
         }
+    }
+
+    /// True when group and kind are these.
+    pub fn is(&self, group: &str, kind: &str) -> bool {
+        self.resource.group == group && self.resource.kind == kind
     }
 
     /// Name of the object.

@@ -5,8 +5,10 @@ use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 
+use super::owners::{Owners, managed_by};
 use super::{Inventory, Thing, ThingId};
 use crate::backup::Required;
+use crate::readiness::is_custom;
 
 /// The reach of a protection.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,13 +57,57 @@ const MADE_ANEW: &[(&str, &str, &str)] = &[
 /// What of the namespaces themselves is carried and what is left out; cluster-scoped things are not looked at.
 pub fn inside_scope(inventory: &Inventory, namespaces: &[String]) -> Scope {
     let mut scope = Scope::default();
-    let uids: HashSet<&str> = inventory.iter().map(Thing::uid).collect();
-    for thing in inventory.iter() {
-        if inside(thing, namespaces) {
-            place(thing, &uids, &mut scope);
+    let owners = Owners::of(inventory);
+    let mut secrets = Vec::new();
+    for thing in inventory.iter().filter(|thing| inside(thing, namespaces)) {
+        let is_owned = owners.owner(thing).is_some();
+        let by_owner = || (is_owned && !is_secret(thing)).then(|| made_by(thing));
+        match made_anew(thing).or_else(by_owner).or_else(|| stays(thing)) {
+            Some(why) => leave(&mut scope, thing, why),
+            None if is_owned => secrets.push(thing),
+            None => scope.carried.push(thing.id()),
         }
     }
+    let carried: HashSet<&ThingId> = scope.carried.iter().collect();
+    let (come, stay): (Vec<&Thing>, Vec<&Thing>) = secrets
+        .into_iter()
+        .partition(|secret| is_operators(secret, &owners, &carried));
+    scope.carried.extend(come.into_iter().map(Thing::id));
+    for secret in stay {
+        leave(&mut scope, secret, made_by(secret));
+    }
     scope
+}
+
+fn leave(scope: &mut Scope, thing: &Thing, why: String) {
+    scope.left_out.push(LeftOut {
+        thing: thing.id(),
+        why,
+    });
+}
+
+fn made_by(thing: &Thing) -> String {
+    let owner = managed_by(thing);
+    let text = |key: &str| owner.and_then(|owner| owner.get(key)?.as_str());
+    let (kind, name) = (text("kind"), text("name"));
+    format!(
+        "made by its owner {} {}",
+        kind.unwrap_or_default(),
+        name.unwrap_or_default()
+    )
+}
+
+fn is_secret(thing: &Thing) -> bool {
+    thing.is("", "Secret")
+}
+
+/// True for a Secret that an operator made, for its resource or for what it makes of that. It comes back: a password is made from
+/// chance, and the data knows the one of before.
+fn is_operators(secret: &Thing, owners: &Owners<'_>, carried: &HashSet<&ThingId>) -> bool {
+    owners.above(secret).iter().any(|owner| {
+        let comes = !owner.resource.namespaced || carried.contains(&owner.id());
+        is_custom(&owner.resource.group) && comes
+    })
 }
 
 /// What the protection of these namespaces reaches.
@@ -87,60 +133,33 @@ fn is_protected(namespace: &str, namespaces: &[String]) -> bool {
 fn inside(thing: &Thing, namespaces: &[String]) -> bool {
     match thing.namespace() {
         Some(namespace) => is_protected(namespace, namespaces),
-        None => thing.id().is("", "Namespace") && is_protected(thing.name(), namespaces),
+        None => thing.is("", "Namespace") && is_protected(thing.name(), namespaces),
     }
 }
 
-/// The owner that manages a thing.
-fn controller(thing: &Thing) -> Option<&Value> {
-    thing
-        .list("/metadata/ownerReferences")
-        .iter()
-        .find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))
-        .or_else(|| thing.list("/metadata/ownerReferences").first())
+/// Why a cluster makes a thing by itself, whoever owns it.
+fn made_anew(thing: &Thing) -> Option<String> {
+    let found = MADE_ANEW.iter().find(|(group, kind, _)| thing.is(group, kind));
+    found.map(|(_, _, why)| (*why).to_owned())
 }
 
-fn place(thing: &Thing, uids: &HashSet<&str>, scope: &mut Scope) {
-    let id = thing.id();
-    let left_out = |scope: &mut Scope, why: String| {
-        scope.left_out.push(LeftOut {
-            thing: thing.id(),
-            why,
-        });
-    };
-    if let Some((_, _, why)) = MADE_ANEW.iter().find(|(group, kind, _)| id.is(group, kind)) {
-        return left_out(scope, (*why).to_owned());
-    }
-    if let Some(owner) = controller(thing) {
-        let text = |key: &str| owner.get(key).and_then(Value::as_str).unwrap_or_default();
-        if uids.contains(text("uid")) {
-            let why = format!("made by its owner {} {}", text("kind"), text("name"));
-            return left_out(scope, why);
-        }
-    }
-    if id.is("", "Secret")
-        && thing.text("/type") == Some("kubernetes.io/service-account-token")
-        && thing
-            .annotation("kubernetes.io/service-account.name")
-            .is_none()
-    {
-        return left_out(scope, "a token of the old cluster".to_owned());
+/// Why a thing that nobody makes does not come back.
+fn stays(thing: &Thing) -> Option<String> {
+    let is_token = thing.text("/type") == Some("kubernetes.io/service-account-token");
+    let of_account = || thing.annotation("kubernetes.io/service-account.name");
+    if is_secret(thing) && is_token && of_account().is_none() {
+        return Some("a token of the old cluster".to_owned());
     }
     let finished =
-        id.is("batch", "Job") && thing.object.pointer("/status/completionTime").is_some();
+        thing.is("batch", "Job") && thing.object.pointer("/status/completionTime").is_some();
     if finished {
-        return left_out(
-            scope,
-            "a Job that is finished: it would run again".to_owned(),
-        );
+        return Some("a Job that is finished: it would run again".to_owned());
     }
-    if id.is("", "Pod") && matches!(thing.text("/status/phase"), Some("Succeeded" | "Failed")) {
-        return left_out(scope, "a Pod that has ended".to_owned());
+    if thing.is("", "Pod") && matches!(thing.text("/status/phase"), Some("Succeeded" | "Failed")) {
+        return Some("a Pod that has ended".to_owned());
     }
-    if thing.annotation("meta.refloat.io/ignore").is_some() {
-        return left_out(scope, "marked with meta.refloat.io/ignore".to_owned());
-    }
-    scope.carried.push(id);
+    let ignored = thing.annotation("meta.refloat.io/ignore").is_some();
+    ignored.then(|| "marked with meta.refloat.io/ignore".to_owned())
 }
 
 fn subjects_inside(binding: &Thing, namespaces: &[String]) -> bool {

@@ -43,17 +43,17 @@ fn an_api_is_owned_when_a_protected_service_answers_it() {
 
 #[test]
 fn what_an_owner_makes_anew_is_left_out_only_while_that_owner_is_there() {
-    let secret = |name: &str, uid: &Value| {
-        let resource = Resource::namespaced("v1", "Secret", "secrets");
+    let config = |name: &str, uid: &Value| {
+        let resource = Resource::namespaced("v1", "ConfigMap", "configmaps");
         let body = json!({ "owners": [{ "kind": "Maker", "name": "m", "uid": uid }] });
         thing(resource, Some("shop"), name, &body)
     };
     let maker = Resource::namespaced("example.com/v1", "Maker", "makers");
     let inventory = Inventory::of([
         thing(maker, Some("shop"), "maker-uid", &json!({})),
-        secret("made", &json!("maker-uid")),
-        secret("orphan", &json!("gone")),
-        secret("broken", &json!(7)),
+        config("made", &json!("maker-uid")),
+        config("orphan", &json!("gone")),
+        config("broken", &json!(7)),
     ]);
     let scope = scope(&inventory, &["shop".to_owned()]);
     let left_out: Vec<&str> = scope
@@ -100,4 +100,65 @@ fn things_of_a_kind_are_found_and_no_namesakes() {
         assert_eq!(found, [ThingId::namespaced(group, kind, "shop", "one")]);
     }
     assert_eq!(inventory.of_kind("", "Servic").count(), 0);
+}
+
+fn owned(kind: &str, name: &str, owner: &str, body: &Value) -> Thing {
+    let resource = match kind {
+        "StatefulSet" => Resource::namespaced("apps/v1", kind, "statefulsets"),
+        _ => Resource::namespaced("v1", kind, "things"),
+    };
+    let mut body = body.clone();
+    body["owners"] = json!([
+        { "kind": "Bystander", "name": "b", "uid": "none" },
+        { "kind": "Any", "name": owner, "uid": owner, "controller": true },
+    ]);
+    thing(resource, Some("shop"), name, &body)
+}
+
+#[test]
+fn a_secret_of_an_operator_comes_back_and_what_it_makes_else_does_not() {
+    let databases = || Resource::namespaced("example.com/v1", "Database", "databases");
+    let tenants = Resource::cluster("example.com/v1", "Tenant", "tenants");
+    let ignored = json!({ "metadata": { "name": "ignored", "uid": "ignored", "namespace": "shop",
+        "annotations": { "meta.refloat.io/ignore": "" } } });
+    let none = json!({});
+    let inventory = Inventory::of([
+        thing(databases(), Some("shop"), "db", &none),
+        thing(databases(), Some("shop"), "ignored", &ignored),
+        thing(tenants, None, "tenant", &none),
+        owned("StatefulSet", "set", "db", &none),
+        owned("Secret", "password", "db", &none),
+        owned("Secret", "of-its-set", "set", &none),
+        owned("Secret", "of-a-tenant", "tenant", &none),
+        owned("Secret", "of-the-ignored", "ignored", &none),
+        owned(
+            "Secret",
+            "token",
+            "db",
+            &json!({ "type": "kubernetes.io/service-account-token" }),
+        ),
+        owned("ConfigMap", "rendered", "db", &none),
+        thing(
+            Resource::namespaced("apps/v1", "StatefulSet", "statefulsets"),
+            Some("shop"),
+            "plain",
+            &none,
+        ),
+        owned("Secret", "of-a-plain-set", "plain", &none),
+    ]);
+    let scope = scope(&inventory, &["shop".to_owned()]);
+    let carried: Vec<&str> = scope.carried.iter().map(|id| id.name.as_str()).collect();
+    assert_eq!(
+        carried,
+        ["of-a-tenant", "of-its-set", "password", "plain", "db"]
+    );
+    let why = |name: &str| {
+        let mut all = scope.left_out.iter();
+        let one = all.find(|one| one.thing.name == name).unwrap();
+        one.why.as_str()
+    };
+    assert_eq!(why("of-the-ignored"), "made by its owner Any ignored");
+    assert_eq!(why("of-a-plain-set"), "made by its owner Any plain");
+    assert_eq!(why("rendered"), "made by its owner Any db");
+    assert_eq!(why("token"), "a token of the old cluster");
 }

@@ -245,9 +245,13 @@ impl<'a> Context<'a> {
         child
             .list("/metadata/ownerReferences")
             .iter()
-            .filter_map(|owner| owner.get("uid").and_then(Value::as_str))
-            .filter(|uid| !uid.is_empty())
-            .find_map(|uid| self.by_uid.get(uid).copied())
+            .find_map(|owner| self.with_uid(owner))
+    }
+
+    /// The thing that an owner reference means.
+    pub(super) fn with_uid(&self, reference: &Value) -> Option<&'a Thing> {
+        let uid = reference.get("uid")?.as_str()?;
+        self.by_uid.get(uid).filter(|_| !uid.is_empty()).copied()
     }
 
     /// The workloads behind a Service, by its selector.

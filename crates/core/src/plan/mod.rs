@@ -13,6 +13,7 @@ mod links;
 mod mapping;
 mod operators;
 mod order;
+mod owners;
 mod page;
 mod phases;
 mod preflight;
@@ -20,6 +21,7 @@ mod rollback;
 mod rules;
 mod selection;
 mod show;
+mod status;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -185,6 +187,8 @@ pub fn attempt(
         &mut problems,
         &mut warnings,
     );
+    owners::add(&context, &mut steps, &mut warnings);
+    status::add(&context, &mut steps, &mut warnings);
     broken.retain(|one| steps.contains_key(&one.step));
     warnings.extend(cycles::warnings(&broken));
     warnings.extend(selected.warnings);

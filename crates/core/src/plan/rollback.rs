@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::driver::{ObjectRef, Op, Outcome, Problem, Query, Seen};
+use super::owners::made;
+use crate::driver::{ObjectRef, Outcome, Problem, Query, Seen};
 use crate::inventory::{Resource, Thing, ThingId};
 use crate::names::{ANNOTATION_RECOVERY, ANNOTATION_UPDATED, RunId, SiteName};
-use crate::recovery::{Origin, Removing, contents, is_changed};
-use crate::run::{Edge, Progress, RunKind, RunPlan, Step, Work};
+use crate::recovery::{Origin, Removing, Retaining, contents, is_changed};
+use crate::run::{Edge, Phase, Progress, RunKind, RunPlan, Step, Work};
 
 /// How long one object may take to go.
 const GONE_SECONDS: u32 = 600;
@@ -60,38 +61,9 @@ pub struct RolledBack {
     pub changed: Vec<ThingId>,
 }
 
-/// The object that a step of a recovery creates, if any.
-fn target(step: &Step) -> Option<ObjectRef> {
-    match &step.work {
-        Work::Write(writing) if !writing.adopt => Some(writing.target()),
-        Work::Driver {
-            op: Op::Restore,
-            claim,
-            ..
-        } => {
-            let namespace = claim.thing.namespace.as_deref()?;
-            let claims =
-                Resource::namespaced("v1", "PersistentVolumeClaim", "persistentvolumeclaims");
-            Some(ObjectRef::namespaced(claims, namespace, &claim.thing.name))
-        }
-        Work::Write(_)
-        | Work::Driver { .. }
-        | Work::Capture(_)
-        | Work::Release { .. }
-        | Work::SystemNamespace
-        | Work::VaultAccess
-        | Work::VaultAccessEnd
-        | Work::Fill(_)
-        | Work::StoreObjects
-        | Work::Gate(_)
-        | Work::Remove(_)
-        | Work::Seal { .. } => None,
-    }
-}
-
 /// What must be read before a rollback of this recovery can be planned.
 pub fn rollback_look(recovery: &RunPlan) -> Vec<Query> {
-    let objects = recovery.steps.iter().filter_map(target);
+    let objects = recovery.steps.iter().filter_map(made);
     objects.map(Query::Object).collect()
 }
 
@@ -106,10 +78,11 @@ pub fn rollback(
 ) -> Result<RolledBack, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut removals: BTreeMap<&str, Removing> = BTreeMap::new();
+    let mut volumes = Vec::new();
     let mut untouched = Vec::new();
     let mut changed = Vec::new();
     for step in &recovery.steps {
-        let Some(object) = target(step) else {
+        let Some(object) = made(step) else {
             continue;
         };
         let live = match seen.object(&object) {
@@ -134,6 +107,12 @@ pub fn rollback(
             changed.push(object.id());
         }
         let removing = removing(recovery, object, &uid, live, served, goal);
+        if let (Some(volume), true) = (
+            &removing.keeps,
+            live["metadata"]["ownerReferences"].is_array(),
+        ) {
+            volumes.push((volume.clone(), uid));
+        }
         removals.insert(&step.id, removing);
     }
     if goal.changed == Changed::Refuse && !changed.is_empty() {
@@ -150,7 +129,7 @@ pub fn rollback(
             site: goal.site.clone(),
             point: recovery.point.clone(),
             mover_image: recovery.mover_image.clone(),
-            steps: in_reverse(recovery, &removals),
+            steps: keeping(recovery, volumes, in_reverse(recovery, &removals)),
         },
         untouched,
         changed,
@@ -229,6 +208,36 @@ fn removing(
         keeps,
         inside: thing.map_or_else(Vec::new, |thing| contents(&thing, served)),
     }
+}
+
+/// Before anything else the volumes of claims that go with their owners are told to stay.
+fn keeping(
+    recovery: &RunPlan,
+    volumes: Vec<(ObjectRef, String)>,
+    mut steps: Vec<Step>,
+) -> Vec<Step> {
+    const KEEP: &str = "keep the volumes of claims that have owners";
+    if volumes.is_empty() {
+        return steps;
+    }
+    for step in steps.iter_mut().filter(|step| step.needs.is_empty()) {
+        let evidence = "a claim goes with its owner, and its volume with it";
+        step.needs.insert(Edge::new(KEEP, "VOLUMES_STAY", evidence));
+    }
+    let keep = Step {
+        id: KEEP.to_owned(),
+        phase: Phase::Storage,
+        title: KEEP.to_owned(),
+        needs: BTreeSet::new(),
+        work: Work::Retain(Retaining {
+            volumes,
+            recovery: recovery.run.clone(),
+        }),
+        limit_seconds: GONE_SECONDS,
+        cleanup: false,
+    };
+    steps.insert(0, keep);
+    steps
 }
 
 fn remove_step(id: &str) -> String {

@@ -16,7 +16,7 @@ use crate::recovery::{Direction, Existing, Filling, Writing, managers_of, owner_
 use crate::run::{Edge, Phase, Step, Work};
 
 /// How long a written object may take to be ready.
-const READY_SECONDS: u32 = 600;
+pub(super) const READY_SECONDS: u32 = 600;
 /// Slowest rate at which a volume is expected to fill.
 const FILL_BYTES_PER_SECOND: u64 = 5 * 1024 * 1024;
 
@@ -191,6 +191,8 @@ fn write(context: &Context<'_>, thing: &Thing, goal: &Goal) -> Step {
             existing: goal.existing,
             adopt: is_made_by_cluster(&id),
             told: told(&thing.object),
+            owns: Vec::new(),
+            status: None,
         }),
     )
 }
@@ -229,6 +231,8 @@ fn keep(part: &Part, claim: &Thing) -> Step {
             existing: Existing::Skip,
             adopt: true,
             told: told(&claim.object),
+            owns: Vec::new(),
+            status: None,
         }),
     )
 }

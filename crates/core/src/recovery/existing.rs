@@ -181,7 +181,7 @@ pub fn is_changed(live: &Value, written: &Value) -> bool {
         .any(|(key, value)| !holds(live.get(key).unwrap_or(&Value::Null), value))
 }
 
-fn holds(live: &Value, written: &Value) -> bool {
+pub(super) fn holds(live: &Value, written: &Value) -> bool {
     match (live, written) {
         (Value::Object(there), Value::Object(all)) => all
             .iter()

@@ -4,11 +4,14 @@
 mod existing;
 mod fields;
 mod fill;
+mod linking;
 mod mover;
 mod obstacles;
 mod owners;
+mod retaining;
 mod rollback;
 mod signs;
+mod status;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -16,11 +19,13 @@ mod write;
 
 pub use existing::{Existing, Origin, holds_others, is_changed};
 pub use fill::{Direction, Filling};
+pub use linking::Linking;
 pub use mover::{
     Edit, MoverOrder, MoverProgress, MoverReport, ORDER_VARIABLE, VAULT_MOUNT, VOLUME_MOUNT,
     vault_secret_name,
 };
 pub use owners::{managers_of, owner_of};
+pub use retaining::Retaining;
 pub use rollback::Removing;
 pub(crate) use rollback::contents;
 pub use system::{decide as system_namespace_decide, look as system_namespace_look};

@@ -45,7 +45,8 @@ impl Writing {
 
     /// What a refused write means here, and what to do about it.
     pub fn explain(&self, effect: &Effect, problem: Problem) -> Problem {
-        if problem.code != "invalid" {
+        let of_another = matches!(effect, Effect::Patch { object, .. } if *object != self.target());
+        if problem.code != "invalid" || of_another {
             return problem;
         }
         let says = |words: &[&str]| words.iter().any(|words| problem.message.contains(words));

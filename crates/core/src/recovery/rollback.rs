@@ -6,19 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::existing::propagation;
+use super::retaining::retain;
 use crate::driver::{
-    Effect, ListRequest, ObjectRef, Outcome, Patch, Precondition, Problem, Query, Seen, Verdict,
-    Why,
+    Effect, ListRequest, ObjectRef, Outcome, Precondition, Problem, Query, Seen, Verdict, Why,
 };
 use crate::inventory::{Resource, Thing};
 use crate::names::{ANNOTATION_RECOVERY, RunId};
 use crate::readiness::{self, Clock, Gate, Told, View};
 
-/// Remembers, on a volume that a rollback keeps, the recovery that had filled it.
-const ANNOTATION_KEPT: &str = "refloat.io/kept-of";
 /// So long the cluster may take to collect what has lost its owner; what is there then is taken for somebody's.
 const COLLECTED_WITHIN: Duration = Duration::from_mins(2);
 /// So many are named.
@@ -108,7 +106,9 @@ impl Removing {
                 Why::new("contents-going", why).taking("the cluster collects it"),
             ));
         }
-        if let Some(retain) = self.retain(seen)? {
+        if let Some(volume) = &self.keeps
+            && let Some(retain) = retain(volume, &self.uid, &self.recovery, seen)?
+        {
             return Ok(Verdict::Act(vec![retain]));
         }
         Ok(Verdict::Act(vec![Effect::Delete {
@@ -133,30 +133,6 @@ impl Removing {
             Gate::Closed(why) => Verdict::Wait(why),
             Gate::Failed(problem) => Verdict::Stuck(problem),
         }
-    }
-
-    /// Before its claim goes, the volume is told to stay.
-    fn retain(&self, seen: &Seen) -> Result<Option<Effect>, Problem> {
-        let Some(object) = &self.keeps else {
-            return Ok(None);
-        };
-        let Some(volume) = seen.object(object)? else {
-            return Ok(None);
-        };
-        let text = |pointer: &str| volume.pointer(pointer).and_then(Value::as_str);
-        let is_of_claim = text("/spec/claimRef/uid") == Some(self.uid.as_str());
-        if !is_of_claim || text("/spec/persistentVolumeReclaimPolicy") == Some("Retain") {
-            return Ok(None);
-        }
-        Ok(Some(Effect::Patch {
-            object: object.clone(),
-            patch: Patch::Merge(json!({
-                "metadata": { "annotations": { ANNOTATION_KEPT: self.recovery.as_str() } },
-                "spec": { "persistentVolumeReclaimPolicy": "Retain" },
-            })),
-            precondition: Precondition::as_read(volume),
-            subresource: None,
-        }))
     }
 
     fn inside(&self, seen: &Seen) -> Result<Inside, Problem> {

@@ -1,4 +1,6 @@
 //! Each way with what is there already, and what a rollback takes, as tables over pure decisions.
 
 mod existing;
+mod linking;
 mod rollback;
+mod status;

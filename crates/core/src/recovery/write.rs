@@ -19,6 +19,7 @@ use crate::run::Deeds;
 use super::existing::{
     Existing, Origin, difference, holds_data, holds_others, propagation, updated,
 };
+use super::linking::{Linking, belongings};
 use super::owners::{Owner, handed_on, owners};
 
 /// One object to write.
@@ -40,6 +41,12 @@ pub struct Writing {
     /// What it told at its source.
     #[serde(default)]
     pub told: Told,
+    /// What belongs to it, and is there before it: linked to it as soon as it is there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owns: Vec<Linking>,
+    /// Its status at the source, when it is to be written too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Value>,
 }
 
 /// Digest of an object's content: hex SHA-256 of its JSON with sorted keys.
@@ -74,7 +81,7 @@ impl Writing {
             let gate = readiness::deleting(&self.view(live, &self.told, seen, clock));
             return verdict(live, Origin::Created, gate);
         }
-        let ready = |origin| self.wait_ready(live, &self.told, seen, clock, origin);
+        let ready = |origin| self.wait_ready(run, (live, &self.told), seen, clock, origin);
         if self.adopt {
             return ready(Origin::Adopted);
         }
@@ -84,9 +91,10 @@ impl Writing {
             return match (same, written) {
                 (true, _) if deeds.deletes() => ready(Origin::Replaced),
                 (true, _) => ready(Origin::Created),
-                // Created by this recovery, and its managers are not given back yet.
-                (false, None) if !self.managers.is_empty() => {
-                    Verdict::Act(vec![self.give_back_owners(live)])
+                // Created by this recovery, and not complete yet.
+                (false, None) if self.is_completed_later() => {
+                    let status = self.restore_status(live);
+                    Verdict::Act(vec![status.unwrap_or_else(|| self.complete(live))])
                 }
                 (false, _) => Verdict::Act(vec![self.mend(run, live)]),
             };
@@ -145,7 +153,7 @@ impl Writing {
     ) -> Verdict {
         let is_namespace = self.target().id().is("", "Namespace");
         // What it told at the source says nothing of another object.
-        let kept = |origin| self.wait_ready(live, &told(live), seen, clock, origin);
+        let kept = |origin| self.wait_ready(run, (live, &told(live)), seen, clock, origin);
         match self.existing {
             // An empty namespace is no obstacle (`plan` has looked), and what is in it is met object by object.
             Existing::Fail if is_namespace => kept(Origin::Skipped),
@@ -157,7 +165,7 @@ impl Writing {
             Existing::Replace if !holds_others(&self.resource) => self.replace(deeds, live),
             Existing::Update | Existing::Replace => {
                 if updated(live, &self.object) == *live {
-                    self.wait_ready(live, &self.told, seen, clock, Origin::Unchanged)
+                    self.wait_ready(run, (live, &self.told), seen, clock, Origin::Unchanged)
                 } else {
                     Verdict::Act(vec![self.update(run, live)])
                 }
@@ -185,11 +193,24 @@ impl Writing {
         ))
     }
 
-    /// The object with its provenance. With several managers the digest comes when they are given back: until then the object
-    /// is not complete.
+    /// With several managers, or a status, the digest comes when they are given back: until then the object is not complete.
+    fn is_completed_later(&self) -> bool {
+        !self.managers.is_empty() || self.status.is_some()
+    }
+
+    fn complete(&self, live: &Value) -> Effect {
+        if self.managers.is_empty() {
+            let digest = digest(&self.object);
+            let annotations = json!({ ANNOTATION_DIGEST: digest });
+            return self.patch(live, json!({ "metadata": { "annotations": annotations } }));
+        }
+        self.give_back_owners(live)
+    }
+
+    /// The object with its provenance.
     fn created(&self, run: &RunId) -> Value {
         let mut object = self.marked(run);
-        if !self.managers.is_empty()
+        if self.is_completed_later()
             && let Some(annotations) = object
                 .pointer_mut("/metadata/annotations")
                 .and_then(Value::as_object_mut)
@@ -325,10 +346,31 @@ impl Writing {
         }
     }
 
+    /// It is there: what belongs to it is linked at once, because an operator may refuse what is not its own, and then it is
+    /// waited for.
     fn wait_ready(
         &self,
-        live: &Value,
-        told: &Told,
+        run: &RunId,
+        (live, told): (&Value, &Told),
+        seen: &Seen,
+        clock: Clock,
+        origin: Origin,
+    ) -> Verdict {
+        let unlinked = match belongings(&self.owns, run, live, seen) {
+            Ok(unlinked) => unlinked,
+            Err(verdict) => return verdict,
+        };
+        match self.readiness((live, told), seen, clock, origin) {
+            Verdict::Done(outcome) if !unlinked.is_empty() => {
+                Verdict::Done(outcome.with(Linking::FACT, unlinked))
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn readiness(
+        &self,
+        (live, told): (&Value, &Told),
         seen: &Seen,
         clock: Clock,
         origin: Origin,
@@ -338,11 +380,17 @@ impl Writing {
         }
         let view = self.view(live, told, seen, clock);
         let more = readiness::look(&view);
-        if more.is_empty() {
-            verdict(live, origin, readiness::assess(&view))
-        } else {
-            Verdict::Look(more)
+        if !more.is_empty() {
+            return Verdict::Look(more);
         }
+        let gate = match readiness::assess(&view) {
+            Gate::Open if self.says_status(live) => Gate::Assumed(Why::new(
+                "status-restored",
+                "it says so in the status that was restored, and its operator may not have looked at it yet",
+            )),
+            gate => gate,
+        };
+        verdict(live, origin, gate)
     }
 }
 

@@ -116,6 +116,8 @@ pub fn first_queries(
         Work::Fill(filling) => filling.look(plan, step, &prior(step, progress)),
         Work::Write(writing) => writing.look(),
         Work::Remove(removing) => removing.look(),
+        Work::Link(linking) => linking.look(),
+        Work::Retain(retaining) => retaining.look(),
         Work::Gate(gating) => gating.look(&gate_task(plan, step, progress, None)),
         Work::VaultAccess | Work::VaultAccessEnd => backup::vault_access_look(plan),
         Work::Capture(_) | Work::Release { .. } | Work::StoreObjects | Work::Seal { .. } => {
@@ -174,6 +176,8 @@ pub fn advance(
             let waited = moment.waited;
             removing.decide(seen, Clock { now, waited })
         }
+        Work::Link(linking) => linking.decide(&plan.run, seen),
+        Work::Retain(retaining) => retaining.decide(seen),
         Work::Gate(gating) => {
             let waited = moment.waited;
             let task = gate_task(plan, step, progress, effected);

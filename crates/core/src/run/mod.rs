@@ -32,7 +32,7 @@ use crate::capture::Capturing;
 use crate::driver::{Claim, Op};
 use crate::names::{ProtectionName, RunId, SiteName};
 use crate::readiness::user::Gating;
-use crate::recovery::{Filling, Removing, Writing};
+use crate::recovery::{Filling, Linking, Removing, Retaining, Writing};
 
 /// What a run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -209,6 +209,10 @@ pub enum Work {
     Write(Writing),
     /// Takes one object away that a recovery created.
     Remove(Removing),
+    /// Tells volumes to stay when their claims go.
+    Retain(Retaining),
+    /// Links one object to an owner again that this run does not write, or did not write after it.
+    Link(Linking),
     /// Waits until a user's own gate is open.
     Gate(Gating),
     /// Reads the protection's objects and stores them.

@@ -81,10 +81,37 @@ fn source(application: &Application) -> SimWorld {
             let metadata = json!({ "namespace": namespace, "ownerReferences": references });
             seed(store, "ConfigMap", name, json!({ "metadata": metadata }));
         }
+        for (namespace, name) in &application.claim_owners {
+            own_claims(store, namespace, name);
+        }
         fill(store);
         age(store);
     });
     world
+}
+
+/// A resource owns the claims of its namespace, as an operator's does that makes them.
+fn own_claims(store: &mut Store, namespace: &str, name: &str) {
+    let all: Vec<(ObjectRef, Value)> = store
+        .iter()
+        .filter(|(reference, _)| reference.namespace.as_deref() == Some(namespace))
+        .map(|(reference, object)| (reference.clone(), object.clone()))
+        .collect();
+    let is_owner = |one: &&(ObjectRef, Value)| one.0.resource.kind == "Cache" && one.0.name == name;
+    let Some((_, owner)) = all.iter().find(is_owner) else {
+        return;
+    };
+    let owners = json!([{
+        "apiVersion": owner["apiVersion"], "kind": "Cache", "name": name, "uid": owner["metadata"]["uid"],
+    }]);
+    for (reference, _) in &all {
+        if reference.resource.kind == "PersistentVolumeClaim" {
+            store.change(
+                reference,
+                &json!({ "metadata": { "ownerReferences": owners } }),
+            );
+        }
+    }
 }
 
 /// Each volume holds something of its own; those of one workload hold the same, as servers of one database do.

@@ -9,6 +9,7 @@ mod definitions;
 mod deletes;
 mod ground;
 mod immutables;
+mod links;
 mod owners;
 mod pauses;
 mod reads;
@@ -150,6 +151,10 @@ async fn rest<A: Api>(api: &A, only: Option<&str>, tell: &mut impl FnMut(Outcome
             deletes::an_owner_with_another_uid_is_none,
             deletes::an_owner_in_another_namespace_is_none,
             deletes::one_of_two_owners_is_enough,
+            links::a_name_beside_a_generated_one_counts,
+            links::an_owner_that_is_named_later_is_one,
+            links::there_is_one_controller,
+            links::an_owner_without_a_uid_is_none,
             deletes::a_namespace_goes_with_its_content,
             deletes::a_namespace_takes_nothing_new_while_it_goes,
             deletes::some_namespaces_may_not_go,

@@ -21,7 +21,11 @@ use crate::driving::{drive, resume};
 use crate::existing::recovery_over;
 use crate::recovery::{COMPLETED, Recovery, sealed};
 
-fn planned(recovery: &Recovery, changed: Changed, data: Data) -> Result<RolledBack, Vec<Problem>> {
+pub(crate) fn planned(
+    recovery: &Recovery,
+    changed: Changed,
+    data: Data,
+) -> Result<RolledBack, Vec<Problem>> {
     let seen = block_on(recovery.world.see(&rollback_look(&recovery.plan)));
     let progress = Progress::of(recovery.records.borrow().iter());
     let goal = RollbackGoal {

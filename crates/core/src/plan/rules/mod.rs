@@ -14,12 +14,14 @@ mod namespace_before_contents;
 mod operator_before_its_cr;
 mod policy_before_pods;
 mod reference_before_reader;
+mod secret_before_owner;
 mod server_before_client;
 mod service_before_workload;
 mod sync_wave;
 mod traffic_last;
 mod typed_reference;
 mod users_word;
+mod volume_before_owner;
 mod volume_before_pod;
 mod wait_before_start;
 mod waves;
@@ -94,7 +96,9 @@ pub static RULES: &[Rule] = &[
     account_before_user::RULE,
     policy_before_pods::RULE,
     volume_before_pod::RULE,
+    volume_before_owner::RULE,
     service_before_workload::RULE,
+    secret_before_owner::RULE,
     custom_reference::RULE,
     webhook_after_backend::RULE,
     users_word::RULE,

@@ -40,8 +40,9 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
             let step = write_step(&thing.id());
             if context.has(&id) {
                 let evidence = format!("{}: {path}", thing.id());
-                drawn.push(Drawn::new(step, write_step(&id), evidence));
-            } else if let Some(maker) = maker(context, &id) {
+                drawn.push(Drawn::new(step.clone(), write_step(&id), evidence));
+            }
+            if let Some(maker) = maker(context, &id) {
                 let evidence = format!("{}: {path} is made by {}", thing.id(), maker.id());
                 let edge = Drawn::new(step, context.works_step(&maker.id()), evidence);
                 drawn.push(edge.with(Confidence::High));
@@ -51,7 +52,7 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
     drawn
 }
 
-/// The carried thing that makes what is not carried: an ExternalSecret its Secret, a database its password.
+/// The carried thing that makes what a pod reads: an ExternalSecret its Secret, a database its password.
 fn maker<'a>(context: &Context<'a>, id: &ThingId) -> Option<&'a Thing> {
     context.root(context.objects.get(id)?)
 }
@@ -60,7 +61,6 @@ fn maker<'a>(context: &Context<'a>, id: &ThingId) -> Option<&'a Thing> {
 pub(super) fn makers(context: &Context<'_>, thing: &Thing) -> Vec<ThingId> {
     let spec = thing.pod_spec().into_iter();
     spec.flat_map(|spec| named(thing, spec))
-        .filter(|(id, _)| !context.has(id))
         .filter_map(|(id, _)| Some(maker(context, &id)?.id()))
         .collect()
 }

@@ -105,6 +105,8 @@ fn made(planned: &Planned) -> (BTreeSet<ThingId>, BTreeSet<String>, BTreeSet<Thi
             | Work::Fill(_)
             | Work::Gate(_)
             | Work::Remove(_)
+            | Work::Link(_)
+            | Work::Retain(_)
             | Work::StoreObjects
             | Work::Seal { .. } => {}
         }

@@ -222,6 +222,8 @@ fn alone(step: &Step, moves: &Moves) -> f64 {
         | Work::VaultAccessEnd
         | Work::Gate(_)
         | Work::Remove(_)
+        | Work::Link(_)
+        | Work::Retain(_)
         | Work::StoreObjects
         | Work::Seal { .. } => ASSUMED_STEP_SECONDS,
     }

@@ -222,8 +222,19 @@ fn owner(step: &Step) -> Option<String> {
         | Work::Fill(_)
         | Work::Gate(_)
         | Work::Remove(_)
+        | Work::Link(_)
+        | Work::Retain(_)
         | Work::StoreObjects
         | Work::Seal { .. } => None,
+    }
+}
+
+/// What belongs to an object is linked to it before it is waited for.
+fn linked_when(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => "what belongs to it (1 object) names it as its owner, and ".to_owned(),
+        more => format!("what belongs to it ({more} objects) names it as its owner, and "),
     }
 }
 
@@ -234,7 +245,11 @@ fn done_when(step: &Step) -> String {
         Work::Write(writing) if readiness::is_done_once(&writing.resource) => {
             "it exists: what is done once is not waited for".to_owned()
         }
-        Work::Write(writing) => readiness::ready_when(&writing.resource),
+        Work::Write(writing) => format!(
+            "{}{}",
+            linked_when(writing.owns.len()),
+            readiness::ready_when(&writing.resource)
+        ),
         Work::Fill(_) => {
             "the mover has ended, and the digest of what it wrote is the one that the signed point names"
                 .to_owned()
@@ -248,6 +263,8 @@ fn done_when(step: &Step) -> String {
         },
         Work::Gate(gating) => format!("the gate {} is open", gating.name),
         Work::Remove(_) => "it is gone".to_owned(),
+        Work::Retain(_) => "the volumes stay when their claims go".to_owned(),
+        Work::Link(_) => "its owner is named in it, with the uid that it has now".to_owned(),
         Work::SystemNamespace => "Refloat's namespace is there".to_owned(),
         Work::VaultAccess => "the Secret for the movers is there".to_owned(),
         Work::VaultAccessEnd => "that Secret is gone".to_owned(),

@@ -56,6 +56,8 @@ fn brings(step: &Step) -> Option<(ThingId, &str)> {
         | Work::Fill(_)
         | Work::Gate(_)
         | Work::Remove(_)
+        | Work::Link(_)
+        | Work::Retain(_)
         | Work::StoreObjects
         | Work::Seal { .. } => None,
     }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::driver::{
-    Answer, Class, Effect, FieldOwner, Patch, Precondition, Problem, Propagation, Query, Seen,
-    Verdict,
+    Answer, Class, Effect, FieldOwner, ObjectRef, Patch, Precondition, Problem, Propagation, Query,
+    Seen, Verdict,
 };
 use crate::inventory::Resource;
 use crate::names::RunId;
 use crate::readiness::{Clock, Told};
-use crate::recovery::{Existing, Writing, digest, is_changed};
+use crate::recovery::{Existing, Linking, Writing, digest, is_changed};
 use crate::run::{Deeds, Progress, Record};
 
 fn run() -> RunId {
@@ -61,6 +61,8 @@ fn writing(kind: &str, existing: Existing, body: Value) -> Writing {
         existing,
         adopt: false,
         told: Told::default(),
+        owns: Vec::new(),
+        status: None,
     }
 }
 
@@ -425,4 +427,43 @@ fn defaults_are_no_change_and_edits_are() {
         *edited.pointer_mut(pointer).unwrap() = value;
         assert!(is_changed(&edited, &written), "{pointer}");
     }
+}
+
+#[test]
+fn what_belongs_to_an_object_is_linked_before_the_object_is_waited_for() {
+    let mut writing = writing("Deployment", Existing::Skip, json!({ "spec": {} }));
+    let maps = Resource::namespaced("v1", "ConfigMap", "configmaps");
+    let link = |name: &str| Linking {
+        object: ObjectRef::namespaced(maps.clone(), "shop", name),
+        owner: writing.target(),
+        controller: false,
+        blocks: false,
+    };
+    writing.owns = vec![link("one"), link("two")];
+    let owner = live(&writing, |_| {});
+    let look = decide(&writing, &Deeds::default(), Some(owner.clone()));
+    let queries = writing
+        .owns
+        .iter()
+        .map(|one| Query::Object(one.object.clone()));
+    assert_eq!(look, Verdict::Look(queries.clone().collect()));
+    let decide = |owners: &Value| {
+        let mut seen = Seen::default();
+        let target = Query::Object(writing.target());
+        seen.insert(target, Answer::Object(Some(owner.clone())));
+        let map = json!({ "metadata": {
+            "uid": "m", "annotations": { "refloat.io/recovery": "restore-2" }, "ownerReferences": owners,
+        } });
+        for query in queries.clone() {
+            seen.insert(query, Answer::Object(Some(map.clone())));
+        }
+        writing.decide(&run(), &Deeds::default(), &seen, clock())
+    };
+    match decide(&Value::Null) {
+        Verdict::Act(effects) => assert_eq!(effects.len(), 2),
+        other => panic!("{other:?}"),
+    }
+    // Linked, and no pod of it is there yet.
+    let linked = decide(&json!([{ "uid": "foreign" }]));
+    assert!(matches!(linked, Verdict::Wait(_)), "{linked:?}");
 }

@@ -5,6 +5,7 @@
 mod databases;
 mod extras;
 mod gates;
+mod owners;
 mod workloads;
 
 pub(super) use gates::ALL_READY;
@@ -31,6 +32,8 @@ pub struct Application {
     pub databases: BTreeMap<String, Database>,
     /// Children of a Deployment: namespace, owner, name.
     pub children: Vec<(String, String, String)>,
+    /// Resources of an operator, namespace and name, that own the claims of their namespace.
+    pub claim_owners: BTreeMap<String, String>,
     /// Objects at the second site beforehand: they are kept (`--existing skip`).
     pub existing: Vec<(Resource, Value)>,
     /// What it is, a line each.
@@ -63,6 +66,7 @@ impl Application {
         drawing.extras();
         drawing.existing();
         drawing.gates();
+        drawing.owners();
         drawing.made
     }
 }

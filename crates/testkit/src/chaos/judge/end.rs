@@ -6,13 +6,14 @@ use std::collections::BTreeSet;
 use refloat_core::backup::PointContent;
 use refloat_core::driver::{Class, Problem};
 use refloat_core::names::{ANNOTATION_DIGEST, ANNOTATION_RECOVERY, LABEL_RUN, SYSTEM_NAMESPACE};
-use refloat_core::recovery::digest;
+use refloat_core::recovery::{Linking, digest};
 use refloat_core::run::{Progress, Record, Work};
 
 use serde_json::json;
 
 use crate::chaos::scene::Scene;
 use crate::chaos::state::{FOREIGN, State, difference, state};
+use crate::sim::Store;
 
 /// What is wrong with the problems that a run has told so far.
 pub(in crate::chaos) fn of_problems(records: &[Record]) -> Option<String> {
@@ -165,6 +166,20 @@ pub(in crate::chaos) fn of_restore(scene: &Scene<'_>, wanted: Option<&State>) ->
     difference(wanted?, &now, &touched).map(|differs| format!("not the undisturbed end: {differs}"))
 }
 
+/// What belongs to an object that was written names it by the uid that it has now. What somebody had there before is left alone.
+fn is_linked(store: &Store, link: &Linking) -> bool {
+    let (Some(object), Some(owner)) = (store.get(&link.object), store.get(&link.owner)) else {
+        return false;
+    };
+    let metadata = &object["metadata"];
+    let uids = metadata["ownerReferences"].as_array().into_iter().flatten();
+    let is_kept = metadata["annotations"].get(ANNOTATION_RECOVERY).is_none();
+    is_kept
+        || uids
+            .into_iter()
+            .any(|one| one["uid"] == owner["metadata"]["uid"])
+}
+
 /// Every object of the plan is there, carries this recovery and its digest, and what it was to hold.
 fn provenance(scene: &Scene<'_>, touched: &[String]) -> Option<String> {
     scene.world.with_store(|store| {
@@ -179,6 +194,9 @@ fn provenance(scene: &Scene<'_>, touched: &[String]) -> Option<String> {
             };
             if writing.adopt {
                 continue;
+            }
+            if let Some(link) = writing.owns.iter().find(|link| !is_linked(store, link)) {
+                return Some(format!("{} is not {id}'s again", link.object.id()));
             }
             let annotation = |key: &str| {
                 live.pointer("/metadata/annotations")

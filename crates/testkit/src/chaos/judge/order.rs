@@ -81,6 +81,8 @@ fn creates(scene: &Scene<'_>, step: &Step, target: &ObjectRef) -> bool {
         | Work::VaultAccessEnd
         | Work::StoreObjects
         | Work::Remove(_)
+        | Work::Link(_)
+        | Work::Retain(_)
         | Work::Seal { .. } => false,
     }
 }
@@ -154,6 +156,8 @@ fn closed(scene: &Scene<'_>, step: &Step) -> Option<String> {
         | Work::VaultAccessEnd
         | Work::StoreObjects
         | Work::Remove(_)
+        | Work::Link(_)
+        | Work::Retain(_)
         | Work::Seal { .. } => None,
     })
 }

@@ -37,6 +37,8 @@ fn makes(scene: &Scene<'_>, step: &Step) -> Option<ObjectRef> {
         | Work::VaultAccessEnd
         | Work::Gate(_)
         | Work::Remove(_)
+        | Work::Link(_)
+        | Work::Retain(_)
         | Work::StoreObjects
         | Work::Seal { .. } => None,
     }

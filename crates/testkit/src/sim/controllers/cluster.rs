@@ -4,7 +4,7 @@ use crate::sim::look::Look as _;
 use refloat_core::driver::ObjectRef;
 use serde_json::{Value, json};
 
-use super::{Store, has_finalizer, is_going, list, owner, release};
+use super::{Store, has_finalizer, is_going, list, owner, release, secrets};
 use crate::sim::server::{Request, Verb, resource, served_by};
 
 /// Annotation of a simulated definition: which Deployment (`namespace/name`) reconciles its objects.
@@ -136,7 +136,10 @@ fn operate(store: &mut Store, definition: &Value, served: &refloat_core::invento
         return;
     }
     for (reference, live) in store.seen_of(served) {
-        if live.at("/status").is_some() || is_going(&live) {
+        if is_going(&live) || secrets::are_refused(store, definition, &reference, &live) {
+            continue;
+        }
+        if live.at("/status").is_some() {
             continue;
         }
         let rendered = json!({

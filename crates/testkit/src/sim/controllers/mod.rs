@@ -8,6 +8,7 @@ mod collector;
 mod endpoints;
 mod movers;
 mod pods;
+mod secrets;
 mod snapshots;
 mod storage;
 mod workloads;

@@ -24,6 +24,7 @@ const NAME_RULE: &str = "a lowercase RFC 1123 subdomain must consist of lower ca
 /// Causes against an object to be created.
 pub(super) fn of_new(served: &Served, object: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
+    owners(object, &mut causes);
     match text(object, "/metadata/name") {
         None | Some("") => {
             let why = "name or generateName is required";
@@ -38,6 +39,28 @@ pub(super) fn of_new(served: &Served, object: &Value) -> Vec<Cause> {
         built_in(served, object, &mut causes);
     }
     causes
+}
+
+/// Each owner is named whole, and one of them manages the object.
+fn owners(object: &Value, causes: &mut Vec<Cause>) {
+    let all = list(object, "/metadata/ownerReferences");
+    for owner in all {
+        for key in ["kind", "name", "uid"] {
+            if text(owner, &format!("/{key}"))
+                .unwrap_or_default()
+                .is_empty()
+            {
+                let field = format!("metadata.ownerReferences.{key}");
+                let why = format!("{key} must not be empty");
+                causes.push(Cause::invalid(&field, &json!(""), &why));
+            }
+        }
+    }
+    let controls = |owner: &&Value| owner.at("/controller") == Some(&json!(true));
+    if all.iter().filter(controls).count() > 1 {
+        let why = "Only one reference can have Controller set to true";
+        causes.push(Cause::invalid("metadata.ownerReferences", &json!(all), why));
+    }
 }
 
 fn need(object: &Value, pointer: &str, why: &str, causes: &mut Vec<Cause>) {
@@ -100,6 +123,7 @@ fn workload(object: &Value, causes: &mut Vec<Cause>) {
 pub(super) fn of_change(served: &Served, live: &Value, new: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     finalizers(live, new, &mut causes);
+    owners(new, &mut causes);
     if served.is_custom() {
         return causes;
     }

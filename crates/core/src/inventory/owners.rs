@@ -1,0 +1,49 @@
+//! Who owns what: owner references followed through an inventory. Called by `scope` and, for what a recovery links again, by
+//! `plan`.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::{Inventory, Thing};
+
+/// Owners of owners are followed so far.
+const OWNERS_MAX: usize = 8;
+
+/// The things of an inventory by uid.
+pub(super) struct Owners<'a> {
+    by_uid: HashMap<&'a str, &'a Thing>,
+}
+
+impl<'a> Owners<'a> {
+    pub(super) fn of(inventory: &'a Inventory) -> Self {
+        let all = inventory.iter().map(|thing| (thing.uid(), thing));
+        Self {
+            by_uid: all.filter(|(uid, _)| !uid.is_empty()).collect(),
+        }
+    }
+
+    /// The thing that manages another.
+    pub(super) fn owner(&self, thing: &Thing) -> Option<&'a Thing> {
+        let uid = managed_by(thing)?.get("uid").and_then(Value::as_str)?;
+        self.by_uid.get(uid).copied()
+    }
+
+    /// The owner, its owner and so on, nearest first.
+    pub(super) fn above(&self, thing: &Thing) -> Vec<&'a Thing> {
+        let mut found = Vec::new();
+        let mut at = self.owner(thing);
+        while let Some(owner) = at.filter(|_| found.len() < OWNERS_MAX) {
+            found.push(owner);
+            at = self.owner(owner);
+        }
+        found
+    }
+}
+
+/// The owner reference that counts: the controller's, else the first.
+pub(super) fn managed_by(thing: &Thing) -> Option<&Value> {
+    let all = thing.list("/metadata/ownerReferences");
+    let controls = |owner: &&Value| owner.get("controller").and_then(Value::as_bool) == Some(true);
+    all.iter().find(controls).or_else(|| all.first())
+}
