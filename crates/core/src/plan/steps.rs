@@ -191,6 +191,7 @@ fn write(context: &Context<'_>, thing: &Thing, goal: &Goal) -> Step {
             existing: goal.existing,
             adopt: is_made_by_cluster(&id),
             told: told(&thing.object),
+            operated: context.is_operated(&id),
         }),
     )
 }
@@ -229,6 +230,7 @@ fn keep(part: &Part, claim: &Thing) -> Step {
             existing: Existing::Skip,
             adopt: true,
             told: told(&claim.object),
+            operated: false,
         }),
     )
 }

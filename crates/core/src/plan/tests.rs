@@ -10,6 +10,7 @@ mod gates;
 mod golden;
 mod ground;
 mod mapping;
+mod operators;
 mod preflight;
 mod property;
 mod references;

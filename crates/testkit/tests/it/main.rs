@@ -21,6 +21,8 @@ mod ledger;
 mod mappings;
 mod obstacles;
 mod ownership;
+mod pains_hangs;
+mod pains_order;
 mod pauses;
 mod probes;
 mod reading;
