@@ -4,17 +4,20 @@
 
 use std::cell::RefCell;
 
+use refloat_core::backup::{self, Mode};
 use refloat_core::drive::Drive;
 use refloat_core::driver::ObjectRef;
 use refloat_core::inventory::Resource;
 use refloat_core::plan::{Planned, plan};
 use refloat_core::recovery::Existing;
 use refloat_core::run::Work;
+use refloat_drivers::CATALOGUE;
 use refloat_testkit::sim::{Fault, SimWorld, Store, resource};
 use serde_json::{Value, json};
 
 use crate::driving::{drive, leftovers};
 use crate::recovery::{COMPLETED, Recovery};
+use crate::shop;
 use crate::site::{self, Sealed};
 
 const HOOK: &str = "ValidatingWebhookConfiguration";
@@ -315,4 +318,63 @@ fn an_operator_starts_once_and_not_before_what_it_needs() {
     ids.dedup();
     assert_eq!(ids.len(), all);
     assert_eq!(recovery.drive(), COMPLETED);
+}
+
+/// The shop whose operator runs a server for each of its resources, on a claim that it makes when it finds none.
+fn with_servers() -> SimWorld {
+    let world = site::source();
+    let spec = json!({
+        "accessModes": ["ReadWriteOnce"], "storageClassName": "btrfs",
+        "resources": { "requests": { "storage": "1Gi" } },
+    });
+    let definition = ObjectRef::cluster(
+        resource("CustomResourceDefinition"),
+        "caches.shop.example.com",
+    );
+    let runs =
+        json!({ "metadata": { "annotations": { "sim.refloat.io/runs-on": spec.to_string() } } });
+    let cache = ObjectRef::namespaced(site::caches(), "shop", "sessions");
+    let after = json!({ "metadata": { "annotations": {
+        "refloat.io/after": "PersistentVolumeClaim/sessions-1",
+    } } });
+    world.with_store(|store| {
+        store.change(&definition, &runs);
+        store.change(&cache, &json!({ "status": null }));
+        store.change(&cache, &after);
+    });
+    world.settle(40);
+    world
+}
+
+/// Whether a copy of some server's files, taken while it runs, can be started again nobody knows who does not know the server.
+#[test]
+fn a_copy_that_may_not_start_again_is_not_taken_unasked() {
+    let world = with_servers();
+    let inventory = world.inventory();
+    let problems = backup::plan(&inventory, &shop::goal("backup-1"), CATALOGUE).unwrap_err();
+    let [problem] = problems.as_slice() else {
+        panic!("{problems:?}");
+    };
+    assert_eq!(problem.code, "mode-too-weak");
+    for words in ["shop/sessions-1", "no driver knows the application"] {
+        assert!(problem.message.contains(words), "{problem:?}");
+    }
+}
+
+/// An operator that makes an empty volume where it finds none: told to wait, its resource comes when the volume is there.
+#[test]
+fn an_operator_finds_the_filled_volume_and_makes_no_empty_one() {
+    let world = with_servers();
+    let recovery = Recovery::of(&site::sealed_at_least(&world, Mode::Crash));
+    assert_eq!(recovery.drive(), COMPLETED);
+    recovery.world.settle(20);
+    let pod = recovery.object("Pod", "sessions-1").unwrap();
+    assert_eq!(pod["status"]["phase"], "Running");
+    let claim = recovery
+        .object("PersistentVolumeClaim", "sessions-1")
+        .unwrap();
+    let volume = claim["spec"]["volumeName"].as_str().unwrap();
+    let volume = recovery.object("PersistentVolume", volume).unwrap();
+    let data = &volume["metadata"]["annotations"]["sim.refloat.io/data"];
+    assert_eq!(data, "7000000000000000001", "the data of the source");
 }

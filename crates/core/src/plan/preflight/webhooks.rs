@@ -1,11 +1,12 @@
-//! Webhooks of the target that are asked about what is written and that nobody answers.
+//! Webhooks of the target that are asked about what is written and that nobody answers, and APIs that nobody serves.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::super::context::write_step;
+use super::super::context::{Context, write_step};
 use super::super::draft;
+use super::super::operators::service_named;
 use super::finding::{Raised, Weight};
 use super::scene::{Scene, elements, text};
 use crate::inventory::{Inventory, Resource, Thing, ThingId};
@@ -130,6 +131,18 @@ fn before_it_answers(scene: &Scene<'_>, service: &ThingId) -> Option<BTreeSet<St
         }
     }
     Some(found)
+}
+
+/// An API that nobody serves now, and whose server comes back: it holds nothing that could be in the way.
+pub(super) fn is_answered_later(
+    context: &Context<'_>,
+    target: &Inventory,
+    unread: &Resource,
+) -> bool {
+    let name = format!("{}.{}", unread.version, unread.group);
+    let id = ThingId::cluster("apiregistration.k8s.io", "APIService", &name);
+    let service = target.get(&id).and_then(|one| one.at("/spec/service"));
+    unread.plural == "*" && service.is_some_and(|one| service_named(context, one).is_some())
 }
 
 /// A pod as a workload makes it.

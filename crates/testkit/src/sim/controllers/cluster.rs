@@ -15,6 +15,9 @@ const OPERATOR: &str = "sim.refloat.io/operator";
 /// Annotation of a simulated definition: objects that its operator makes by itself, in its own namespace, before it is available: their
 /// specs by name, as JSON.
 const MAKES: &str = "sim.refloat.io/makes";
+/// Annotation of a simulated definition: its operator runs a pod for each of its objects, on a claim of its own, which it makes when it
+/// finds none: the claim's spec, as JSON.
+const RUNS_ON: &str = "sim.refloat.io/runs-on";
 const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 
 pub(super) fn namespace(store: &mut Store, reference: &ObjectRef, object: &Value) {
@@ -145,6 +148,7 @@ fn operate(store: &mut Store, definition: &Value, served: &Resource) {
         return;
     }
     for (reference, live) in store.seen_of(served) {
+        run(store, definition, &reference, &live);
         let observed = live.at("/status/observedGeneration") == live.at("/metadata/generation");
         if live.at("/status").is_some() && observed || is_going(&live) {
             continue;
@@ -199,6 +203,36 @@ fn make_own(store: &mut Store, definition: &Value, served: &Resource, operator: 
                 "metadata": { "name": name, "namespace": namespace }, "spec": spec,
             });
             store.make(served, made);
+        }
+    }
+}
+
+/// The pod of one object and its claim, both named after it.
+fn run(store: &mut Store, definition: &Value, reference: &ObjectRef, live: &Value) {
+    let told = definition.at("/metadata/annotations");
+    let Some(spec) = told.and_then(|all| {
+        let spec: Value = serde_json::from_str(all.get(RUNS_ON)?.as_str()?).ok()?;
+        Some(spec)
+    }) else {
+        return;
+    };
+    let namespace = reference.namespace.as_deref().unwrap_or_default();
+    let name = format!("{}-1", reference.name);
+    let metadata = json!({ "name": name, "namespace": namespace, "ownerReferences": owner(live) });
+    let volumes = json!([{ "name": "data", "persistentVolumeClaim": { "claimName": name } }]);
+    let containers = json!([{ "name": "server", "image": "server:1" }]);
+    for (kind, spec) in [
+        ("PersistentVolumeClaim", spec),
+        (
+            "Pod",
+            json!({ "containers": containers, "volumes": volumes }),
+        ),
+    ] {
+        let place = ObjectRef::namespaced(resource(kind), namespace, &name);
+        if store.get(&place).is_none() {
+            let made =
+                json!({ "apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": spec });
+            store.make(&place.resource, made);
         }
     }
 }
