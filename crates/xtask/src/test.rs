@@ -106,6 +106,10 @@ const STAGES: &[Stage] = &[
     ),
     cargo_stage("doc", &["doc", "--workspace", "--no-deps", "--locked"]),
     go_stage("go vet", "go", &["vet", "./..."]),
+    Stage {
+        directory: "testbed/librarian",
+        ..go_stage("go vet of the librarian", "go", &["vet", "./..."])
+    },
     go_stage(GO_TEST, "go", &["test", "-count=1", "./..."]),
 ];
 

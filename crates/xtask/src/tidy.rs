@@ -1,5 +1,7 @@
 //! `cargo xtask tidy`: the walls, sizes and names of the house, held from the first day.
 
+mod pains;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -89,6 +91,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     links(root, &mut wrong)?;
     bans(root, &mut wrong)?;
     go_format(root, &mut wrong)?;
+    pains::check(root, &mut wrong)?;
     Ok(wrong)
 }
 

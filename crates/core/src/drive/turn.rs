@@ -232,6 +232,7 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
                             going.brought.insert(step.id.clone(), outcome);
                         } else if let Some(problem) =
                             fatal(effect, explained(step, effect, problem))
+                            && !(news.contains(&step.id) && may_be_there(step, effect))
                         {
                             records.push(self.stuck(going, step, problem));
                         }
@@ -296,13 +297,21 @@ fn explained(step: &Step, effect: &Effect, problem: Problem) -> Problem {
     }
 }
 
+/// Its operator may have made it since it was looked for, and its webhook may refuse a second one: it is looked for once more.
+fn may_be_there(step: &Step, effect: &Effect) -> bool {
+    matches!(&step.work, Work::Write(writing) if writing.operated)
+        && matches!(effect, Effect::Create { .. })
+}
+
 /// The object that a step is about to write for the first time: nothing was there when the run was planned. Should something be
 /// there by now, its creation says so, and it is looked at.
 fn believed_absent(step: &Step, progress: &Progress) -> Option<ObjectRef> {
     match &step.work {
-        // With `skip` something may well be there, and a server may refuse to create it before it says so.
+        // With `skip` something may well be there, and so may what an operator makes; a server may refuse to create it before it says
+        // so.
         Work::Write(writing)
             if !writing.adopt
+                && !writing.operated
                 && writing.existing == Existing::Fail
                 && !progress.was_intended(&step.id) =>
         {

@@ -187,6 +187,22 @@ impl<'a> Context<'a> {
         self.operator_ids.contains(id)
     }
 
+    /// True for a custom resource whose operator and definition both come with the recovery.
+    pub(super) fn is_operated(&self, id: &ThingId) -> bool {
+        let new = |definition: &Thing| self.target.get(&definition.id()).is_none();
+        // Most things are of no custom kind.
+        id.group.contains('.')
+            && self
+                .of_kind("apiextensions.k8s.io", "CustomResourceDefinition")
+                .filter(|one| one.text("/spec/group") == Some(&id.group))
+                .filter(|one| one.text("/spec/names/kind") == Some(&id.kind))
+                .any(|one| {
+                    let plural = one.text("/spec/names/plural").unwrap_or_default();
+                    let key = (id.group.clone(), plural.to_owned());
+                    new(one) && self.operators.contains_key(&key)
+                })
+    }
+
     /// Things that run pods.
     pub(super) fn workloads(&self) -> impl Iterator<Item = (&'a Thing, &'a Value)> + '_ {
         self.workloads.iter().copied()

@@ -193,6 +193,7 @@ fn write(context: &Context<'_>, thing: &Thing, goal: &Goal) -> Step {
             told: told(&thing.object),
             owns: Vec::new(),
             status: None,
+            operated: context.is_operated(&id),
         }),
     )
 }
@@ -233,6 +234,7 @@ fn keep(part: &Part, claim: &Thing) -> Step {
             told: told(&claim.object),
             owns: Vec::new(),
             status: None,
+            operated: false,
         }),
     )
 }

@@ -11,6 +11,7 @@ mod golden;
 mod ground;
 mod mapping;
 mod owners;
+mod operators;
 mod preflight;
 mod property;
 mod references;

@@ -139,26 +139,20 @@ impl Filling {
                 format!("{}: the mover that failed is being removed", self.part),
             )));
         }
+        if self.direction == Direction::Restore && claim.is_none() {
+            // Somebody has deleted it, and what was written went with it: both are made anew.
+            return Ok(self.remove(run, job));
+        }
         if let Some(end) = end(job) {
             return Ok(match self.ended(report(&pods), &end, edits, claim) {
-                Verdict::Stuck(_) if is_of_before(job, attempt) => {
-                    Verdict::Act(vec![Effect::Delete {
-                        object: self.job(run),
-                        precondition: Precondition::same_uid(job),
-                        propagation: Propagation::Background,
-                    }])
-                }
+                Verdict::Stuck(_) if is_of_before(job, attempt) => self.remove(run, job),
                 verdict => verdict,
             });
         }
         if let Some(problem) = pods.iter().copied().find_map(hopeless) {
             // A person gave another image when the run was resumed.
             if image(job) != Some(plan.mover_image.as_str()) {
-                return Ok(Verdict::Act(vec![Effect::Delete {
-                    object: self.job(run),
-                    precondition: Precondition::same_uid(job),
-                    propagation: Propagation::Background,
-                }]));
+                return Ok(self.remove(run, job));
             }
             return Ok(Verdict::Stuck(problem));
         }
@@ -178,6 +172,15 @@ impl Filling {
             "mover-running",
             message.unwrap_or_else(|| format!("{}: the mover runs", self.part)),
         )))
+    }
+
+    /// This very mover; the next turn starts another.
+    fn remove(&self, run: &RunId, job: &Value) -> Verdict {
+        Verdict::Act(vec![Effect::Delete {
+            object: self.job(run),
+            precondition: Precondition::same_uid(job),
+            propagation: Propagation::Background,
+        }])
     }
 
     /// The mover does not run yet: if its volume is not there, the storage's own words say why.

@@ -47,6 +47,17 @@ pub struct Writing {
     /// Its status at the source, when it is to be written too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Value>,
+    /// Its operator runs before it is written, and its kind is new at the target: what is there is what the operator has made.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub operated: bool,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
+fn is_false(it: &bool) -> bool {
+    !it
 }
 
 /// Digest of an object's content: hex SHA-256 of its JSON with sorted keys.
@@ -154,7 +165,12 @@ impl Writing {
         let is_namespace = self.target().id().is("", "Namespace");
         // What it told at the source says nothing of another object.
         let kept = |origin| self.wait_ready(run, (live, &told(live)), seen, clock, origin);
-        match self.existing {
+        let existing = match self.existing {
+            // Nobody else's: the operator was started by this recovery. What the user had in it is in the point.
+            Existing::Fail if self.operated => Existing::Update,
+            existing => existing,
+        };
+        match existing {
             // An empty namespace is no obstacle (`plan` has looked), and what is in it is met object by object.
             Existing::Fail if is_namespace => kept(Origin::Skipped),
             Existing::Fail => Verdict::Stuck(self.in_use(live)),

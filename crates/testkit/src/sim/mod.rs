@@ -260,6 +260,15 @@ impl SimWorld {
         }
     }
 
+    /// Somebody else comes first, once.
+    fn overtake(&self, line: &str) {
+        let mut store = self.store.borrow_mut();
+        let planned = store.overtaken.take_if(|(wanted, ..)| wanted == line);
+        if let Some((_, resource, object)) = planned {
+            store.seed(&resource, object);
+        }
+    }
+
     /// One effect with the planned fault; `None` when the engine is dead.
     fn perform_faulty(&self, effect: &Effect) -> Option<Result<Effected, Problem>> {
         if self.dead.get() {
@@ -276,6 +285,7 @@ impl SimWorld {
             self.trusting.get() || self.is_intended(&effect.intention()),
             "`{line}` was not written into the journal before it was done"
         );
+        self.overtake(&line);
         self.history.borrow_mut().push(line);
         let result = self.perform(effect);
         match self.fault.get() {

@@ -39,6 +39,8 @@ pub struct Store {
     pub lost_races: usize,
     /// Claims for which it does, by uid: since when, and in which version it saw them.
     pub(super) sleeping: BTreeMap<String, (Timestamp, String)>,
+    /// What somebody else makes right before the engine does this: the effect's line, and the object.
+    pub overtaken: Option<(String, Resource, Value)>,
     /// What a server writes to an empty volume: its system identifier.
     pub new_database: String,
 }
@@ -56,6 +58,7 @@ impl Default for Store {
             cut_failure: None,
             lost_races: 0,
             sleeping: BTreeMap::new(),
+            overtaken: None,
             new_database: "7000000000000000001".to_owned(),
         }
     }

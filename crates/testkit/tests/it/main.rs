@@ -23,6 +23,8 @@ mod mappings;
 mod obstacles;
 mod owners;
 mod ownership;
+mod pains_hangs;
+mod pains_order;
 mod pauses;
 mod probes;
 mod reading;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use refloat_core::backup::{self, PointContent};
+use refloat_core::backup::{self, Mode, PointContent};
 use refloat_core::drive::Drive;
 use refloat_core::inventory::{Inventory, Resource, scope};
 use refloat_core::names::SiteName;
@@ -219,7 +219,13 @@ pub(crate) struct Sealed {
 
 /// Backs the source up; the objects go through the layout in which they are stored.
 pub(crate) fn sealed(source: &SimWorld) -> Sealed {
+    sealed_at_least(source, Mode::AtomicVolume)
+}
+
+/// The same with copies that are no better than this.
+pub(crate) fn sealed_at_least(source: &SimWorld, mode: Mode) -> Sealed {
     let mut goal = shop::goal("backup-1");
+    goal.minimum_mode = mode;
     let inventory = source.inventory();
     let reach = scope(&inventory, &goal.namespaces);
     goal.required = reach.required;

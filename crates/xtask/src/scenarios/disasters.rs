@@ -96,7 +96,7 @@ type Play<'a> = (
 );
 
 /// Name of the whole, for `--only`.
-const NAME: &str = "disasters: a recovery of 300 objects";
+pub(super) const NAME: &str = "disasters: a recovery of 300 objects";
 
 /// Plays them; how many, and which failed.
 pub(super) fn run(only: &[String], length: Length) -> Result<(usize, Vec<String>)> {

@@ -13,6 +13,7 @@ mod gates;
 mod holds;
 mod killed;
 mod mappings;
+mod operators;
 mod plan;
 mod preflight;
 mod probes;
@@ -112,6 +113,10 @@ const SCENARIOS: &[Scenario] = &[
     ("capture: copies recovered and judged", holds::judged),
     ("capture: two engines at once", holds::two_at_once),
     ("probes: by exec, by a pod, refused, blocked", probes::run),
+    (
+        "recover: an application behind webhooks and its operator",
+        operators::run,
+    ),
 ];
 
 /// How much is played.
@@ -121,6 +126,14 @@ pub(crate) enum Length {
     Usual,
     /// Everything there is.
     Long,
+}
+
+/// Names of all scenarios.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    SCENARIOS
+        .iter()
+        .map(|(name, _)| *name)
+        .chain([disasters::NAME])
 }
 
 /// Runs those whose name holds `only`; the names of the ones that failed, and how many ran.

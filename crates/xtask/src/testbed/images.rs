@@ -97,7 +97,7 @@ fn digest(path: &Path) -> Result<(String, u64)> {
 }
 
 /// An OCI layout (image-spec 1.0) of these layers, as one tar file.
-fn layout(name: &str, layers: &[&Path], config: &Value, to: &Path) -> Result<()> {
+pub(super) fn layout(name: &str, layers: &[&Path], config: &Value, to: &Path) -> Result<()> {
     let work = tempfile::tempdir_in(to.parent().context("no directory")?)?;
     let blobs = work.path().join("blobs/sha256");
     fs::create_dir_all(&blobs)?;
@@ -222,7 +222,7 @@ fn path_variable() -> Value {
 }
 
 /// A layer of single files: where from, where to.
-fn file_layer(files: &[(PathBuf, String)], to: &Path) -> Result<()> {
+pub(super) fn file_layer(files: &[(PathBuf, String)], to: &Path) -> Result<()> {
     let work = tempfile::tempdir_in(to.parent().context("no directory")?)?;
     for (from, place) in files {
         let target = work.path().join(place.trim_start_matches('/'));

@@ -14,6 +14,7 @@ mod files;
 mod image_store;
 mod images;
 mod leftovers;
+mod librarian;
 mod lifecycle;
 mod lock;
 mod mounts;
@@ -46,6 +47,7 @@ use clap::{Args, Subcommand};
 
 pub(crate) use command::output;
 pub(crate) use faults::From;
+pub(crate) use librarian::image as librarian_image;
 pub(crate) use lifecycle::Testbed;
 pub(crate) use place::Site;
 pub(crate) use processes::send as send_signal;

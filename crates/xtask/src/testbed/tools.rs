@@ -217,6 +217,14 @@ pub(crate) fn velero() -> Result<(PathBuf, PathBuf)> {
     ))
 }
 
+/// An operator for one scenario.
+pub(super) fn librarian(cache: &Cache) -> Result<PathBuf> {
+    let mut ask = go(&folder().join("librarian"));
+    ask.args(["env", "GOVERSION"]);
+    let librarian = program("librarian", "librarian", ".");
+    build(cache, &librarian, &answer(ask)?, "an operator")
+}
+
 /// Builds what is missing and tells where everything lies.
 pub(crate) fn ensure(cache: &Cache) -> Result<Tools> {
     let mut ask = go(&folder().join("csi"));

@@ -136,6 +136,9 @@ pub(super) fn check(
     required::check(point, target, goal, &mut problems);
     in_use::check(context, point, target, goal, &mut problems);
     for unread in &target.unread {
+        if webhooks::is_answered_later(context, target, &unread.resource) {
+            continue;
+        }
         problems.push(Problem::stuck(
             "inventory-incomplete",
             format!(

@@ -1,12 +1,15 @@
-//! Webhooks of the target that are asked about what is written and that nobody answers.
+//! Webhooks of the target that are asked about what is written and that nobody answers, and APIs that nobody serves.
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::super::context::{Context, write_step};
+use super::super::draft;
+use super::super::operators::service_named;
 use super::finding::{Raised, Weight};
 use super::scene::{Scene, elements, text};
-use crate::inventory::{Inventory, Thing, ThingId};
+use crate::inventory::{Inventory, Resource, Thing, ThingId};
 
 const GROUP: &str = "admissionregistration.k8s.io";
 const KINDS: &[&str] = &[
@@ -47,44 +50,118 @@ pub(super) fn check(scene: &Scene<'_>, raised: &mut Raised) {
             let Some((namespace, name)) = service(hook) else {
                 continue;
             };
-            let silent = scene
-                .facts
-                .silent_services
-                .contains(&(namespace.to_owned(), name.to_owned()));
-            let comes_back = scene
-                .context
-                .has(&ThingId::namespaced("", "Service", namespace, name));
-            if !silent || comes_back {
-                continue;
-            }
-            // Which objects a condition lets through is the server's to say.
-            let weight = if elements(hook, "/matchConditions").is_empty() {
-                Weight::Problem
-            } else {
-                Weight::Warning
-            };
-            let cause = format!(
-                "webhook {} of {} is asked about it and its Service {namespace}/{name} has no ready address: it would be refused",
-                text(hook, "/name").unwrap_or_default(),
-                configuration.id(),
-            );
-            for (id, _) in scene
-                .written()
-                .filter(|(_, thing)| is_asked(scene, hook, thing))
-            {
-                raised.about(
-                    weight,
-                    "webhook-not-answering",
-                    id,
-                    cause.clone(),
-                    format!(
-                        "start what is behind Service {namespace}/{name}, or delete {}",
-                        configuration.id()
-                    ),
-                );
+            let place = (namespace.to_owned(), name.to_owned());
+            if scene.facts.silent_services.contains(&place) {
+                silent(scene, configuration, hook, &place, raised);
             }
         }
     }
+}
+
+/// Everything that a webhook without an answer refuses. When its backend comes back, that is what must be there before.
+fn silent(
+    scene: &Scene<'_>,
+    configuration: &Thing,
+    hook: &Value,
+    (namespace, name): &(String, String),
+    raised: &mut Raised,
+) {
+    let service = ThingId::namespaced("", "Service", namespace, name);
+    let before = before_it_answers(scene, &service);
+    // Which objects a condition lets through is the server's to say.
+    let weight = if elements(hook, "/matchConditions").is_empty() {
+        Weight::Problem
+    } else {
+        Weight::Warning
+    };
+    let of = format!(
+        "webhook {} of {}",
+        text(hook, "/name").unwrap_or_default(),
+        configuration.id()
+    );
+    for (id, thing) in scene.written() {
+        if before
+            .as_ref()
+            .is_some_and(|all| !all.contains(&write_step(id)))
+        {
+            continue;
+        }
+        let about = if is_asked(scene, hook, thing) {
+            "it"
+        } else if pod_of(thing).is_some_and(|pod| is_asked(scene, hook, &pod)) {
+            "its pods"
+        } else {
+            continue;
+        };
+        let (cause, hint) = match before {
+            None => (
+                format!(
+                    "{of} is asked about {about} and its Service {namespace}/{name} has no ready address: it would be refused"
+                ),
+                format!(
+                    "start what is behind Service {namespace}/{name}, or delete {}",
+                    configuration.id()
+                ),
+            ),
+            Some(_) => (
+                format!(
+                    "{of} is asked about {about}, and its Service {namespace}/{name} only answers when it is there: it would be refused"
+                ),
+                format!(
+                    "delete {} for as long as the recovery runs",
+                    configuration.id()
+                ),
+            ),
+        };
+        raised.about(weight, "webhook-not-answering", id, cause, hint);
+    }
+}
+
+/// Steps without which a Service that comes back has no address: those of the workloads behind it and of all that they wait for.
+fn before_it_answers(scene: &Scene<'_>, service: &ThingId) -> Option<BTreeSet<String>> {
+    let thing = scene.context.things.get(service)?;
+    let steps = draft(&scene.context, scene.point, scene.goal).steps;
+    let workloads = scene.context.behind(thing);
+    let mut open: Vec<String> = workloads.iter().map(write_step).collect();
+    open.push(write_step(service));
+    let mut found = BTreeSet::new();
+    while let Some(id) = open.pop() {
+        if let Some(step) = steps.get(&id).filter(|_| found.insert(id.clone())) {
+            open.extend(step.needs.iter().map(|edge| edge.on.clone()));
+        }
+    }
+    Some(found)
+}
+
+/// An API that nobody serves now, and whose server comes back: it holds nothing that could be in the way.
+pub(super) fn is_answered_later(
+    context: &Context<'_>,
+    target: &Inventory,
+    unread: &Resource,
+) -> bool {
+    let name = format!("{}.{}", unread.version, unread.group);
+    let id = ThingId::cluster("apiregistration.k8s.io", "APIService", &name);
+    let service = target.get(&id).and_then(|one| one.at("/spec/service"));
+    unread.plural == "*" && service.is_some_and(|one| service_named(context, one).is_some())
+}
+
+/// A pod as a workload makes it.
+fn pod_of(workload: &Thing) -> Option<Thing> {
+    if workload.id().is("", "Pod") {
+        return None;
+    }
+    workload.pod_spec()?;
+    let template = match workload.resource.kind.as_str() {
+        "CronJob" => "/spec/jobTemplate/spec/template/metadata/labels",
+        _ => "/spec/template/metadata/labels",
+    };
+    let object = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "name": workload.name(), "namespace": workload.namespace(), "labels": workload.at(template),
+        },
+    });
+    Thing::new(Resource::namespaced("v1", "Pod", "pods"), object)
 }
 
 fn is_asked(scene: &Scene<'_>, hook: &Value, thing: &Thing) -> bool {

@@ -636,7 +636,7 @@ fn storage_that_publishes_its_room_is_compared_with_what_is_needed() {
     );
 }
 
-fn hook(change: &Value) -> Thing {
+pub(super) fn hook(change: &Value) -> Thing {
     let mut hook = json!({
         "name": "pods.example.com",
         "clientConfig": { "service": { "namespace": "policy", "name": "judge" } },

@@ -8,6 +8,11 @@ use super::catalogue::{Served, resource};
 use super::selectors::selects;
 use super::{Reply, Request, Server, list, status, text};
 
+/// Annotation of a simulated configuration: fields (JSON pointers, a space between) that its webhooks refuse in what is created.
+const ONLY_LATER: &str = "sim.refloat.io/only-later";
+/// Annotation of a simulated configuration: a field that what is created may share with no object of its kind, itself included.
+const UNIQUE: &str = "sim.refloat.io/unique";
+
 /// Refuses what is to be created in a namespace that is not there or is going.
 pub(super) fn namespace(server: &Server, kind: &Served, place: &ObjectRef) -> Result<(), Reply> {
     let Some(namespace) = &place.namespace else {
@@ -77,19 +82,50 @@ fn call_all(
             {
                 continue;
             }
+            let name = text(webhook, "/name").unwrap_or_default();
             let Some(trouble) = trouble(server, webhook) else {
-                continue;
+                match denial(server, kind, configuration, operation, object) {
+                    Some(why) => return Err(status::denied(name, &why)),
+                    None => continue,
+                }
             };
             if text(webhook, "/failurePolicy") == Some("Ignore") {
                 continue;
             }
-            let name = text(webhook, "/name").unwrap_or_default();
             return Err(status::internal(&format!(
                 "failed calling webhook \"{name}\": failed to call webhook: {trouble}"
             )));
         }
     }
     Ok(())
+}
+
+/// Why a webhook that answers says no.
+fn denial(
+    server: &Server,
+    kind: &Served,
+    configuration: &Value,
+    operation: (&str, Option<&str>),
+    object: &Value,
+) -> Option<String> {
+    let annotations = configuration.at("/metadata/annotations")?;
+    let told = |key: &str| annotations.get(key).and_then(Value::as_str);
+    if operation != ("CREATE", None) {
+        return None;
+    }
+    let mut later = told(ONLY_LATER).into_iter().flat_map(str::split_whitespace);
+    if let Some(pointer) = later.find(|pointer| object.at(pointer).is_some()) {
+        let field = pointer.trim_start_matches('/').replace('/', ".");
+        return Some(format!("{field}: Forbidden: must not be present on create"));
+    }
+    let pointer = told(UNIQUE)?;
+    let value = object.at(pointer)?;
+    let mut others = server.objects.of_kind(&kind.resource);
+    let (other, _) = others.find(|(_, live)| live.at(pointer) == Some(value))?;
+    Some(format!(
+        "{value} overlaps with existing {} {}",
+        kind.resource.kind, other.name
+    ))
 }
 
 fn covers(rule: &Value, kind: &Served, (operation, subresource): (&str, Option<&str>)) -> bool {

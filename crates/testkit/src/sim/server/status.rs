@@ -218,6 +218,12 @@ pub(super) fn forbidden(served: &Served, name: &str, why: &str) -> Reply {
     failure(403, "Forbidden", message, of_resource(served, name))
 }
 
+/// A webhook that says no and chooses no code.
+pub(super) fn denied(webhook: &str, why: &str) -> Reply {
+    let message = format!("admission webhook \"{webhook}\" denied the request: {why}");
+    failure(400, "", message, Value::Null)
+}
+
 pub(super) fn internal(why: &str) -> Reply {
     let message = format!("Internal error occurred: {why}");
     failure(

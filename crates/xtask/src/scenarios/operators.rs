@@ -1,0 +1,270 @@
+//! An application whose operator answers for everything about it: its webhooks refuse what nobody answers for, it converts between
+//! versions, serves an API of its own, fills in defaults, and makes objects itself before it is asked.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use super::Stage;
+use super::bad_input::refused;
+use crate::shop::Shop;
+use crate::testbed::{Site, librarian_image};
+
+const GROUND: &str = include_str!("../../../../testbed/scenarios/library/ground.yaml");
+const STOCK: &str = include_str!("../../../../testbed/scenarios/library/stock.yaml");
+const IN_LIBRARY: [&str; 2] = ["-n", "library"];
+
+/// What a namespace leaves behind when it is deleted.
+const LEFT_BEHIND: &[&str] = &[
+    "validatingwebhookconfiguration/librarian",
+    "mutatingwebhookconfiguration/librarian",
+    "apiservice/v1.counts.library.example.com",
+];
+/// The rest: objects while there is somebody to convert them, then those who do.
+const THE_REST: &[&str] = &[
+    "customresourcedefinition/books.library.example.com",
+    "customresourcedefinition/tiers.library.example.com",
+    "namespace/library",
+    "clusterrole/librarian",
+    "clusterrolebinding/librarian",
+];
+
+/// The library at one site.
+struct Library<'a> {
+    stage: &'a Stage<'a>,
+    site: Site,
+    hands: Shop<'a>,
+}
+
+impl<'a> Library<'a> {
+    fn at(stage: &'a Stage<'a>, site: Site) -> Self {
+        Self {
+            stage,
+            site,
+            hands: Shop::new(stage.ground, site),
+        }
+    }
+
+    fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        self.hands.kubectl(arguments, "")
+    }
+
+    fn object(&self, what: &str) -> Result<Value> {
+        let words = [&IN_LIBRARY[..], &["get", what, "-o", "json"]].concat();
+        serde_json::from_str(&self.kubectl(&words)?).context("kubectl printed no JSON")
+    }
+
+    fn text(&self, what: &str, path: &str) -> Result<String> {
+        let path = format!("jsonpath={{{path}}}");
+        self.kubectl(&[&IN_LIBRARY[..], &["get", what, "-o", &path]].concat())
+    }
+
+    fn open(&self) -> Result<()> {
+        let apply = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
+        let names = vec!["librarian.library.svc".to_owned()];
+        let made = rcgen::generate_simple_self_signed(names)?;
+        let certificate = STANDARD.encode(made.cert.pem());
+        let key = STANDARD.encode(made.signing_key.serialize_pem());
+        let ground = GROUND.replace("KEY }", &format!("{key} }}"));
+        let filled = |text: &str| text.replace("CERTIFICATE", &certificate);
+        self.hands.kubectl(&apply, &filled(&ground))?;
+        self.rolled_out()?;
+        // The API server calls a webhook a moment after it is told of it.
+        self.until("the stock is there", || {
+            Ok(self.hands.kubectl(&apply, &filled(STOCK)).is_ok())
+        })?;
+        let long_ago = "{\"status\":{\"lastScheduleTime\":\"2020-01-01T04:00:00Z\"}}";
+        let status = [
+            "patch",
+            "cronjob/stocktaking",
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+        ];
+        self.kubectl(&[&IN_LIBRARY[..], &status, &[long_ago]].concat())?;
+        self.until("the books are shelved", || self.is_shelved())
+    }
+
+    fn rolled_out(&self) -> Result<()> {
+        let words = [
+            "rollout",
+            "status",
+            "deployment/librarian",
+            "--timeout=120s",
+        ];
+        self.kubectl(&[&IN_LIBRARY[..], &words].concat())?;
+        Ok(())
+    }
+
+    fn is_shelved(&self) -> Result<bool> {
+        let places = self.text("books", ".items[*].spec.place")?;
+        let ready = self.text("books", ".items[*].status.conditions[0].status")?;
+        Ok(places == "stacks stacks" && ready == "True True")
+    }
+
+    fn until(&self, what: &str, is_so: impl Fn() -> Result<bool>) -> Result<()> {
+        let start = Instant::now();
+        while !is_so().unwrap_or(false) {
+            ensure!(
+                start.elapsed() < Duration::from_mins(1),
+                "never seen at {}: {what}",
+                self.site
+            );
+            thread::sleep(Duration::from_millis(300));
+        }
+        Ok(())
+    }
+
+    fn delete(&self, all: &[&str]) -> Result<()> {
+        for what in all {
+            self.kubectl(&["delete", what, "--ignore-not-found", "--timeout=120s"])?;
+        }
+        Ok(())
+    }
+
+    fn recover(&self, more: &[&str]) -> Result<crate::refloat::Answer> {
+        let words = [
+            "recover",
+            "--protection",
+            "library",
+            "--source-dead",
+            "a scenario",
+            "--yes",
+        ];
+        let words = [&words[..], more].concat();
+        self.stage.refloat.answer(Some(self.site), &words, &[])
+    }
+
+    /// Everything is as at the source, and the operator is at work.
+    fn is_back(&self, source: &Library<'_>) -> Result<()> {
+        for (what, path) in [
+            ("book/whale", ".spec.pages"),
+            ("book/whale", ".spec.copies"),
+            ("book/whale", ".spec.place"),
+            ("book/island", ".spec.pages"),
+            ("book/island", ".spec.copies"),
+            ("books.v1alpha1.library.example.com/island", ".spec.length"),
+            ("tier/public", ".spec"),
+            ("tier/rare", ".spec"),
+            ("configmap/card-whale", ".data"),
+            ("cronjob/stocktaking", ".spec"),
+        ] {
+            let (before, now) = (source.text(what, path)?, self.text(what, path)?);
+            ensure!(
+                !now.is_empty() && now == before,
+                "{what} {path}: {before}, and now {now}"
+            );
+        }
+        let title = self.text("tier/public", ".spec.title")?;
+        ensure!(
+            title == "as a user says",
+            "the operator's own tier: {title}"
+        );
+        let book = self.text("book/whale", ".metadata.uid")?;
+        let owner = self.text("configmap/card-whale", ".metadata.ownerReferences[*].uid")?;
+        ensure!(
+            owner == book,
+            "the card's owner is {owner}, the book is {book}"
+        );
+        let available = "jsonpath={.status.conditions[?(@.type==\"Available\")].status}";
+        let service = [
+            "get",
+            "apiservice/v1.counts.library.example.com",
+            "-o",
+            available,
+        ];
+        ensure!(self.kubectl(&service)? == "True", "its API is not there");
+        let jobs = self.object("jobs")?;
+        ensure!(
+            jobs["items"].as_array().is_some_and(Vec::is_empty),
+            "a missed run was made up for: {jobs}"
+        );
+        Ok(())
+    }
+
+    /// The webhooks are asked and answer.
+    fn is_guarded(&self) -> Result<()> {
+        let tier = "{apiVersion: library.example.com/v1, kind: Tier, metadata: {name: other, namespace: library}, spec: {priority: 20}}";
+        let refused = self.hands.kubectl(&["create", "-f", "-"], tier);
+        ensure!(
+            refused.is_err_and(|error| error
+                .to_string()
+                .contains("overlaps with existing Tier rare")),
+            "a second tier of one priority was let in"
+        );
+        Ok(())
+    }
+}
+
+/// Backed up and recovered into an empty site, nothing told and nothing left to a person.
+pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
+    stage.testbed.load_image(&librarian_image()?)?;
+    let (source, target) = (
+        Library::at(stage, Site::Primary),
+        Library::at(stage, Site::Recovery),
+    );
+    let outcome = played(stage, &source, &target);
+    for library in [&target, &source] {
+        library.delete(LEFT_BEHIND)?;
+        library.delete(THE_REST)?;
+    }
+    outcome
+}
+
+fn played(stage: &Stage<'_>, source: &Library<'_>, target: &Library<'_>) -> Result<()> {
+    source.open()?;
+    let backup = ["backup", "--protection", "library", "-n", "library"];
+    let made = stage.refloat.answer(Some(Site::Primary), &backup, &[])?;
+    ensure!(
+        made.code == Some(0),
+        "the backup: {} {}",
+        made.value,
+        made.said
+    );
+    let done = target.recover(&[])?;
+    ensure!(
+        done.code == Some(0),
+        "the recovery: {} {}",
+        done.value,
+        done.said
+    );
+    target.is_back(source)?;
+    target.is_guarded()?;
+    stage.nothing_left(Site::Recovery)?;
+    left_behind(source, target)?;
+    stage.nothing_left(Site::Recovery)
+}
+
+/// Once more, where webhooks and an API were left of which nobody answers: one that stands before its own backend is named.
+fn left_behind(source: &Library<'_>, target: &Library<'_>) -> Result<()> {
+    target.delete(THE_REST)?;
+    let told = target.recover(&["--existing", "skip"])?;
+    let words = [
+        "Secret library/librarian-tls",
+        "kinds.library.example.com",
+        "only answers when it is there",
+    ];
+    refused("its own webhook", &told, "webhook-not-answering", &words)?;
+    let there = [
+        "get",
+        "namespace/library",
+        "--ignore-not-found",
+        "-o",
+        "name",
+    ];
+    ensure!(target.kubectl(&there)?.is_empty(), "something was written");
+    target.delete(&LEFT_BEHIND[..1])?;
+    let done = target.recover(&["--existing", "skip"])?;
+    ensure!(
+        done.code == Some(0),
+        "over what was left: {} {}",
+        done.value,
+        done.said
+    );
+    target.is_back(source)?;
+    target.is_guarded()
+}

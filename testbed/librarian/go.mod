@@ -1,0 +1,3 @@
+module refloat.io/testbed/librarian
+
+go 1.26
