@@ -3,6 +3,7 @@
 //! One type for a live cluster and for a recovery point. Holds no judgement: order belongs to `plan`, readiness to
 //! `readiness`.
 
+mod ended;
 mod rights;
 mod scope;
 #[cfg(test)]

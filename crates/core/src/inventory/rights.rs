@@ -9,16 +9,43 @@ use super::scope::{Scope, inside, is_protected};
 use super::{Inventory, Thing, ThingId};
 use crate::backup::Required;
 
-fn subjects_inside(binding: &Thing, namespaces: &[String]) -> bool {
-    let subjects = binding.list("/subjects");
-    !subjects.is_empty()
-        && subjects.iter().all(|subject| {
-            subject.get("kind").and_then(Value::as_str) == Some("ServiceAccount")
-                && subject
-                    .get("namespace")
-                    .and_then(Value::as_str)
-                    .is_some_and(|namespace| is_protected(namespace, namespaces))
-        })
+/// Whose accounts a binding means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subjects {
+    /// Only protected ones.
+    Inside,
+    /// Protected ones and others.
+    Both,
+    /// Others, or nobody.
+    Outside,
+}
+
+fn subjects(binding: &Thing, namespaces: &[String]) -> Subjects {
+    let all = binding.list("/subjects");
+    let ours = all
+        .iter()
+        .filter(|subject| is_inside(subject, namespaces))
+        .count();
+    match ours {
+        0 => Subjects::Outside,
+        _ if ours == all.len() => Subjects::Inside,
+        _ => Subjects::Both,
+    }
+}
+
+/// An account, by its name as a user, too, or all accounts of a namespace.
+fn is_inside(subject: &Value, namespaces: &[String]) -> bool {
+    let text = |key: &str| subject.get(key).and_then(Value::as_str);
+    let name = text("name").unwrap_or_default();
+    let namespace = match text("kind") {
+        Some("ServiceAccount") => text("namespace"),
+        Some("User") => name
+            .strip_prefix("system:serviceaccount:")
+            .and_then(|rest| Some(rest.split_once(':')?.0)),
+        Some("Group") => name.strip_prefix("system:serviceaccounts:"),
+        _ => None,
+    };
+    namespace.is_some_and(|namespace| is_protected(namespace, namespaces))
 }
 
 fn role_name(binding: &Thing) -> Option<&str> {
@@ -29,21 +56,32 @@ fn role_name(binding: &Thing) -> Option<&str> {
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
-/// A binding whose subjects are all inside is owned; a role that only such bindings use, too.
+fn is_built_in(thing: &Thing) -> bool {
+    thing.label("kubernetes.io/bootstrapping") == Some("rbac-defaults")
+}
+
+/// A binding whose subjects are all inside is owned; a role that only such bindings use, too. What is shared with others is
+/// required: the other site must have it.
 pub(super) fn own_rbac(inventory: &Inventory, namespaces: &[String], scope: &mut Scope) {
     let mut used_inside: BTreeSet<&str> = BTreeSet::new();
     let mut used_outside: BTreeSet<&str> = BTreeSet::new();
     for binding in inventory.of_kind(RBAC, "ClusterRoleBinding") {
-        let ours = subjects_inside(binding, namespaces);
-        if ours {
-            scope.owned.push(binding.id());
+        let whose = subjects(binding, namespaces);
+        match whose {
+            Subjects::Inside => scope.owned.push(binding.id()),
+            Subjects::Both if !is_built_in(binding) => scope.required.push(Required {
+                thing: binding.id(),
+                why: "it binds accounts of the protected namespaces and others".to_owned(),
+            }),
+            Subjects::Both | Subjects::Outside => {}
         }
         if let Some(role) = role_name(binding) {
-            let _ = if ours {
-                used_inside.insert(role)
-            } else {
-                used_outside.insert(role)
-            };
+            if whose != Subjects::Outside {
+                used_inside.insert(role);
+            }
+            if whose != Subjects::Inside {
+                used_outside.insert(role);
+            }
         }
     }
     for binding in inventory.of_kind(RBAC, "RoleBinding") {
@@ -60,8 +98,7 @@ pub(super) fn own_rbac(inventory: &Inventory, namespaces: &[String], scope: &mut
         let Some(thing) = inventory.get(&id) else {
             continue;
         };
-        let built_in = thing.label("kubernetes.io/bootstrapping") == Some("rbac-defaults");
-        if built_in {
+        if is_built_in(thing) {
             continue;
         }
         if used_outside.contains(role) {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::ended::ended;
 use super::rights::{own_rbac, writers};
 use super::{Inventory, Thing, ThingId};
 use crate::backup::Required;
@@ -127,16 +128,8 @@ fn place(thing: &Thing, uids: &BTreeSet<&str>, scope: &mut Scope) {
     {
         return left_out(scope, "a token of the old cluster".to_owned());
     }
-    let finished =
-        id.is("batch", "Job") && thing.object.pointer("/status/completionTime").is_some();
-    if finished {
-        return left_out(
-            scope,
-            "a Job that is finished: it would run again".to_owned(),
-        );
-    }
-    if id.is("", "Pod") && matches!(thing.text("/status/phase"), Some("Succeeded" | "Failed")) {
-        return left_out(scope, "a Pod that has ended".to_owned());
+    if let Some(why) = ended(thing) {
+        return left_out(scope, why.to_owned());
     }
     if thing.annotation("meta.refloat.io/ignore").is_some() {
         return left_out(scope, "marked with meta.refloat.io/ignore".to_owned());
