@@ -15,6 +15,7 @@ mod what;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::conflicts::there;
 use super::context::{Context, role};
 use super::{Goal, preflight};
 use crate::backup::{Part, PointContent};
@@ -119,7 +120,7 @@ pub(super) fn select(
     let awaited = needs::comes_with_namespace;
     needs::draw_in(&owners, steps, target, awaited, &mut chosen);
     // A namespace that is there is nobody's to write.
-    let is_there = |id: &ThingId| id.is("", "Namespace") && target.get(id).is_some();
+    let is_there = |id: &ThingId| id.is("", "Namespace") && there(target, id).is_some();
     if !chosen.iter().all(is_there) {
         chosen.retain(|id| !is_there(id));
     }
@@ -163,8 +164,8 @@ fn occupied(
     goal: &Goal,
     count: usize,
 ) -> Option<Problem> {
-    let there = named(id, name);
-    target.get(&there)?;
+    let place = named(id, name);
+    there(target, &place)?;
     let volume = id.is("", "PersistentVolumeClaim");
     let kept = goal.existing == Existing::Skip && !volume;
     if kept || super::steps::is_made_by_cluster(id) {
@@ -180,7 +181,7 @@ fn occupied(
     }
     Some(Problem::stuck(
         "already-exists",
-        format!("{there} is at the target already, and nothing that is there is overwritten"),
+        format!("{place} is at the target already, and nothing that is there is overwritten"),
         ways.join(", or "),
     ))
 }
