@@ -21,6 +21,7 @@ mod ledger;
 mod mappings;
 mod obstacles;
 mod ownership;
+mod pains_objects;
 mod pauses;
 mod probes;
 mod reading;
