@@ -97,11 +97,11 @@ pub(super) fn select(
     left_out: &[LeftOut],
     steps: &mut BTreeMap<String, Step>,
 ) -> Selected {
-    let selection = &goal.selection;
     let mut selected = Selected::default();
-    if selection.is_whole() {
+    if goal.selection.is_whole() {
         return selected;
     }
+    let selection = &at_target(context, goal);
     let candidates = choose::candidates(context, steps);
     let (mut chosen, skipped) = match choose::choose(selection, &candidates, left_out) {
         Ok(found) => found,
@@ -145,6 +145,23 @@ pub(super) fn select(
     }
     selected.chosen = Some(chosen);
     selected
+}
+
+/// What is wanted, by its names at the target. A name that is both means the target's.
+fn at_target(context: &Context<'_>, goal: &Goal) -> Selection {
+    let mapped = |namespace: &str| {
+        if context.is_protected(namespace) {
+            namespace.to_owned()
+        } else {
+            goal.mappings.namespace(namespace).to_owned()
+        }
+    };
+    let all = |whats: &[What]| whats.iter().map(|what| what.at_target(mapped)).collect();
+    Selection {
+        only: all(&goal.selection.only),
+        skip: all(&goal.selection.skip),
+        ..goal.selection.clone()
+    }
 }
 
 /// The thing by its name at the target.
