@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::cluster::CALLS_MAX;
 use crate::discovery::{Served, discover};
-use crate::kinds::{CLUSTER_KINDS, Skip, kept, skip};
+use crate::kinds::{CLUSTER_KINDS, EVERYWHERE_KINDS, Kind, Skip, kept, skip};
 use crate::{Cluster, read};
 
 /// Names of other namespaces that an error message offers.
@@ -21,7 +21,8 @@ pub struct InventoryScope {
 }
 
 impl Cluster {
-    /// Reads everything in the given namespaces and the cluster-scoped kinds of [`crate::CLUSTER_KINDS`].
+    /// Reads everything in the given namespaces, the cluster-scoped kinds of [`crate::CLUSTER_KINDS`], and those of
+    /// [`crate::EVERYWHERE_KINDS`] in all namespaces.
     ///
     /// # Expected flow
     /// What is served; whether the namespaces exist; then all lists, some at a time.
@@ -34,24 +35,20 @@ impl Cluster {
     /// The server serves aggregated discovery (Kubernetes 1.30 or newer).
     ///
     /// # Caveats
-    /// The lists are not of one moment.
+    /// The lists are not of one moment. Without the right to list a kind everywhere, it is read in the given namespaces.
     pub async fn inventory(&self, scope: &InventoryScope) -> Result<Inventory, Problem> {
         let discovered = discover(&self.client).await?;
         self.namespaces_exist(&scope.namespaces).await?;
         let requests = requests(&discovered.served, scope);
-        let answers: Vec<(ListRequest, Result<Vec<Value>, Problem>)> =
-            futures::stream::iter(requests)
-                .map(|request| async move {
-                    let answer = read::list(&self.client, &request).await;
-                    (request, answer)
-                })
-                .buffer_unordered(CALLS_MAX)
-                .collect()
-                .await;
+        let answers: Vec<Vec<Answered>> = futures::stream::iter(requests)
+            .map(|request| self.answers(request, scope))
+            .buffer_unordered(CALLS_MAX)
+            .collect()
+            .await;
         let mut inventory = Inventory::default();
         inventory.kubernetes_version.clone_from(&self.version);
         inventory.unread = discovered.unread;
-        for (request, answer) in answers {
+        for (request, answer) in answers.into_iter().flatten() {
             match answer {
                 Ok(objects) => add(&mut inventory, &request.resource, objects),
                 Err(problem) => inventory.unread.push(Unread {
@@ -71,6 +68,27 @@ impl Cluster {
             .unread
             .sort_by(|a, b| (&a.resource, &a.namespace).cmp(&(&b.resource, &b.namespace)));
         Ok(inventory)
+    }
+
+    /// A list; of a kind that may not be read everywhere, a list of each namespace.
+    async fn answers(&self, request: ListRequest, scope: &InventoryScope) -> Vec<Answered> {
+        let answer = read::list(&self.client, &request).await;
+        let narrower = request.resource.namespaced && request.namespace.is_none();
+        match answer {
+            Err(problem) if narrower && problem.code == "forbidden" => {
+                let mut answers = Vec::new();
+                for namespace in own_namespaces(scope) {
+                    let one = ListRequest {
+                        namespace: Some(namespace),
+                        ..request.clone()
+                    };
+                    let answer = read::list(&self.client, &one).await;
+                    answers.push((one, answer));
+                }
+                answers
+            }
+            answer => vec![(request, answer)],
+        }
     }
 
     async fn namespaces_exist(&self, namespaces: &[String]) -> Result<(), Problem> {
@@ -117,10 +135,23 @@ fn namespace_resource() -> Resource {
     Resource::cluster("v1", "Namespace", "namespaces")
 }
 
-fn requests(served: &[Served], scope: &InventoryScope) -> Vec<ListRequest> {
+type Answered = (ListRequest, Result<Vec<Value>, Problem>);
+
+fn own_namespaces(scope: &InventoryScope) -> Vec<String> {
     let mut namespaces = scope.namespaces.clone();
     namespaces.sort();
     namespaces.dedup();
+    namespaces
+}
+
+fn is_among(kinds: &[Kind], resource: &Resource) -> bool {
+    kinds
+        .iter()
+        .any(|kind| kind.group == resource.group && kind.kind == resource.kind)
+}
+
+fn requests(served: &[Served], scope: &InventoryScope) -> Vec<ListRequest> {
+    let namespaces = own_namespaces(scope);
     let request = |resource: &Resource, namespace: Option<String>| ListRequest {
         resource: resource.clone(),
         namespace,
@@ -129,10 +160,11 @@ fn requests(served: &[Served], scope: &InventoryScope) -> Vec<ListRequest> {
     let mut requests = Vec::new();
     for Served { resource, .. } in served.iter().filter(|served| served.listable) {
         if !resource.namespaced {
-            let wanted = CLUSTER_KINDS
-                .iter()
-                .any(|kind| kind.group == resource.group && kind.kind == resource.kind);
-            if wanted {
+            if is_among(CLUSTER_KINDS, resource) {
+                requests.push(request(resource, None));
+            }
+        } else if is_among(EVERYWHERE_KINDS, resource) {
+            if !namespaces.is_empty() {
                 requests.push(request(resource, None));
             }
         } else if skip(&resource.group, &resource.kind) != Some(Skip::All) {

@@ -144,6 +144,10 @@ pub const CLUSTER_KINDS: &[Kind] = &[
     kind("storage.k8s.io", "StorageClass"),
 ];
 
+/// Kinds in namespaces of which an inventory reads those of the whole cluster, where it may: by them it is seen whether a thing of the
+/// cluster is used elsewhere, too.
+pub const EVERYWHERE_KINDS: &[Kind] = &[kind("rbac.authorization.k8s.io", "RoleBinding")];
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,6 +27,6 @@ pub use cluster::Cluster;
 pub use connect::{ConnectOptions, install_tls_provider};
 pub use connect_error::ConnectError;
 pub use inventory::InventoryScope;
-pub use kinds::{CLUSTER_KINDS, Kind, SKIPPED_KINDS, Skip, Skipped};
+pub use kinds::{CLUSTER_KINDS, EVERYWHERE_KINDS, Kind, SKIPPED_KINDS, Skip, Skipped};
 pub use permissions::{Need, missing_permissions_problem};
 pub use probe::{ProbeCredentials, ask_once};

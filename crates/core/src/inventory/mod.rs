@@ -3,7 +3,9 @@
 //! One type for a live cluster and for a recovery point. Holds no judgement: order belongs to `plan`, readiness to
 //! `readiness`.
 
+mod ended;
 mod owners;
+mod rights;
 mod scope;
 #[cfg(test)]
 mod tests;
@@ -14,7 +16,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use scope::{LeftOut, Scope, grants, inside_scope, scope, writers};
+pub use rights::{grants, writers};
+pub use scope::{LeftOut, Scope, inside_scope, scope};
 
 /// What the API server calls a kind, enough to make a call.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -5,7 +5,9 @@ use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 
+use super::ended::ended;
 use super::owners::{Owners, managed_by};
+use super::rights::{own_rbac, writers};
 use super::{Inventory, Thing, ThingId};
 use crate::backup::Required;
 use crate::readiness::is_custom;
@@ -126,11 +128,11 @@ pub fn scope(inventory: &Inventory, namespaces: &[String]) -> Scope {
     scope
 }
 
-fn is_protected(namespace: &str, namespaces: &[String]) -> bool {
+pub(super) fn is_protected(namespace: &str, namespaces: &[String]) -> bool {
     namespaces.iter().any(|one| one == namespace)
 }
 
-fn inside(thing: &Thing, namespaces: &[String]) -> bool {
+pub(super) fn inside(thing: &Thing, namespaces: &[String]) -> bool {
     match thing.namespace() {
         Some(namespace) => is_protected(namespace, namespaces),
         None => thing.is("", "Namespace") && is_protected(thing.name(), namespaces),
@@ -150,140 +152,11 @@ fn stays(thing: &Thing) -> Option<String> {
     if is_secret(thing) && is_token && of_account().is_none() {
         return Some("a token of the old cluster".to_owned());
     }
-    let finished =
-        thing.is("batch", "Job") && thing.object.pointer("/status/completionTime").is_some();
-    if finished {
-        return Some("a Job that is finished: it would run again".to_owned());
-    }
-    if thing.is("", "Pod") && matches!(thing.text("/status/phase"), Some("Succeeded" | "Failed")) {
-        return Some("a Pod that has ended".to_owned());
+    if let Some(why) = ended(thing) {
+        return Some(why.to_owned());
     }
     let ignored = thing.annotation("meta.refloat.io/ignore").is_some();
     ignored.then(|| "marked with meta.refloat.io/ignore".to_owned())
-}
-
-fn subjects_inside(binding: &Thing, namespaces: &[String]) -> bool {
-    let subjects = binding.list("/subjects");
-    !subjects.is_empty()
-        && subjects.iter().all(|subject| {
-            subject.get("kind").and_then(Value::as_str) == Some("ServiceAccount")
-                && subject
-                    .get("namespace")
-                    .and_then(Value::as_str)
-                    .is_some_and(|namespace| is_protected(namespace, namespaces))
-        })
-}
-
-fn role_name(binding: &Thing) -> Option<&str> {
-    (binding.text("/roleRef/kind") == Some("ClusterRole"))
-        .then(|| binding.text("/roleRef/name"))
-        .flatten()
-}
-
-const RBAC: &str = "rbac.authorization.k8s.io";
-
-/// A binding whose subjects are all inside is owned; a role that only such bindings use, too.
-fn own_rbac(inventory: &Inventory, namespaces: &[String], scope: &mut Scope) {
-    let mut used_inside: BTreeSet<&str> = BTreeSet::new();
-    let mut used_outside: BTreeSet<&str> = BTreeSet::new();
-    for binding in inventory.of_kind(RBAC, "ClusterRoleBinding") {
-        let ours = subjects_inside(binding, namespaces);
-        if ours {
-            scope.owned.push(binding.id());
-        }
-        if let Some(role) = role_name(binding) {
-            let _ = if ours {
-                used_inside.insert(role)
-            } else {
-                used_outside.insert(role)
-            };
-        }
-    }
-    for binding in inventory.of_kind(RBAC, "RoleBinding") {
-        if let Some(role) = role_name(binding) {
-            let _ = if inside(binding, namespaces) {
-                used_inside.insert(role)
-            } else {
-                used_outside.insert(role)
-            };
-        }
-    }
-    for role in used_inside {
-        let id = ThingId::cluster(RBAC, "ClusterRole", role);
-        let Some(thing) = inventory.get(&id) else {
-            continue;
-        };
-        let built_in = thing.label("kubernetes.io/bootstrapping") == Some("rbac-defaults");
-        if built_in {
-            continue;
-        }
-        if used_outside.contains(role) {
-            scope.required.push(Required {
-                thing: id,
-                why: "bound inside and outside the protected namespaces".to_owned(),
-            });
-        } else {
-            scope.owned.push(id);
-        }
-    }
-}
-
-/// Does a rule list give write access to a resource?
-pub fn grants(role: &Thing, group: &str, plural: &str) -> bool {
-    let has = |rule: &Value, key: &str, wanted: &[&str]| {
-        rule.get(key)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .any(|one| wanted.contains(&one))
-    };
-    let status = format!("{plural}/status");
-    let finalizers = format!("{plural}/finalizers");
-    role.list("/rules").iter().any(|rule| {
-        has(rule, "apiGroups", &[group, "*"])
-            && has(
-                rule,
-                "resources",
-                &[plural, &status, &finalizers, "*", "*/*"],
-            )
-            && has(rule, "verbs", &["update", "patch", "*"])
-    })
-}
-
-/// ServiceAccounts (namespace, name) that may write a resource.
-pub fn writers(inventory: &Inventory, group: &str, plural: &str) -> BTreeSet<(String, String)> {
-    let mut found = BTreeSet::new();
-    for binding in inventory
-        .of_kind(RBAC, "ClusterRoleBinding")
-        .chain(inventory.of_kind(RBAC, "RoleBinding"))
-    {
-        let name = binding.text("/roleRef/name").unwrap_or_default();
-        let role = match binding.text("/roleRef/kind") {
-            Some("ClusterRole") => inventory.get(&ThingId::cluster(RBAC, "ClusterRole", name)),
-            _ => inventory.find(RBAC, "Role", binding.namespace().unwrap_or_default(), name),
-        };
-        // What may do everything is no operator of anything.
-        let specific = role.is_some_and(|role| {
-            grants(role, group, plural) && !grants(role, "no-such-group.invalid", plural)
-        });
-        if !specific {
-            continue;
-        }
-        for subject in binding.list("/subjects") {
-            let text = |key: &str| subject.get(key).and_then(Value::as_str);
-            if text("kind") == Some("ServiceAccount") {
-                let namespace = text("namespace")
-                    .or(binding.namespace())
-                    .unwrap_or_default();
-                found.insert((
-                    namespace.to_owned(),
-                    text("name").unwrap_or_default().to_owned(),
-                ));
-            }
-        }
-    }
-    found
 }
 
 fn own_definitions(inventory: &Inventory, namespaces: &[String], scope: &mut Scope) {

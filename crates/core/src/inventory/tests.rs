@@ -66,6 +66,168 @@ fn what_an_owner_makes_anew_is_left_out_only_while_that_owner_is_there() {
 }
 
 #[test]
+fn a_job_that_has_ended_is_left_out_however_it_ended() {
+    let job = |name: &str, status: &Value| {
+        let resource = Resource::namespaced("batch/v1", "Job", "jobs");
+        thing(resource, Some("shop"), name, &json!({ "status": status }))
+    };
+    let told =
+        |kind: &str, status: &str| json!({ "conditions": [{ "type": kind, "status": status }] });
+    let inventory = Inventory::of([
+        job(
+            "finished",
+            &json!({ "completionTime": "2026-01-01T00:00:00Z" }),
+        ),
+        job("complete", &told("Complete", "True")),
+        job("nearly-complete", &told("SuccessCriteriaMet", "True")),
+        job("failed", &told("Failed", "True")),
+        job("nearly-failed", &told("FailureTarget", "True")),
+        job("not-failed", &told("Failed", "False")),
+        job("suspended", &told("Suspended", "True")),
+        job("running", &json!({ "active": 1, "completionTime": null })),
+        job("new", &Value::Null),
+        job("broken", &json!({ "conditions": 7 })),
+    ]);
+    let scope = scope(&inventory, &["shop".to_owned()]);
+    let left_out: Vec<(&str, bool)> = scope
+        .left_out
+        .iter()
+        .map(|one| (one.thing.name.as_str(), one.why.contains("has failed")))
+        .collect();
+    let expected = [
+        ("complete", false),
+        ("failed", true),
+        ("finished", false),
+        ("nearly-complete", false),
+        ("nearly-failed", true),
+    ];
+    assert_eq!(left_out, expected);
+    assert_eq!(scope.carried.len(), 5);
+}
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+
+/// A binding of a role to subjects, each `kind namespace name`; `-` for none.
+fn binding(name: &str, namespace: Option<&str>, role: &str, subjects: &[&str]) -> Thing {
+    let api = format!("{RBAC}/v1");
+    let resource = match namespace {
+        Some(_) => Resource::namespaced(&api, "RoleBinding", "rolebindings"),
+        None => Resource::cluster(&api, "ClusterRoleBinding", "clusterrolebindings"),
+    };
+    let subjects: Vec<Value> = subjects
+        .iter()
+        .map(|subject| {
+            let words: Vec<&str> = subject.split(' ').collect();
+            let mut made = json!({ "kind": words[0], "name": words[2] });
+            if words[1] != "-" {
+                made["namespace"] = json!(words[1]);
+            }
+            made
+        })
+        .collect();
+    let role = json!({ "apiGroup": RBAC, "kind": "ClusterRole", "name": role });
+    thing(
+        resource,
+        namespace,
+        name,
+        &json!({ "roleRef": role, "subjects": subjects }),
+    )
+}
+
+#[test]
+fn rights_that_are_shared_are_required_and_rights_of_ones_own_are_owned() {
+    let role = |name: &str| {
+        let api = format!("{RBAC}/v1");
+        let resource = Resource::cluster(&api, "ClusterRole", "clusterroles");
+        thing(resource, None, name, &json!({ "rules": [] }))
+    };
+    let inventory = Inventory::of([
+        role("own"),
+        role("mixed"),
+        role("elsewhere"),
+        role("bound-in-two"),
+        role("foreign"),
+        binding(
+            "own",
+            None,
+            "own",
+            &[
+                "ServiceAccount shop web",
+                "Group - system:serviceaccounts:shop",
+            ],
+        ),
+        binding(
+            "as-user",
+            None,
+            "own",
+            &["User - system:serviceaccount:shop:web"],
+        ),
+        binding(
+            "mixed",
+            None,
+            "mixed",
+            &["ServiceAccount shop web", "ServiceAccount other web"],
+        ),
+        binding(
+            "inside",
+            Some("shop"),
+            "elsewhere",
+            &["ServiceAccount shop web"],
+        ),
+        binding(
+            "by-others",
+            None,
+            "elsewhere",
+            &["Group - system:serviceaccounts:other"],
+        ),
+        binding(
+            "inside-two",
+            Some("shop"),
+            "bound-in-two",
+            &["ServiceAccount shop web"],
+        ),
+        binding(
+            "outside-two",
+            Some("other"),
+            "bound-in-two",
+            &["ServiceAccount other web"],
+        ),
+        binding(
+            "foreign",
+            None,
+            "foreign",
+            &["User - alice", "Group - system:masters"],
+        ),
+        binding("nobody", None, "foreign", &[]),
+    ]);
+    let scope = scope(&inventory, &["shop".to_owned()]);
+    let names = |things: &mut dyn Iterator<Item = &ThingId>| -> Vec<String> {
+        let mut names: Vec<String> = things
+            .map(|id| format!("{} {}", id.kind, id.name))
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(
+        names(&mut scope.owned.iter()),
+        [
+            "ClusterRole own",
+            "ClusterRoleBinding as-user",
+            "ClusterRoleBinding own"
+        ]
+    );
+    assert_eq!(
+        names(&mut scope.required.iter().map(|one| &one.thing)),
+        [
+            "ClusterRole bound-in-two",
+            "ClusterRole elsewhere",
+            "ClusterRole mixed",
+            "ClusterRoleBinding mixed"
+        ]
+    );
+}
+
+#[test]
 fn the_value_at_a_pointer_is_found_with_and_without_escapes() {
     let resource = Resource::namespaced("v1", "ConfigMap", "configmaps");
     let body = json!({ "spec": { "a/b": 1, "list": [{ "name": "x" }] } });

@@ -13,16 +13,26 @@ use crate::driver::Problem;
 use crate::inventory::{Inventory, Thing, ThingId};
 use crate::recovery::{Existing, holds_others};
 
-/// A thing on its way out is no obstacle: a recovery waits until it is gone.
-pub(super) fn is_going(thing: &Thing) -> bool {
-    thing.text("/metadata/deletionTimestamp").is_some()
+/// A thing on its way out is no obstacle, nor is one whose namespace is: a recovery waits until it is gone.
+pub(super) fn is_going(thing: &Thing, target: &Inventory) -> bool {
+    let marked = |thing: &Thing| thing.text("/metadata/deletionTimestamp").is_some();
+    let namespace = || {
+        let id = ThingId::cluster("", "Namespace", thing.namespace()?);
+        target.get(&id)
+    };
+    marked(thing) || namespace().is_some_and(marked)
+}
+
+/// What is at the target and stays there until the recovery writes.
+pub(super) fn there<'a>(target: &'a Inventory, id: &ThingId) -> Option<&'a Thing> {
+    target.get(id).filter(|there| !is_going(there, target))
 }
 
 /// The claim that a part would be handed over to, when there is one already.
 pub(super) fn claim_of<'a>(part: &Part, target: &'a Inventory) -> Option<&'a Thing> {
     let (namespace, name) = part.id.split_once('/')?;
     let claim = target.find("", "PersistentVolumeClaim", namespace, name);
-    claim.filter(|claim| !is_going(claim))
+    claim.filter(|claim| !is_going(claim, target))
 }
 
 pub(super) fn check(
@@ -73,8 +83,7 @@ fn objects(
     let mut verbs: BTreeMap<&str, BTreeMap<String, usize>> = BTreeMap::new();
     for thing in context.things.values() {
         let id = thing.id();
-        let there = target.get(&id).is_some_and(|there| !is_going(there));
-        if !there || super::is_made_by_cluster(&id) {
+        if there(target, &id).is_none() || super::is_made_by_cluster(&id) {
             continue;
         }
         let verb = match goal.existing {

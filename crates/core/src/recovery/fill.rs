@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+mod occupied;
 mod start;
 
 use super::mover::{Edit, MoverProgress, MoverReport};
@@ -145,7 +146,10 @@ impl Filling {
         }
         if let Some(end) = end(job) {
             return Ok(match self.ended(report(&pods), &end, edits, claim) {
-                Verdict::Stuck(_) if is_of_before(job, attempt) => self.remove(run, job),
+                Verdict::Stuck(problem) if !is_of_before(job, attempt) => {
+                    Verdict::Stuck(self.occupied(run, claim, problem))
+                }
+                Verdict::Stuck(_) => self.remove(run, job),
                 verdict => verdict,
             });
         }

@@ -24,6 +24,7 @@ mod obstacles;
 mod owners;
 mod ownership;
 mod pains_hangs;
+mod pains_objects;
 mod pains_order;
 mod pauses;
 mod probes;

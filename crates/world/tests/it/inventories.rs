@@ -1,6 +1,6 @@
 //! What is read of a cluster, and what is said about what could not be read.
 
-use refloat_world::{CLUSTER_KINDS, InventoryScope, SKIPPED_KINDS, Skip};
+use refloat_world::{CLUSTER_KINDS, EVERYWHERE_KINDS, InventoryScope, SKIPPED_KINDS, Skip};
 use serde_json::{Value, json};
 
 use crate::fake::{Asked, Say, Server, status};
@@ -55,6 +55,10 @@ fn groups() -> Value {
         ),
         group(
             "metrics.k8s.io",
+            &json!([{"version": "v1beta1", "freshness": "Stale", "resources": []}])
+        ),
+        group(
+            "external.metrics.k8s.io",
             &json!([{"version": "v1beta1", "freshness": "Stale", "resources": []}])
         ),
     ]))
@@ -166,6 +170,70 @@ async fn everything_of_use_is_read_and_what_is_not_is_said() {
     );
 }
 
+const BINDINGS: &str = "/apis/rbac.authorization.k8s.io/v1";
+
+/// Of a cluster with bindings in two namespaces, what is read of them when only this path may be listed.
+async fn bindings(allowed: &'static str) -> (Vec<String>, usize) {
+    let server = Server::start(move |asked| {
+        let binding = |namespace: &str| json!({"metadata": {"name": "web", "namespace": namespace}});
+        let kinds = json!([resource("rolebindings", "RoleBinding", "Namespaced", ALL)]);
+        let rbac = group(
+            "rbac.authorization.k8s.io",
+            &json!([{"version": "v1", "freshness": "Current", "resources": kinds}]),
+        );
+        match asked.path.strip_prefix(BINDINGS) {
+            Some(path) if path == allowed && path == "/rolebindings" => Some(Say::Json(
+                200,
+                json!({"items": [binding("bank"), binding("shop")]}),
+            )),
+            Some(path) if path == allowed => {
+                Some(Say::Json(200, json!({"items": [binding("shop")]})))
+            }
+            Some(_) => Some(Say::Json(
+                403,
+                status(
+                    403,
+                    "Forbidden",
+                    "rolebindings.rbac.authorization.k8s.io is forbidden: User \"me\" cannot list resource \"rolebindings\" in API \
+                     group \"rbac.authorization.k8s.io\" at the cluster scope",
+                    &json!({}),
+                ),
+            )),
+            None if asked.path == "/apis" => Some(Say::Json(200, discovery(&json!([rbac])))),
+            None => cluster(asked),
+        }
+    })
+    .await;
+    let inventory = server
+        .cluster()
+        .await
+        .inventory(&scope(&["shop"]))
+        .await
+        .unwrap();
+    let found = inventory
+        .of_kind("rbac.authorization.k8s.io", "RoleBinding")
+        .map(|thing| thing.id().to_string())
+        .collect();
+    (found, inventory.unread.len())
+}
+
+#[tokio::test]
+async fn bindings_are_read_everywhere_and_where_that_is_forbidden_in_the_namespaces() {
+    let (shop, bank) = (
+        "RoleBinding.rbac.authorization.k8s.io shop/web".to_owned(),
+        "RoleBinding.rbac.authorization.k8s.io bank/web".to_owned(),
+    );
+    assert_eq!(
+        bindings("/rolebindings").await,
+        (vec![bank, shop.clone()], 0)
+    );
+    assert_eq!(
+        bindings("/namespaces/shop/rolebindings").await,
+        (vec![shop], 0)
+    );
+    assert_eq!(bindings("/nothing").await, (Vec::new(), 1));
+}
+
 #[tokio::test]
 async fn a_namespace_that_does_not_exist_is_named_with_those_that_do() {
     let server = Server::start(cluster).await;
@@ -205,6 +273,7 @@ async fn a_server_without_aggregated_discovery_is_not_an_empty_cluster() {
 fn the_lists_of_kinds_hold_each_kind_once_and_every_reason() {
     let mut kinds: Vec<(&str, &str)> = CLUSTER_KINDS
         .iter()
+        .chain(EVERYWHERE_KINDS)
         .map(|kind| (kind.group, kind.kind))
         .collect();
     kinds.extend(

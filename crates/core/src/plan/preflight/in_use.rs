@@ -1,6 +1,6 @@
 //! Is somebody else's work in the place where the recovery writes? Pure; called by `check`.
 
-use super::super::conflicts::is_going;
+use super::super::conflicts::{is_going, there};
 use super::super::context::{Context, is_system};
 use super::super::{Goal, steps};
 use crate::backup::PointContent;
@@ -32,7 +32,7 @@ pub(super) fn check(
         let found: Vec<String> = target
             .iter()
             .filter(|thing| thing.namespace() == Some(namespace) && !is_default(thing))
-            .filter(|thing| !is_going(thing))
+            .filter(|thing| !is_going(thing, target))
             .map(|thing| thing.id().to_string())
             .collect();
         if let Some(first) = found.first() {
@@ -47,7 +47,7 @@ pub(super) fn check(
         }
     }
     for id in context.things.keys().filter(|id| id.namespace.is_none()) {
-        if !id.is("", "Namespace") && target.get(id).is_some_and(|there| !is_going(there)) {
+        if !id.is("", "Namespace") && there(target, id).is_some() {
             problems.push(Problem::stuck(
                 "already-exists",
                 format!("{id} is at the target already and belongs to the protection"),

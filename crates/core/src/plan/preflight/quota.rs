@@ -25,7 +25,7 @@ pub(super) fn check(scene: &Scene<'_>, raised: &mut Raised) {
     for (id, thing) in scene.written().filter(|(id, _)| id.is("", "ResourceQuota")) {
         quotas.insert(id.clone(), (thing, false));
     }
-    for thing in scene.target.of_kind("", "ResourceQuota") {
+    for thing in scene.all_there("", "ResourceQuota") {
         quotas.insert(thing.id(), (thing, true));
     }
     if quotas.is_empty() {
@@ -230,8 +230,7 @@ fn states(spec: &Value, key: &str, name: &str) -> bool {
 fn defaulted(scene: &Scene<'_>, namespace: &str, key: &str, name: &str) -> bool {
     let written = scene.written().map(|(_, thing)| thing);
     let mut ranges = scene
-        .target
-        .of_kind("", "LimitRange")
+        .all_there("", "LimitRange")
         .chain(written.filter(|thing| thing.id().is("", "LimitRange")))
         .filter(|thing| thing.namespace() == Some(namespace));
     ranges.any(|range| {

@@ -45,7 +45,7 @@ fn is_missing(scene: &Scene<'_>, id: &ThingId) -> bool {
     let filled =
         id.kind == "PersistentVolumeClaim" && scene.point.parts.iter().any(|one| one.id == part);
     let owned = !source.list("/metadata/ownerReferences").is_empty();
-    !filled && !owned && !scene.context.has(id) && scene.target.get(id).is_none()
+    !filled && !owned && !scene.context.has(id) && scene.there(id).is_none()
 }
 
 /// Kind and name of everything that a pod cannot start without.

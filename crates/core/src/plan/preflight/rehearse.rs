@@ -56,7 +56,7 @@ pub(super) fn rehearsals(scene: &Scene<'_>, objects_max: usize) -> Rehearsals {
     let mut untried: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for writing in writings {
         let id = writing.target().id();
-        if scene.target.get(&id).is_some() {
+        if scene.there(&id).is_some() {
             continue;
         }
         match untriable(scene, &writing.resource) {

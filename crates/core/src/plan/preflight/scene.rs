@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::super::Goal;
+use super::super::conflicts;
 use super::super::context::Context;
 use super::facts::Facts;
 use crate::backup::PointContent;
@@ -19,17 +20,32 @@ pub(super) struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
+    /// What is at the target and will be there still when the recovery writes.
+    pub(super) fn there(&self, id: &ThingId) -> Option<&'a Thing> {
+        conflicts::there(self.target, id)
+    }
+
+    /// The target's things of a kind, without those that are going.
+    pub(super) fn all_there(
+        &self,
+        group: &'a str,
+        kind: &'a str,
+    ) -> impl Iterator<Item = &'a Thing> {
+        let target = self.target;
+        let all = target.of_kind(group, kind);
+        all.filter(move |thing| !conflicts::is_going(thing, target))
+    }
+
     pub(super) fn namespace_exists(&self, namespace: &str) -> bool {
         let id = ThingId::cluster("", "Namespace", namespace);
-        self.target.get(&id).is_some()
+        self.there(&id).is_some()
     }
 
     /// Labels that a namespace has when its contents are written: what is there wins.
     pub(super) fn namespace_labels(&self, namespace: &str) -> Option<&'a Value> {
         let id = ThingId::cluster("", "Namespace", namespace);
         let there = self
-            .target
-            .get(&id)
+            .there(&id)
             .or_else(|| self.context.things.get(&id).copied());
         there?.object.pointer("/metadata/labels")
     }
@@ -46,7 +62,7 @@ impl<'a> Scene<'a> {
     /// It is at the target and stays as it is.
     pub(super) fn stays(&self, id: &ThingId) -> bool {
         let by_cluster = super::super::steps::is_made_by_cluster(id);
-        (by_cluster || self.goal.existing == Existing::Skip) && self.target.get(id).is_some()
+        (by_cluster || self.goal.existing == Existing::Skip) && self.there(id).is_some()
     }
 
     pub(super) fn nodes(&self) -> Vec<&'a Thing> {

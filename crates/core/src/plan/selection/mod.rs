@@ -15,6 +15,7 @@ mod what;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::conflicts::there;
 use super::context::{Context, role};
 use super::{Goal, preflight};
 use crate::backup::{Part, PointContent};
@@ -96,11 +97,11 @@ pub(super) fn select(
     left_out: &[LeftOut],
     steps: &mut BTreeMap<String, Step>,
 ) -> Selected {
-    let selection = &goal.selection;
     let mut selected = Selected::default();
-    if selection.is_whole() {
+    if goal.selection.is_whole() {
         return selected;
     }
+    let selection = &at_target(context, goal);
     let candidates = choose::candidates(context, steps);
     let (mut chosen, skipped) = match choose::choose(selection, &candidates, left_out) {
         Ok(found) => found,
@@ -119,7 +120,7 @@ pub(super) fn select(
     let awaited = needs::comes_with_namespace;
     needs::draw_in(&owners, steps, target, awaited, &mut chosen);
     // A namespace that is there is nobody's to write.
-    let is_there = |id: &ThingId| id.is("", "Namespace") && target.get(id).is_some();
+    let is_there = |id: &ThingId| id.is("", "Namespace") && there(target, id).is_some();
     if !chosen.iter().all(is_there) {
         chosen.retain(|id| !is_there(id));
     }
@@ -146,6 +147,23 @@ pub(super) fn select(
     selected
 }
 
+/// What is wanted, by its names at the target. A name that is both means the target's.
+fn at_target(context: &Context<'_>, goal: &Goal) -> Selection {
+    let mapped = |namespace: &str| {
+        if context.is_protected(namespace) {
+            namespace.to_owned()
+        } else {
+            goal.mappings.namespace(namespace).to_owned()
+        }
+    };
+    let all = |whats: &[What]| whats.iter().map(|what| what.at_target(mapped)).collect();
+    Selection {
+        only: all(&goal.selection.only),
+        skip: all(&goal.selection.skip),
+        ..goal.selection.clone()
+    }
+}
+
 /// The thing by its name at the target.
 fn named(id: &ThingId, name: Option<&NewName>) -> ThingId {
     let mut id = id.clone();
@@ -163,8 +181,8 @@ fn occupied(
     goal: &Goal,
     count: usize,
 ) -> Option<Problem> {
-    let there = named(id, name);
-    target.get(&there)?;
+    let place = named(id, name);
+    there(target, &place)?;
     let volume = id.is("", "PersistentVolumeClaim");
     let kept = goal.existing == Existing::Skip && !volume;
     if kept || super::steps::is_made_by_cluster(id) {
@@ -180,7 +198,7 @@ fn occupied(
     }
     Some(Problem::stuck(
         "already-exists",
-        format!("{there} is at the target already, and nothing that is there is overwritten"),
+        format!("{place} is at the target already, and nothing that is there is overwritten"),
         ways.join(", or "),
     ))
 }

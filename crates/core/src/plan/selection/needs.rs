@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::claim_of;
 use crate::driver::Problem;
 use crate::inventory::{Inventory, ThingId};
+use crate::plan::conflicts::there;
 use crate::plan::context::{Context, hand_over_step, ready_step, write_step};
 use crate::plan::steps::is_made_by_cluster;
 use crate::run::{Edge, Step};
@@ -79,7 +80,7 @@ pub(super) fn draw_in(
         let more: Vec<ThingId> = beyond(owners, steps, chosen)
             .into_iter()
             .map(|(on, _, _)| on)
-            .filter(|on| target.get(on).is_none() && wanted(on, chosen))
+            .filter(|on| there(target, on).is_none() && wanted(on, chosen))
             .cloned()
             .collect();
         if more.is_empty() {
@@ -105,7 +106,7 @@ pub(super) fn missing(
 ) -> Vec<Problem> {
     let mut told: BTreeMap<&ThingId, (&ThingId, &Edge)> = BTreeMap::new();
     for (on, by, edge) in beyond(owners, steps, chosen) {
-        if target.get(on).is_none() && !is_made_by_cluster(on) {
+        if there(target, on).is_none() && !is_made_by_cluster(on) {
             told.entry(on).or_insert((by, edge));
         }
     }

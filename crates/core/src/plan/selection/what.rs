@@ -107,6 +107,25 @@ impl FromStr for What {
     }
 }
 
+impl What {
+    /// The same at the target: a namespace may be named as it was at the source.
+    pub(super) fn at_target(&self, mapped: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::Namespace(namespace) => Self::Namespace(mapped(namespace)),
+            Self::Object {
+                kind,
+                namespace: Some(namespace),
+                name,
+            } => Self::Object {
+                kind: kind.clone(),
+                namespace: Some(mapped(namespace)),
+                name: name.clone(),
+            },
+            Self::Phase(_) | Self::Kind(_) | Self::Label(_) | Self::Object { .. } => self.clone(),
+        }
+    }
+}
+
 impl fmt::Display for What {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

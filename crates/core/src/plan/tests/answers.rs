@@ -317,6 +317,16 @@ fn what_goes_into_a_namespace_that_is_not_there_is_tried_in_one_that_is() {
         all.iter().all(|one| one.thing.kind != "Namespace"),
         "it is there"
     );
+    let mut going = thing("Namespace", "shop", &json!({}));
+    going.object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    case.target.insert(going);
+    case.target.insert(thing("Secret", "database", &json!({})));
+    let all = tried(&case);
+    assert_eq!(
+        find(&all, "Secret shop/database").trial,
+        Trial::StandIn,
+        "it goes with its namespace"
+    );
 }
 
 #[test]

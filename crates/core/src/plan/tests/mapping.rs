@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::fixture::{Case, case, thing};
 use crate::driver::Problem;
+use crate::inventory::Thing;
 use crate::plan::{Evidence, MappedKind, ObjectPatch, Planned};
 use crate::recovery::Existing;
 use crate::run::Work;
@@ -374,4 +375,39 @@ fn the_claim_of_a_volume_can_be_patched_too() {
         inputs["claim"]["spec"]["resources"]["requests"]["storage"],
         "5Gi"
     );
+}
+
+/// Of a point of several namespaces one comes back under another name, with all that is in it; by either of its names.
+#[test]
+fn one_namespace_of_several_comes_back_alone_under_another_name() {
+    let elsewhere = |mut thing: Thing| {
+        thing.object["metadata"]["namespace"] = json!("bank");
+        Thing::new(thing.resource, thing.object).unwrap()
+    };
+    for name in ["shop", "shop-drill"] {
+        let mut case = drill();
+        case.point.namespaces.push("bank".to_owned());
+        case.objects.insert(thing("Namespace", "bank", &json!({})));
+        let vault = thing("ConfigMap", "safe", &json!({ "data": { "a": "b" } }));
+        case.objects.insert(elsewhere(vault));
+        case.goal.mappings.hosts.clear();
+        let whole = case.plan().unwrap().plan.steps.len();
+        case.goal.selection.only = vec![format!("namespace:{name}").parse().unwrap()];
+        case.goal.selection.with_needs = true;
+        let planned = case.plan().unwrap_or_else(|all| panic!("{name}: {all:?}"));
+        let steps: Vec<&str> = planned
+            .plan
+            .steps
+            .iter()
+            .map(|one| one.id.as_str())
+            .collect();
+        assert!(
+            steps.contains(&"write Deployment.apps shop-drill/web")
+                && steps.contains(&"hand over shop-drill/data-db-0")
+                && steps.contains(&"write Namespace shop-drill"),
+            "{name}: {steps:?}"
+        );
+        assert!(!steps.iter().any(|id| id.contains("bank")), "{steps:?}");
+        assert!(steps.len() > whole / 2, "{} of {whole}", steps.len());
+    }
 }

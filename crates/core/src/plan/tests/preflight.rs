@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::fixture::{Case, case, thing};
 use crate::driver::Problem;
@@ -142,6 +142,34 @@ fn a_namespace_in_use_refuses_unless_what_is_there_may_stay() {
         case.goal.existing = Existing::Skip;
     });
     assert_eq!(skipped, []);
+}
+
+#[test]
+fn what_goes_with_its_namespace_is_no_obstacle() {
+    let leaving = |case: &mut Case, going: &Value| {
+        let mut namespace = thing("Namespace", "shop", &json!({}));
+        namespace.object["metadata"]["deletionTimestamp"] = going.clone();
+        case.target.insert(namespace);
+        // Whoever empties the namespace has not come to these yet.
+        let claim = thing("PersistentVolumeClaim", "data-db-0", &json!({}));
+        case.target.insert(claim);
+        case.target.insert(thing("Secret", "mine", &json!({})));
+    };
+    let going = json!("2026-01-01T00:00:00Z");
+    for existing in [
+        Existing::Fail,
+        Existing::Skip,
+        Existing::Update,
+        Existing::Replace,
+    ] {
+        let change = |case: &mut Case, going: &Value| {
+            leaving(case, going);
+            case.goal.existing = existing;
+        };
+        assert_eq!(problems(|case| change(case, &going)), [], "{existing:?}");
+        let stays = problems(|case| change(case, &Value::Null));
+        assert_eq!(stays.is_empty(), existing == Existing::Skip, "{existing:?}");
+    }
 }
 
 #[test]

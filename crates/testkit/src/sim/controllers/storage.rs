@@ -151,6 +151,9 @@ fn provision(store: &mut Store, reference: &ObjectRef, object: &Value) -> Option
     if waits && !is_selected(store, reference, object) {
         return None;
     }
+    if let Some(name) = waiting(store, reference, object) {
+        return Some(name);
+    }
     let name = format!("pvc-{}", text(object, "/metadata/uid")?);
     let place = ObjectRef::cluster(resource("PersistentVolume"), &name);
     if store.get(&place).is_some() {
@@ -180,6 +183,34 @@ fn provision(store: &mut Store, reference: &ObjectRef, object: &Value) -> Option
         .make(&place.resource, volume)
         .is_success()
         .then_some(name)
+}
+
+/// A volume that is there and fits, before a fresh one is made: one that is meant for the claim, else one that is nobody's.
+fn waiting(store: &mut Store, reference: &ObjectRef, object: &Value) -> Option<String> {
+    let fits = |volume: &Value| {
+        let same = |of_volume: &str, of_claim: &str| volume.at(of_volume) == object.at(of_claim);
+        !is_going(volume)
+            && same("/spec/storageClassName", "/spec/storageClassName")
+            && same("/spec/capacity/storage", "/spec/resources/requests/storage")
+            && same("/spec/accessModes", "/spec/accessModes")
+    };
+    let volumes = store.seen_of(&resource("PersistentVolume"));
+    let meant = |volume: &Value| {
+        claim_of(volume).as_ref() == Some(reference) && volume.at("/spec/claimRef/uid").is_none()
+    };
+    if let Some((place, _)) = volumes.iter().find(|(_, one)| fits(one) && meant(one)) {
+        return Some(place.name.clone());
+    }
+    let nobodys = |volume: &Value| {
+        volume.at("/spec/claimRef").is_none() && text(volume, "/status/phase") == Some("Available")
+    };
+    let (place, live) = volumes.iter().find(|(_, one)| fits(one) && nobodys(one))?;
+    let theirs = json!({ "spec": { "claimRef": {
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "namespace": reference.namespace, "name": reference.name,
+    } } });
+    let taken = store.write(place, live, theirs).is_success();
+    taken.then(|| place.name.clone())
 }
 
 /// Whether a node was chosen for a claim that waits for its first pod; the scheduler chooses one once a pod wants it.
