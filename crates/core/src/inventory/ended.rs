@@ -6,12 +6,11 @@ use super::Thing;
 
 /// Why a thing that has ended is not carried; `None` for what has not.
 pub(super) fn ended(thing: &Thing) -> Option<&'static str> {
-    let id = thing.id();
-    if id.is("", "Pod") {
+    if thing.is("", "Pod") {
         let over = matches!(thing.text("/status/phase"), Some("Succeeded" | "Failed"));
         return over.then_some("a Pod that has ended");
     }
-    if !id.is("batch", "Job") {
+    if !thing.is("batch", "Job") {
         return None;
     }
     let told = |kinds: &[&str]| {

@@ -1,7 +1,7 @@
 //! What of an inventory a protection carries, what it owns of the cluster, what the other site must have, and what is left
 //! out and why.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use serde_json::Value;
 

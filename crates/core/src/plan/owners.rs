@@ -25,7 +25,9 @@ pub(super) fn add(
     warnings: &mut Vec<String>,
 ) {
     let mut unknown = Vec::new();
+    let is_owned = |thing: &Thing| !thing.list("/metadata/ownerReferences").is_empty();
     let things = context.things.values().copied();
+    let things = things.filter(|thing| is_owned(thing));
     let things = things.map(|thing| (thing, write_step(&thing.id())));
     let claims = context.parts.iter().filter_map(|part| {
         let (namespace, name) = part.id.split_once('/')?;
@@ -128,7 +130,7 @@ fn alone(linking: Linking, after: &[&str], steps: &BTreeMap<String, Step>) -> St
     let (object, owner) = (linking.object.id(), linking.owner.id());
     let id = format!("link {object} to {owner}");
     let after = after.iter().filter(|on| steps.contains_key(**on));
-    let needs = after.map(|on| Edge::new(on, RULE, "what is not there yet cannot be named"));
+    let needs = after.map(|on| Edge::new(*on, RULE, "what is not there yet cannot be named"));
     Step {
         id: id.clone(),
         phase: Phase::Applications,

@@ -127,7 +127,7 @@ fn before_it_answers(scene: &Scene<'_>, service: &ThingId) -> Option<BTreeSet<St
     let mut found = BTreeSet::new();
     while let Some(id) = open.pop() {
         if let Some(step) = steps.get(&id).filter(|_| found.insert(id.clone())) {
-            open.extend(step.needs.iter().map(|edge| edge.on.clone()));
+            open.extend(step.needs.iter().map(|edge| edge.on.to_string()));
         }
     }
     Some(found)

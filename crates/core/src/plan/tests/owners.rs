@@ -152,7 +152,7 @@ fn links(planned: &Planned) -> Vec<(String, Vec<String>)> {
     let links = steps.filter(|step| matches!(step.work, Work::Link(_)));
     links
         .map(|step| {
-            let on = step.needs.iter().map(|edge| edge.on.clone());
+            let on = step.needs.iter().map(|edge| edge.on.to_string());
             (step.id.clone(), on.collect())
         })
         .collect()

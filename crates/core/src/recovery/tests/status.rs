@@ -24,6 +24,7 @@ fn writing() -> Writing {
         adopt: false,
         told: Told::default(),
         owns: Vec::new(),
+        operated: false,
         status: Some(
             json!({ "primary": "db-1", "conditions": [{ "type": "Ready", "status": "True" }] }),
         ),
