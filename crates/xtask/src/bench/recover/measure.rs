@@ -270,6 +270,10 @@ pub(super) fn measure(
     clear(&ground, Site::Recovery)?;
     measured.empty.push(bench.recover("refloat", &[])?);
     check(&bench)?;
+    clear(&ground, Site::Recovery)?;
+    let quick = ["--preflight", "quick"];
+    let what = "refloat, `--preflight quick`";
+    measured.empty.push(bench.recover(what, &quick)?);
     // Over what is there: a read for each, by both.
     measured.existing.push(bench.loop_of(Calls::Get)?);
     measured
