@@ -3,6 +3,7 @@
 //! One type for a live cluster and for a recovery point. Holds no judgement: order belongs to `plan`, readiness to
 //! `readiness`.
 
+mod inside;
 mod owners;
 mod scope;
 #[cfg(test)]
@@ -14,7 +15,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use scope::{LeftOut, Scope, grants, inside_scope, scope, writers};
+pub use inside::inside_scope;
+pub use scope::{LeftOut, Scope, grants, scope, writers};
 
 /// What the API server calls a kind, enough to make a call.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

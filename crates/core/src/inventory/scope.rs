@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::owners::{Owners, managed_by};
+use super::inside::inside_scope;
 use super::{Inventory, Thing, ThingId};
 use crate::backup::Required;
-use crate::readiness::is_custom;
 
 /// The reach of a protection.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,84 +31,6 @@ pub struct LeftOut {
     pub why: String,
 }
 
-/// Kinds that a cluster makes anew by itself, each with the reason.
-const MADE_ANEW: &[(&str, &str, &str)] = &[
-    ("", "Event", "tells of the past"),
-    ("events.k8s.io", "Event", "tells of the past"),
-    ("", "Endpoints", "kept by its Service"),
-    ("discovery.k8s.io", "EndpointSlice", "kept by its Service"),
-    ("coordination.k8s.io", "Lease", "held by a running process"),
-    ("apps", "ControllerRevision", "kept by its workload"),
-    ("metrics.k8s.io", "PodMetrics", "measured anew"),
-    (
-        "snapshot.storage.k8s.io",
-        "VolumeSnapshot",
-        "a copy at the old site",
-    ),
-    (
-        "groupsnapshot.storage.k8s.io",
-        "VolumeGroupSnapshot",
-        "a copy at the old site",
-    ),
-    ("", "PersistentVolumeClaim", "made by the storage steps"),
-];
-
-/// What of the namespaces themselves is carried and what is left out; cluster-scoped things are not looked at.
-pub fn inside_scope(inventory: &Inventory, namespaces: &[String]) -> Scope {
-    let mut scope = Scope::default();
-    let owners = Owners::of(inventory);
-    let mut secrets = Vec::new();
-    for thing in inventory.iter().filter(|thing| inside(thing, namespaces)) {
-        let is_owned = owners.owner(thing).is_some();
-        let by_owner = || (is_owned && !is_secret(thing)).then(|| made_by(thing));
-        match made_anew(thing).or_else(by_owner).or_else(|| stays(thing)) {
-            Some(why) => leave(&mut scope, thing, why),
-            None if is_owned => secrets.push(thing),
-            None => scope.carried.push(thing.id()),
-        }
-    }
-    let carried: BTreeSet<ThingId> = scope.carried.iter().cloned().collect();
-    for secret in secrets {
-        if is_operators(secret, &owners, &carried) {
-            scope.carried.push(secret.id());
-        } else {
-            leave(&mut scope, secret, made_by(secret));
-        }
-    }
-    scope
-}
-
-fn leave(scope: &mut Scope, thing: &Thing, why: String) {
-    scope.left_out.push(LeftOut {
-        thing: thing.id(),
-        why,
-    });
-}
-
-fn made_by(thing: &Thing) -> String {
-    let owner = managed_by(thing);
-    let text = |key: &str| owner.and_then(|owner| owner.get(key)?.as_str());
-    let (kind, name) = (text("kind"), text("name"));
-    format!(
-        "made by its owner {} {}",
-        kind.unwrap_or_default(),
-        name.unwrap_or_default()
-    )
-}
-
-fn is_secret(thing: &Thing) -> bool {
-    thing.id().is("", "Secret")
-}
-
-/// True for a Secret that an operator made, for its resource or for what it makes of that. It comes back: a password is made from
-/// chance, and the data knows the one of before.
-fn is_operators(secret: &Thing, owners: &Owners<'_>, carried: &BTreeSet<ThingId>) -> bool {
-    owners.above(secret).iter().any(|owner| {
-        let comes = !owner.resource.namespaced || carried.contains(&owner.id());
-        is_custom(&owner.resource.group) && comes
-    })
-}
-
 /// What the protection of these namespaces reaches.
 pub fn scope(inventory: &Inventory, namespaces: &[String]) -> Scope {
     let mut scope = inside_scope(inventory, namespaces);
@@ -130,38 +51,11 @@ fn is_protected(namespace: &str, namespaces: &[String]) -> bool {
     namespaces.iter().any(|one| one == namespace)
 }
 
-fn inside(thing: &Thing, namespaces: &[String]) -> bool {
+pub(super) fn inside(thing: &Thing, namespaces: &[String]) -> bool {
     match thing.namespace() {
         Some(namespace) => is_protected(namespace, namespaces),
         None => thing.id().is("", "Namespace") && is_protected(thing.name(), namespaces),
     }
-}
-
-/// Why a cluster makes a thing by itself, whoever owns it.
-fn made_anew(thing: &Thing) -> Option<String> {
-    let id = thing.id();
-    let found = MADE_ANEW.iter().find(|(group, kind, _)| id.is(group, kind));
-    found.map(|(_, _, why)| (*why).to_owned())
-}
-
-/// Why a thing that nobody makes does not come back.
-fn stays(thing: &Thing) -> Option<String> {
-    let id = thing.id();
-    let is_token = thing.text("/type") == Some("kubernetes.io/service-account-token");
-    let of_account = || thing.annotation("kubernetes.io/service-account.name");
-    if is_secret(thing) && is_token && of_account().is_none() {
-        return Some("a token of the old cluster".to_owned());
-    }
-    let finished =
-        id.is("batch", "Job") && thing.object.pointer("/status/completionTime").is_some();
-    if finished {
-        return Some("a Job that is finished: it would run again".to_owned());
-    }
-    if id.is("", "Pod") && matches!(thing.text("/status/phase"), Some("Succeeded" | "Failed")) {
-        return Some("a Pod that has ended".to_owned());
-    }
-    let ignored = thing.annotation("meta.refloat.io/ignore").is_some();
-    ignored.then(|| "marked with meta.refloat.io/ignore".to_owned())
 }
 
 fn subjects_inside(binding: &Thing, namespaces: &[String]) -> bool {
