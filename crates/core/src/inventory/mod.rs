@@ -4,6 +4,7 @@
 //! `readiness`.
 
 mod ended;
+mod inside;
 mod owners;
 mod rights;
 mod scope;
@@ -16,8 +17,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use inside::inside_scope;
 pub use rights::{grants, writers};
-pub use scope::{LeftOut, Scope, inside_scope, scope};
+pub use scope::{LeftOut, Scope, scope};
 
 /// What the API server calls a kind, enough to make a call.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

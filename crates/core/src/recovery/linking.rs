@@ -34,7 +34,7 @@ enum Link {
     /// It is linked, or none of this recovery's.
     Done,
     /// This links it.
-    Missing(Effect),
+    Missing(Box<Effect>),
     /// It stays without, and why.
     Left(String),
 }
@@ -58,7 +58,7 @@ impl Linking {
         match link {
             Err(problem) => problem.into(),
             Ok(Link::Done) => Verdict::Done(Outcome::default()),
-            Ok(Link::Missing(effect)) => Verdict::Act(vec![effect]),
+            Ok(Link::Missing(effect)) => Verdict::Act(vec![*effect]),
             Ok(Link::Left(why)) => Verdict::Done(Outcome::default().with(Self::FACT, vec![why])),
         }
     }
@@ -96,7 +96,7 @@ impl Linking {
             let text = |key: &str| other[key].as_str().unwrap_or_default();
             return left(&format!("{} {} manages it", text("kind"), text("name")));
         }
-        Link::Missing(self.patch(uid, owners, object))
+        Link::Missing(Box::new(self.patch(uid, owners, object)))
     }
 
     /// Adds the owner, unless the object has changed in between.
@@ -141,7 +141,7 @@ pub(super) fn belongings(
         let object = seen.object(&one.object).map_err(Verdict::from)?;
         match one.link(run, Some(owner), object) {
             Link::Done => {}
-            Link::Missing(effect) => effects.push(effect),
+            Link::Missing(effect) => effects.push(*effect),
             Link::Left(why) => left.push(why),
         }
     }

@@ -5,6 +5,7 @@ mod existing;
 mod fields;
 mod fill;
 mod linking;
+mod marks;
 mod mover;
 mod obstacles;
 mod owners;

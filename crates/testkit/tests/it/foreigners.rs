@@ -181,23 +181,7 @@ impl Crowd {
         let (one, object) = *self.lots.pick(&quiet);
         match self.lots.below(6) {
             0 => drop(self.stranger("shop")),
-            // A copy under another name, with all labels and all that Refloat has written on it.
-            1 => {
-                let copy = at(
-                    &one.resource.kind,
-                    "shop",
-                    &format!("copy-{}", self.deeds.len()),
-                );
-                let kept = ["labels", "annotations"];
-                let metadata: serde_json::Map<String, Value> = kept
-                    .iter()
-                    .map(|key| ((*key).to_owned(), object["metadata"][*key].clone()))
-                    .filter(|(_, value)| !value.is_null())
-                    .collect();
-                self.put(&copy, metadata.into(), object);
-                self.deeds.push(format!("{} is a copy", copy.id()));
-                self.theirs_is(&copy);
-            }
+            1 => self.copy(one, object),
             // What is owned by what goes, goes with it: that is what they said.
             2 => {
                 let (owning, live) = *self.lots.pick(&inside);
@@ -235,24 +219,42 @@ impl Crowd {
                 self.deeds
                     .push(format!("{} is adopted by {}", one.id(), theirs.id()));
             }
-            // Created again, with every mark of the first one: the uid in the journal tells them apart.
-            _ if self.knows(one) => {
-                let mut metadata = object["metadata"].clone();
-                for key in [
-                    "uid",
-                    "resourceVersion",
-                    "creationTimestamp",
-                    "ownerReferences",
-                ] {
-                    metadata.as_object_mut().unwrap().remove(key);
-                }
-                self.world().with_store(|store| store.remove(one));
-                self.put(one, metadata, object);
-                self.deeds.push(format!("{} is created again", one.id()));
-                self.theirs_is(one);
-            }
+            _ if self.knows(one) => self.again(one, object),
             _ => {}
         }
+    }
+
+    /// A copy under another name, with all labels and all that Refloat has written on it.
+    fn copy(&mut self, one: &ObjectRef, object: &Value) {
+        let name = format!("copy-{}", self.deeds.len());
+        let copy = at(&one.resource.kind, "shop", &name);
+        let kept = ["labels", "annotations"];
+        let metadata: serde_json::Map<String, Value> = kept
+            .iter()
+            .map(|key| ((*key).to_owned(), object["metadata"][*key].clone()))
+            .filter(|(_, value)| !value.is_null())
+            .collect();
+        self.put(&copy, metadata.into(), object);
+        self.deeds.push(format!("{} is a copy", copy.id()));
+        self.theirs_is(&copy);
+    }
+
+    /// Created again, with every mark of the first one: the uid in the journal tells them apart.
+    fn again(&mut self, one: &ObjectRef, object: &Value) {
+        let mut metadata = object["metadata"].clone();
+        let own = [
+            "uid",
+            "resourceVersion",
+            "creationTimestamp",
+            "ownerReferences",
+        ];
+        for key in own {
+            metadata.as_object_mut().unwrap().remove(key);
+        }
+        self.world().with_store(|store| store.remove(one));
+        self.put(one, metadata, object);
+        self.deeds.push(format!("{} is created again", one.id()));
+        self.theirs_is(one);
     }
 
     /// Whether the journal has the uid of what was created; of an engine that died in that very moment it has not.

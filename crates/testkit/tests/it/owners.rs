@@ -169,7 +169,7 @@ fn with_resource() -> SimWorld {
 fn it_is_linked_to_a_resource_that_is_kept() {
     let sealed = sealed("kind");
     let recovery = recovery(&sealed, with_resource(), |goal| {
-        goal.existing = Existing::Skip
+        goal.existing = Existing::Skip;
     });
     assert_eq!(recovery.drive(), COMPLETED);
     recovery.world.settle(30);

@@ -185,7 +185,9 @@ fn the_step_that_writes_an_owner_links_what_was_there_before_it() {
     assert!(writing.owns[0].controller && writing.owns[0].blocks);
     let around = Around::default();
     let view = planned.view(&around);
-    let text = view.explain_one(view.find("cache/one").unwrap()).text(false);
+    let text = view
+        .explain_one(view.find("cache/one").unwrap())
+        .text(false);
     let done = "done when: what belongs to it (2 objects) names it as its owner, and ";
     assert!(text.contains(done), "{text}");
     // In a namespace of another name they are linked there.

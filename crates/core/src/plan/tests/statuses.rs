@@ -7,7 +7,7 @@ use crate::inventory::Thing;
 use crate::plan::Planned;
 use crate::run::Work;
 
-fn definition(subresources: Value) -> Thing {
+fn definition(subresources: &Value) -> Thing {
     let version = json!({ "name": "v1", "served": true, "subresources": subresources });
     let spec = json!({ "group": "example.com", "names": { "kind": "Cache", "plural": "caches" },
         "versions": [{ "name": "v2", "subresources": { "status": {} } }, version] });
@@ -39,7 +39,7 @@ const CACHE: &str = "write Cache.example.com shop/one";
 
 #[test]
 fn a_status_comes_back_when_its_author_says_so_and_the_definition_keeps_one() {
-    let planned = with([definition(json!({ "status": {} })), cache("restore")])
+    let planned = with([definition(&json!({ "status": {} })), cache("restore")])
         .plan()
         .unwrap();
     let wanted = json!({
@@ -61,11 +61,11 @@ fn any_other_status_stays_behind_and_the_plan_says_so() {
         "shop/one",
         json!({ "spec": {}, "status": { "a": 1 }, "annotations": { "refloat.io/status": "restore" } }),
     );
-    let has = || definition(json!({ "status": {} }));
+    let has = || definition(&json!({ "status": {} }));
     let cases: [(Vec<Thing>, &str, Option<&str>); 4] = [
         (vec![has(), plain], CACHE, None),
         (
-            vec![definition(json!({ "scale": {} })), cache("restore")],
+            vec![definition(&json!({ "scale": {} })), cache("restore")],
             CACHE,
             Some("the definition of caches example.com/v1 has no subresource `status`"),
         ),

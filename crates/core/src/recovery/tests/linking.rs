@@ -30,6 +30,7 @@ fn owner() -> Value {
     json!({ "metadata": { "name": "db", "uid": "new" } })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "so that cases read well")]
 fn object(run: &str, owners: Value) -> Value {
     json!({ "metadata": {
         "name": "password", "uid": "secret", "resourceVersion": "4", "ownerReferences": owners,
