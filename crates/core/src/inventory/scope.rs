@@ -57,8 +57,6 @@ pub(super) fn inside(thing: &Thing, namespaces: &[String]) -> bool {
     }
 }
 
-}
-
 fn own_definitions(inventory: &Inventory, namespaces: &[String], scope: &mut Scope) {
     for definition in inventory.of_kind("apiextensions.k8s.io", "CustomResourceDefinition") {
         let group = definition.text("/spec/group").unwrap_or_default();

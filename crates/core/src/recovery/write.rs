@@ -162,10 +162,11 @@ impl Writing {
         let is_namespace = self.target().id().is("", "Namespace");
         // What it told at the source says nothing of another object.
         let kept = |origin| self.wait_ready(run, (live, &told(live)), seen, clock, origin);
-        let existing = match self.existing {
-            // Nobody else's: the operator was started by this recovery. What the user had in it is in the point.
-            Existing::Fail if self.operated => Existing::Update,
-            existing => existing,
+        // Nobody else's: the operator was started by this recovery. What the user had in it is in the point.
+        let existing = if self.operated {
+            Existing::Update
+        } else {
+            self.existing
         };
         match existing {
             // An empty namespace is no obstacle (`plan` has looked), and what is in it is met object by object.

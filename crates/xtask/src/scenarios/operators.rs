@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Stage;
 use super::bad_input::refused;
@@ -18,11 +18,12 @@ const GROUND: &str = include_str!("../../../../testbed/scenarios/library/ground.
 const STOCK: &str = include_str!("../../../../testbed/scenarios/library/stock.yaml");
 const IN_LIBRARY: [&str; 2] = ["-n", "library"];
 
+const API: &str = "apiservice/v1.counts.library.example.com";
 /// What a namespace leaves behind when it is deleted.
 const LEFT_BEHIND: &[&str] = &[
     "validatingwebhookconfiguration/librarian",
     "mutatingwebhookconfiguration/librarian",
-    "apiservice/v1.counts.library.example.com",
+    API,
 ];
 /// The rest: objects while there is somebody to convert them, then those who do.
 const THE_REST: &[&str] = &[
@@ -171,12 +172,7 @@ impl<'a> Library<'a> {
             "the card's owner is {owner}, the book is {book}"
         );
         let available = "jsonpath={.status.conditions[?(@.type==\"Available\")].status}";
-        let service = [
-            "get",
-            "apiservice/v1.counts.library.example.com",
-            "-o",
-            available,
-        ];
+        let service = ["get", API, "-o", available];
         ensure!(self.kubectl(&service)? == "True", "its API is not there");
         let jobs = self.object("jobs")?;
         ensure!(
@@ -241,7 +237,16 @@ fn played(stage: &Stage<'_>, source: &Library<'_>, target: &Library<'_>) -> Resu
 
 /// Once more, where webhooks and an API were left of which nobody answers: one that stands before its own backend is named.
 fn left_behind(source: &Library<'_>, target: &Library<'_>) -> Result<()> {
+    // A namespace does not end while the cluster's list of APIs is not whole: this one is put back afterwards.
+    let words = ["get", API, "-o", "json"];
+    let mut api: Value = serde_json::from_str(&target.kubectl(&words)?)?;
+    let name = api["metadata"]["name"].clone();
+    api["metadata"] = json!({ "name": name });
+    target.delete(&[API])?;
     target.delete(THE_REST)?;
+    target
+        .hands
+        .kubectl(&["create", "-f", "-"], &api.to_string())?;
     let told = target.recover(&["--existing", "skip"])?;
     let words = [
         "Secret library/librarian-tls",

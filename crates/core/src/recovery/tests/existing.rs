@@ -169,16 +169,23 @@ fn an_object_of_others_is_refused_kept_updated_or_deleted_as_was_asked() {
 
 /// Nobody else could have made it: the operator was started by this recovery, and its kind came with it.
 #[test]
-fn what_its_own_operator_has_made_is_updated_though_others_are_refused() {
-    let mut settings = settings(Existing::Fail);
-    settings.operated = true;
-    let made = live(&settings, |it| it["data"]["url"] = json!("a default"));
-    let verdict = decide(&settings, &none(), Some(made));
-    let (body, precondition) = patch(&verdict);
-    assert_eq!(body["data"], json!({ "url": "theirs" }));
-    assert_eq!(precondition.resource_version.as_deref(), Some("7"));
-    let same = live(&settings, |_| ());
-    assert_eq!(origin(&decide(&settings, &none(), Some(same))), "unchanged");
+fn what_its_own_operator_has_made_is_updated_whatever_becomes_of_others() {
+    for existing in [
+        Existing::Fail,
+        Existing::Skip,
+        Existing::Update,
+        Existing::Replace,
+    ] {
+        let mut settings = settings(existing);
+        settings.operated = true;
+        let made = live(&settings, |it| it["data"]["url"] = json!("a default"));
+        let verdict = decide(&settings, &none(), Some(made));
+        let (body, precondition) = patch(&verdict);
+        assert_eq!(body["data"], json!({ "url": "theirs" }));
+        assert_eq!(precondition.resource_version.as_deref(), Some("7"));
+        let same = live(&settings, |_| ());
+        assert_eq!(origin(&decide(&settings, &none(), Some(same))), "unchanged");
+    }
 }
 
 #[test]
