@@ -10,6 +10,7 @@ mod duel;
 mod existing;
 mod fidelity;
 mod gates;
+mod hard;
 mod holds;
 mod killed;
 mod mappings;
@@ -70,6 +71,10 @@ const SCENARIOS: &[Scenario] = &[
     ("vault: wrong keys, newer formats, damage", store::damaged),
     ("recover: a target that does not fit", target::unfit),
     ("recover: under other names, with patches", mappings::run),
+    (
+        "recover: objects that are hard, into a namespace that is going, and under other names",
+        hard::run,
+    ),
     (
         "preflight: everything that is wrong is told at once",
         preflight::run,
