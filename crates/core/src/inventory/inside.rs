@@ -89,7 +89,9 @@ fn is_operators(secret: &Thing, owners: &Owners<'_>, carried: &HashSet<&ThingId>
 
 /// Why a cluster makes a thing by itself, whoever owns it.
 fn made_anew(thing: &Thing) -> Option<String> {
-    let found = MADE_ANEW.iter().find(|(group, kind, _)| thing.is(group, kind));
+    let found = MADE_ANEW
+        .iter()
+        .find(|(group, kind, _)| thing.is(group, kind));
     found.map(|(_, _, why)| (*why).to_owned())
 }
 
