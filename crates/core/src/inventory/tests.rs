@@ -134,14 +134,14 @@ fn binding(name: &str, namespace: Option<&str>, role: &str, subjects: &[&str]) -
     )
 }
 
-#[test]
-fn rights_that_are_shared_are_required_and_rights_of_ones_own_are_owned() {
+/// Roles and bindings, of the shop, of others and of both.
+fn rights() -> Inventory {
     let role = |name: &str| {
         let api = format!("{RBAC}/v1");
         let resource = Resource::cluster(&api, "ClusterRole", "clusterroles");
         thing(resource, None, name, &json!({ "rules": [] }))
     };
-    let inventory = Inventory::of([
+    Inventory::of([
         role("own"),
         role("mixed"),
         role("elsewhere"),
@@ -199,7 +199,12 @@ fn rights_that_are_shared_are_required_and_rights_of_ones_own_are_owned() {
             &["User - alice", "Group - system:masters"],
         ),
         binding("nobody", None, "foreign", &[]),
-    ]);
+    ])
+}
+
+#[test]
+fn rights_that_are_shared_are_required_and_rights_of_ones_own_are_owned() {
+    let inventory = rights();
     let scope = scope(&inventory, &["shop".to_owned()]);
     let names = |things: &mut dyn Iterator<Item = &ThingId>| -> Vec<String> {
         let mut names: Vec<String> = things

@@ -96,7 +96,7 @@ fn a_node_port_that_is_free_is_kept_when_asked_for() {
     let sealed = sealed();
     let world = target_with(|_| ());
     let planned = planned(&sealed, &world, |goal| {
-        goal.node_ports = NodePorts::Preserve
+        goal.node_ports = NodePorts::Preserve;
     });
     let (recovery, _) = recovery(world, planned);
     drop(recovery.drive());
