@@ -184,7 +184,8 @@ fn a_filled_volume_is_never_free_for_another_claim() {
     bound(&recovery.world.inventory(), "shop");
 }
 
-/// A claim that goes with its StatefulSet is owned by it: under its old owner's uid it would be collected at once.
+/// A claim that goes with its StatefulSet is owned by it: under its old owner's uid it would be collected at once, under the new one's it
+/// goes with it again.
 #[test]
 fn a_claim_that_its_stateful_set_owns_comes_back_and_is_not_collected() {
     let sealed = sealed_with(|store| {
@@ -201,7 +202,10 @@ fn a_claim_that_its_stateful_set_owns_comes_back_and_is_not_collected() {
     recovery.world.settle(20);
     let inventory = recovery.world.inventory();
     let (claim, _) = bound(&inventory, "shop");
-    assert_eq!(claim.at("/metadata/ownerReferences"), None);
+    let set = inventory.find("apps", "StatefulSet", "shop", "db").unwrap();
+    let owners = claim.list("/metadata/ownerReferences");
+    assert_eq!(owners.len(), 1, "{owners:?}");
+    assert_eq!(owners[0]["uid"], set.uid(), "{owners:?}");
 }
 
 /// The labels of a volume are its provisioner's; neither the source's come over them nor are they taken away.
