@@ -13,6 +13,7 @@ mod gates;
 mod holds;
 mod killed;
 mod mappings;
+mod owners;
 mod plan;
 mod preflight;
 mod probes;
@@ -82,6 +83,7 @@ const SCENARIOS: &[Scenario] = &[
         "recover: over what is there, and taken away again",
         existing::run,
     ),
+    ("recover: what operators made", owners::run),
     (
         "recover: one volume beside the living one",
         selections::one_volume,
