@@ -275,6 +275,10 @@ impl Crowd {
     /// The rollback, now and then with an engine that dies in it.
     fn roll_back(&mut self) {
         let rolled = planned(&self.recovery, Changed::Refuse, Data::Keep).unwrap();
+        self.deeds.push("the rollback is planned".to_owned());
+        for _ in 0..self.lots.below(3) {
+            self.meddle();
+        }
         let records: RefCell<Vec<Record>> = RefCell::default();
         if self.lots.chance(40) {
             let place = 1 + self.lots.below(25);

@@ -15,6 +15,7 @@ mod holds;
 mod killed;
 mod mappings;
 mod operators;
+mod owners;
 mod plan;
 mod preflight;
 mod probes;
@@ -88,6 +89,7 @@ const SCENARIOS: &[Scenario] = &[
         "recover: over what is there, and taken away again",
         existing::run,
     ),
+    ("recover: what operators made", owners::run),
     (
         "recover: one volume beside the living one",
         selections::one_volume,
