@@ -334,13 +334,9 @@ fn with_servers() -> SimWorld {
     let runs =
         json!({ "metadata": { "annotations": { "sim.refloat.io/runs-on": spec.to_string() } } });
     let cache = ObjectRef::namespaced(site::caches(), "shop", "sessions");
-    let after = json!({ "metadata": { "annotations": {
-        "refloat.io/after": "PersistentVolumeClaim/sessions-1",
-    } } });
     world.with_store(|store| {
         store.change(&definition, &runs);
         store.change(&cache, &json!({ "status": null }));
-        store.change(&cache, &after);
     });
     world.settle(40);
     world
@@ -361,7 +357,7 @@ fn a_copy_that_may_not_start_again_is_not_taken_unasked() {
     }
 }
 
-/// An operator that makes an empty volume where it finds none: told to wait, its resource comes when the volume is there.
+/// An operator that makes an empty volume where it finds none: its resource comes when the volume that it owned is there.
 #[test]
 fn an_operator_finds_the_filled_volume_and_makes_no_empty_one() {
     let world = with_servers();
