@@ -19,6 +19,9 @@ use crate::commands::Command;
 use crate::config::Config;
 use crate::printer::Printer;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const _: () = assert!(
     !refloat_core::planted::PLANTED_BUGS,
     "the product is never built with bugs that can be planted: leave out the feature `planted-bugs`"

@@ -16,6 +16,9 @@ use refloat_core::recovery::Existing;
 use refloat_testkit::sim::resource;
 use serde_json::{Value, json};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Failure = Box<dyn std::error::Error>;
 
 const NAMESPACES: usize = 60;

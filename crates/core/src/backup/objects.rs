@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::inventory::{Inventory, Resource, Thing};
+use crate::inventory::{Inventory, Resource, Thing, unfold};
 
 /// Format of the layout.
 const VERSION: &str = "v1";
@@ -95,6 +95,7 @@ fn stem(thing: &Thing) -> String {
 /// Splits an object into what stays and what always changes.
 fn split(object: &Value) -> (Value, Value) {
     let mut stable = object.clone();
+    unfold(&mut stable);
     let mut volatile = Map::new();
     if let Some(object) = stable.as_object_mut()
         && let Some(status) = object.remove("status")

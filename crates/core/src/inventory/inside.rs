@@ -1,12 +1,11 @@
 //! What of the protected namespaces themselves comes back, and what is left to those who make it anew. Called by `scope` and, for a
 //! stored point, by `plan`.
 
-use std::collections::HashSet;
-
 use super::ended::ended;
 use super::owners::{Owners, managed_by};
 use super::scope::{LeftOut, Scope, inside};
 use super::{Inventory, Thing, ThingId};
+use crate::lookup::Known;
 use crate::readiness::is_custom;
 
 /// Kinds that a cluster makes anew by itself, each with the reason.
@@ -45,7 +44,7 @@ pub fn inside_scope(inventory: &Inventory, namespaces: &[String]) -> Scope {
             None => scope.carried.push(thing.id()),
         }
     }
-    let carried: HashSet<&ThingId> = scope.carried.iter().collect();
+    let carried = Known::of(&scope.carried);
     let (come, stay): (Vec<&Thing>, Vec<&Thing>) = secrets
         .into_iter()
         .partition(|secret| is_operators(secret, &owners, &carried));
@@ -80,9 +79,9 @@ fn is_secret(thing: &Thing) -> bool {
 
 /// True for a Secret that an operator made, for its resource or for what it makes of that. It comes back: a password is made from
 /// chance, and the data knows the one of before.
-fn is_operators(secret: &Thing, owners: &Owners<'_>, carried: &HashSet<&ThingId>) -> bool {
+fn is_operators(secret: &Thing, owners: &Owners<'_>, carried: &Known<&ThingId>) -> bool {
     owners.above(secret).iter().any(|owner| {
-        let comes = !owner.resource.namespaced || carried.contains(&owner.id());
+        let comes = !owner.resource.namespaced || carried.has(&owner.id());
         is_custom(&owner.resource.group) && comes
     })
 }

@@ -4,6 +4,7 @@
 //! `readiness`.
 
 mod ended;
+mod folded;
 mod inside;
 mod owners;
 mod rights;
@@ -17,6 +18,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(crate) use folded::{unfold, unfold_entry};
 pub use inside::inside_scope;
 pub use rights::{grants, writers};
 pub use scope::{LeftOut, Scope, scope};
@@ -133,7 +135,7 @@ fn kind_text(group: &str, kind: &str) -> String {
 pub struct Thing {
     /// How to reach it.
     pub resource: Resource,
-    /// The object as read, nothing removed.
+    /// The object as read, nothing removed; in an inventory `fieldsV1` of its managers is text.
     pub object: Value,
 }
 
@@ -260,8 +262,9 @@ impl Inventory {
         inventory
     }
 
-    /// Adds a thing, replacing the one with the same identity.
-    pub fn insert(&mut self, thing: Thing) {
+    /// Adds a thing, replacing the one with the same identity. The fields of its managers are kept as text.
+    pub fn insert(&mut self, mut thing: Thing) {
+        folded::fold(&mut thing.object);
         self.things.insert(thing.id().to_string(), thing);
     }
 

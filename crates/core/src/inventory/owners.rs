@@ -1,18 +1,17 @@
 //! Who owns what: owner references followed through an inventory. Called by `scope` and, for what a recovery links again, by
 //! `plan`.
 
-use std::collections::HashMap;
-
 use serde_json::Value;
 
 use super::{Inventory, Thing};
+use crate::lookup::Lookup;
 
 /// Owners of owners are followed so far.
 const OWNERS_MAX: usize = 8;
 
 /// The things of an inventory by uid.
 pub(super) struct Owners<'a> {
-    by_uid: HashMap<&'a str, &'a Thing>,
+    by_uid: Lookup<&'a str, &'a Thing>,
 }
 
 impl<'a> Owners<'a> {

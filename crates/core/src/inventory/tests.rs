@@ -329,3 +329,31 @@ fn a_secret_of_an_operator_comes_back_and_what_it_makes_else_does_not() {
     assert_eq!(why("rendered"), "made by its owner Any db");
     assert_eq!(why("token"), "a token of the old cluster");
 }
+
+#[test]
+fn fields_of_managers_are_kept_as_text_and_stored_as_they_were() {
+    let resource = Resource::namespaced("v1", "ConfigMap", "configmaps");
+    let fields = json!({ "f:data": { ".": {}, "f:a": {} } });
+    let entry =
+        |fields: Value| json!({ "manager": "helm", "operation": "Update", "fieldsV1": fields });
+    let object = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "name": "one", "namespace": "shop", "managedFields": [
+            entry(fields.clone()), entry(json!("no fields")), entry(json!("7")), json!({ "manager": "none" }),
+        ] },
+    });
+    let inventory = Inventory::of(Thing::new(resource, object.clone()));
+    let kept = inventory.iter().next().unwrap();
+    let of = |place: usize| kept.at(&format!("/metadata/managedFields/{place}/fieldsV1"));
+    assert_eq!(of(0), Some(&json!(fields.to_string())));
+    assert_eq!(of(1), Some(&json!("no fields")));
+    let mut opened = kept.object.clone();
+    super::unfold(&mut opened);
+    assert_eq!(opened, object);
+    let stored = crate::backup::pack(inventory.iter(), "v1.34.4");
+    let stored = stored
+        .iter()
+        .find(|file| file.path.ends_with("one.volatile.json"));
+    let text = String::from_utf8(stored.unwrap().bytes.clone()).unwrap();
+    assert!(text.contains(r#""fieldsV1":{"f:data""#), "{text}");
+}

@@ -1,7 +1,7 @@
 //! What the rules look at: the carried things by identity, with the steps that write them, and by what else they are
 //! looked for, so that no rule looks at everything for each thing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 use std::thread;
 
@@ -13,6 +13,7 @@ use super::operators::{Grounds, operators};
 use crate::backup::{Member, Part, PointContent};
 use crate::driver::Role;
 use crate::inventory::{Inventory, LeftOut, Scope, Thing, ThingId, inside_scope};
+use crate::lookup::{Known, Lookup};
 use crate::names::SYSTEM_NAMESPACE;
 
 pub(super) struct Context<'a> {
@@ -42,12 +43,12 @@ pub(super) struct Context<'a> {
     pub(super) children: ByLabel<'a>,
     /// Workloads by namespace and ServiceAccount.
     by_account: BTreeMap<&'a str, BTreeMap<&'a str, Vec<&'a Thing>>>,
-    by_uid: HashMap<&'a str, &'a Thing>,
+    by_uid: Lookup<&'a str, &'a Thing>,
     engines: BTreeMap<&'a ThingId, &'a Member>,
     /// Carried things that run pods, with the pods' spec.
     workloads: Vec<(&'a Thing, &'a Value)>,
     /// Keys of the labels and annotations that carried things have: most of what rules ask for nobody uses.
-    marks: HashSet<&'a str>,
+    marks: Known<&'a str>,
     /// Groups of carried things by their kind.
     groups: BTreeMap<&'a str, BTreeSet<&'a str>>,
     operator_ids: BTreeSet<ThingId>,
@@ -77,11 +78,9 @@ impl<'a> Context<'a> {
         target: &'a Inventory,
     ) -> (Self, Vec<LeftOut>) {
         let (scope, ids, by_uid) = read(point, objects);
-        let carried: HashSet<&ThingId> = scope.carried.iter().chain(&point.owned).collect();
-        let things: BTreeMap<ThingId, &Thing> = ids
-            .into_iter()
-            .filter(|(id, _)| carried.contains(id))
-            .collect();
+        let carried = Known::of(scope.carried.iter().chain(&point.owned));
+        let things: BTreeMap<ThingId, &Thing> =
+            ids.into_iter().filter(|(id, _)| carried.has(id)).collect();
         let carried = || things.values().copied();
         let left_out = scope
             .left_out
@@ -109,7 +108,7 @@ impl<'a> Context<'a> {
             pods: ByLabel::of(pods(), pod_labels),
             services: ByLabel::of(carried().filter(is_service), own_labels),
             children: ByLabel::of(left_out.filter(|one| one.pod_spec().is_some()), pod_labels),
-            marks: carried().flat_map(marks).collect(),
+            marks: Known::of(carried().flat_map(marks)),
             workloads,
             by_account,
             groups,
@@ -215,7 +214,7 @@ impl<'a> Context<'a> {
 
     /// True when a carried thing has a label or an annotation of one of these keys.
     pub(super) fn is_marked(&self, keys: &[&str]) -> bool {
-        keys.iter().any(|key| self.marks.contains(key))
+        keys.iter().any(|key| self.marks.has(*key))
     }
 
     /// The context as if only these came back.
@@ -297,7 +296,7 @@ type Ids<'a> = Vec<(ThingId, &'a Thing)>;
 fn read<'a>(
     point: &PointContent,
     objects: &'a Inventory,
-) -> (Scope, Ids<'a>, HashMap<&'a str, &'a Thing>) {
+) -> (Scope, Ids<'a>, Lookup<&'a str, &'a Thing>) {
     thread::scope(|threads| {
         let beside = threads.spawn(|| {
             let ids = objects.iter().map(|thing| (thing.id(), thing)).collect();

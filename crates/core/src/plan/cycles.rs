@@ -3,10 +3,11 @@
 //! Only steps that stand in a cycle are looked at closely. Called by `plan` before `order`.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use super::RULES;
 use crate::driver::Problem;
+use crate::lookup::Lookup;
 use crate::run::{Confidence, Edge, Step};
 
 /// An edge that was left out because it closed a cycle.
@@ -29,7 +30,7 @@ pub(super) fn break_cycles(
     steps: &mut BTreeMap<String, Step>,
 ) -> Result<Vec<Broken>, Vec<Problem>> {
     let ids: Vec<String> = steps.keys().cloned().collect();
-    let places: HashMap<&str, usize> = ids.iter().map(String::as_str).zip(0..).collect();
+    let places: Lookup<&str, usize> = ids.iter().map(String::as_str).zip(0..).collect();
     let needs: Vec<Vec<usize>> = steps
         .values()
         .map(|step| {
@@ -178,7 +179,7 @@ impl<'s> Knot<'s> {
     fn of(
         knot: &[usize],
         ids: &'s [String],
-        places: &HashMap<&str, usize>,
+        places: &Lookup<&str, usize>,
         steps: &'s BTreeMap<String, Step>,
     ) -> Self {
         let mut pairs: BTreeMap<(usize, usize), &Edge> = BTreeMap::new();

@@ -27,7 +27,7 @@ mod steps;
 mod tests;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 
 use ecow::EcoString;
@@ -35,6 +35,7 @@ use ecow::EcoString;
 use crate::backup::PointContent;
 use crate::driver::Problem;
 use crate::inventory::{Inventory, LeftOut};
+use crate::lookup::Lookup;
 use crate::names::{RunId, SiteName};
 use crate::recovery::Existing;
 use crate::run::{Edge, RunKind, RunPlan, Step};
@@ -278,7 +279,7 @@ fn draft(context: &Context<'_>, point: &PointContent, goal: &Goal) -> Draft {
 /// Puts in what each of the rules says. Of several places in which one rule sees the same edge the surest is kept, then the first.
 fn draw(of_rules: Vec<Vec<Drawn>>, steps: &mut BTreeMap<String, Step>) {
     let ids: Vec<EcoString> = steps.keys().map(EcoString::from).collect();
-    let places: HashMap<&str, usize> = ids.iter().map(EcoString::as_str).zip(0..).collect();
+    let places: Lookup<&str, usize> = ids.iter().map(EcoString::as_str).zip(0..).collect();
     let mut needs: Vec<Vec<(usize, Edge)>> = vec![Vec::new(); steps.len()];
     for (rule, all) in RULES.iter().zip(of_rules) {
         let name = EcoString::from(rule.name);
@@ -301,7 +302,7 @@ fn draw(of_rules: Vec<Vec<Drawn>>, steps: &mut BTreeMap<String, Step>) {
         });
         needs.dedup_by(|(on, edge), (kept_on, kept)| on == kept_on && edge.rule == kept.rule);
         let own = std::mem::take(&mut step.needs).into_iter();
-        let own = own.filter(|edge| places.contains_key(edge.on.as_str()));
+        let own = own.filter(|edge| places.has(edge.on.as_str()));
         step.needs = needs.into_iter().map(|(_, edge)| edge).chain(own).collect();
     }
 }

@@ -3,9 +3,10 @@
 //! Cycles are `cycles`' matter: there is none left. Called by `plan`.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::driver::Problem;
+use crate::lookup::Lookup;
 use crate::run::{Phase, Step};
 
 /// Of the steps that may come next the one of the earliest phase, then the first by its id.
@@ -46,7 +47,7 @@ pub(super) fn order(steps: BTreeMap<String, Step>) -> Result<Vec<Step>, Problem>
 
 /// By place: how many others a step waits for, who waits for it, its phase.
 fn edges(steps: &BTreeMap<String, Step>) -> (Vec<usize>, Vec<Vec<usize>>, Vec<Phase>) {
-    let places: HashMap<&str, usize> = steps.keys().map(String::as_str).zip(0..).collect();
+    let places: Lookup<&str, usize> = steps.keys().map(String::as_str).zip(0..).collect();
     let mut waiting = vec![0; steps.len()];
     let mut dependents = vec![Vec::new(); steps.len()];
     for (place, step) in steps.values().enumerate() {

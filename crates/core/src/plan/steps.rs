@@ -113,7 +113,7 @@ fn amend_before_fill(point: &PointContent, steps: &mut BTreeMap<String, Step>) {
         for member in point.members.iter().filter(of_part) {
             if let Some(step) = steps.get_mut(&fill) {
                 step.needs.insert(Edge::new(
-                    &format!("amend {}", member.name),
+                    format!("amend {}", member.name),
                     "AMEND_BEFORE_FILL",
                     "the member's engine says what its files need",
                 ));

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::driver::FieldOwner;
-use crate::inventory::{Resource, Thing};
+use crate::inventory::{Resource, Thing, unfold_entry};
 use crate::names::FIELD_MANAGER;
 
 use super::fields;
@@ -51,7 +51,9 @@ pub fn owner_of(thing: &Thing) -> FieldOwner {
         // Nothing to measure.
         [one] => Some(one),
         several => several.iter().max_by_key(|(_, fields, time)| {
-            (fields.to_string().len(), time.parse::<Timestamp>().ok())
+            let size = fields.as_str().map(str::len);
+            let size = size.unwrap_or_else(|| fields.to_string().len());
+            (size, time.parse::<Timestamp>().ok())
         }),
     };
     most.map_or_else(FieldOwner::refloat, |(owner, _, _)| FieldOwner {
@@ -64,12 +66,14 @@ pub fn owner_of(thing: &Thing) -> FieldOwner {
 /// are several; also a single one that applies, because what it applies next would take away annotations that are its own and not in
 /// what it applies (Argo CD, Flux). Nothing otherwise.
 pub fn managers_of(thing: &Thing) -> Vec<Value> {
-    let entries: Vec<Value> = owners(&thing.object)
+    let mut entries: Vec<Value> = owners(&thing.object)
         .filter(|(owner, _)| owner.subresource != "status" && owner.manager != FIELD_MANAGER)
-        .map(|(_, entry)| entry.clone())
+        .map(|(_, entry)| entry)
+        .cloned()
         .collect();
     let applies = |entry: &Value| entry.get("operation").and_then(Value::as_str) == Some("Apply");
     if entries.len() > 1 || entries.iter().any(applies) {
+        entries.iter_mut().for_each(unfold_entry);
         entries
     } else {
         Vec::new()
