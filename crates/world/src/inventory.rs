@@ -183,7 +183,7 @@ fn add(inventory: &mut Inventory, resource: &Resource, objects: Vec<Value>) {
             continue;
         }
         match Thing::new(resource.clone(), object) {
-            Some(thing) => inventory.insert(thing),
+            Some(thing) => inventory.insert(thing.folded()),
             None => inventory.unread.push(Unread {
                 resource: resource.clone(),
                 namespace: None,

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::inventory::{Inventory, Resource, Thing, unfold};
+use crate::inventory::{Inventory, Resource, Thing};
 
 /// Format of the layout.
 const VERSION: &str = "v1";
@@ -93,9 +93,8 @@ fn stem(thing: &Thing) -> String {
 }
 
 /// Splits an object into what stays and what always changes.
-fn split(object: &Value) -> (Value, Value) {
-    let mut stable = object.clone();
-    unfold(&mut stable);
+fn split(thing: &Thing) -> (Value, Value) {
+    let mut stable = thing.as_read();
     let mut volatile = Map::new();
     if let Some(object) = stable.as_object_mut()
         && let Some(status) = object.remove("status")
@@ -145,7 +144,7 @@ pub fn pack<'a>(
         if !resources.contains(&thing.resource) {
             resources.push(thing.resource.clone());
         }
-        let (stable, volatile) = split(&thing.object);
+        let (stable, volatile) = split(thing);
         let stem = stem(thing);
         files.insert(format!("{stem}{PLAIN}"), stable.to_string().into_bytes());
         files.insert(
@@ -192,7 +191,7 @@ pub fn unpack(files: &[ObjectFile]) -> Result<Inventory, ObjectsError> {
         if let Some(volatile) = by_path.get(format!("{stem}{VOLATILE}").as_str()) {
             join(&mut object, parse(path, volatile)?);
         }
-        inventory.insert(thing(path, object, &kinds.resources)?);
+        inventory.insert(thing(path, object, &kinds.resources)?.folded());
     }
     inventory.served = kinds.resources;
     Ok(inventory)

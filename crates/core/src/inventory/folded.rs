@@ -1,5 +1,5 @@
-//! Who owns which fields, as an inventory keeps it: `fieldsV1` of each entry of `metadata.managedFields` as text. As a value it is half of
-//! a small object's memory, and few are ever looked into. Called by `Inventory` and by who reads the entries.
+//! Who owns which fields, as an inventory of many things keeps it: `fieldsV1` of each entry of `metadata.managedFields` as text. As a value it is half of
+//! a small object's memory, and few are ever looked into. Called by `Thing` and by who reads the entries.
 
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ pub(super) fn fold(object: &mut Value) {
 }
 
 /// Text becomes fields again, as the API server writes them. What is no text of fields stays as it is.
-pub(crate) fn unfold(object: &mut Value) {
+pub(super) fn unfold(object: &mut Value) {
     entries(object).for_each(open);
 }
 

@@ -18,7 +18,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub(crate) use folded::{unfold, unfold_entry};
+pub(crate) use folded::unfold_entry;
 pub use inside::inside_scope;
 pub use rights::{grants, writers};
 pub use scope::{LeftOut, Scope, scope};
@@ -135,7 +135,7 @@ fn kind_text(group: &str, kind: &str) -> String {
 pub struct Thing {
     /// How to reach it.
     pub resource: Resource,
-    /// The object as read, nothing removed; in an inventory `fieldsV1` of its managers is text.
+    /// The object as read, nothing removed; `fieldsV1` of its managers may be text ([`Thing::folded`]).
     pub object: Value,
 }
 
@@ -144,6 +144,20 @@ impl Thing {
     pub fn new(resource: Resource, object: Value) -> Option<Self> {
         object.pointer("/metadata/name")?.as_str()?;
         Some(Self { resource, object })
+    }
+
+    /// The same in less memory, for inventories of many things: `fieldsV1` of its managers as text.
+    #[must_use]
+    pub fn folded(mut self) -> Self {
+        folded::fold(&mut self.object);
+        self
+    }
+
+    /// The object as it was read.
+    pub fn as_read(&self) -> Value {
+        let mut object = self.object.clone();
+        folded::unfold(&mut object);
+        object
     }
 
     /// Its identity.
@@ -262,9 +276,8 @@ impl Inventory {
         inventory
     }
 
-    /// Adds a thing, replacing the one with the same identity. The fields of its managers are kept as text.
-    pub fn insert(&mut self, mut thing: Thing) {
-        folded::fold(&mut thing.object);
+    /// Adds a thing, replacing the one with the same identity.
+    pub fn insert(&mut self, thing: Thing) {
         self.things.insert(thing.id().to_string(), thing);
     }
 

@@ -43,7 +43,7 @@ pub(super) fn state(world: &SimWorld) -> State {
     }
     let mut found = State::new();
     for thing in inventory.iter() {
-        let mut object = thing.object.clone();
+        let mut object = thing.as_read();
         plain(&mut object, &names);
         let mut id = thing.id().to_string();
         if let Some(name) = names.get(thing.name()) {
