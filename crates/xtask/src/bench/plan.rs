@@ -141,7 +141,7 @@ fn page(arguments: &Arguments, runs: &[Value]) -> Result<String> {
     Ok(format!(
         "# How fast a big recovery is planned
 
-Written by `cargo xtask bench plan --objects {} --runs {} --write`: medians of {} runs, each a process of its own on one thread of this one machine,
+Written by `cargo xtask bench plan --objects {} --runs {} --write`: medians of {} runs, each a process of its own; the rules are asked on a second thread,
 built with `--release` by {}.
 
 A made-up application of {:.0} objects in 60 namespaces: Secrets and ConfigMaps (two of three), Deployments that read them, mount volumes and name

@@ -1,6 +1,6 @@
 //! What a site looks like after a recovery, without what differs each time: to compare two recoveries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -55,17 +55,38 @@ fn strip_spec(value: &mut Value) {
     }
 }
 
+/// An owner has a new uid each time; that it is there stays.
+fn strip_owners(value: &mut Value, uids: &BTreeSet<String>) {
+    let owners = value
+        .pointer_mut("/metadata/ownerReferences")
+        .and_then(Value::as_array_mut);
+    for uid in owners
+        .into_iter()
+        .flatten()
+        .filter_map(|owner| owner.get_mut("uid"))
+    {
+        let is_there = uid.as_str().is_some_and(|uid| uids.contains(uid));
+        *uid = Value::from(if is_there {
+            "of one that is there"
+        } else {
+            "of nobody"
+        });
+    }
+}
+
 /// Everything of the shop at a site, by identity, and the database's checksum.
 pub(super) fn of(ground: &Ground, site: Site) -> Result<BTreeMap<String, Value>> {
     let mut command = ground.kubectl(site);
     command.args(["get", KINDS, "--all-namespaces", "-o", "json"]);
     let all: Value = serde_json::from_str(&output(command)?)?;
+    let items = all.get("items").and_then(Value::as_array);
+    let items = items.context("no items")?;
+    let uids: BTreeSet<String> = items
+        .iter()
+        .filter_map(|item| Some(item.pointer("/metadata/uid")?.as_str()?.to_owned()))
+        .collect();
     let mut state = BTreeMap::new();
-    for object in all
-        .get("items")
-        .and_then(Value::as_array)
-        .context("no items")?
-    {
+    for object in items {
         let text = |pointer: &str| {
             object
                 .pointer(pointer)
@@ -85,6 +106,7 @@ pub(super) fn of(ground: &Ground, site: Site) -> Result<BTreeMap<String, Value>>
         let mut object = object.clone();
         strip(&mut object);
         strip_spec(&mut object);
+        strip_owners(&mut object, &uids);
         if id.starts_with("PersistentVolume /") {
             object["metadata"]["name"] = Value::from(name);
         }
