@@ -1,6 +1,6 @@
 //! What a site looks like after a recovery, without what differs each time: to compare two recoveries.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -55,22 +55,16 @@ fn strip_spec(value: &mut Value) {
     }
 }
 
-/// An owner has a new uid each time; that it is there stays.
-fn strip_owners(value: &mut Value, uids: &BTreeSet<String>) {
+/// An owner has a new uid each time. That it is the uid of the very owner that is named, and not of any other, is compared.
+fn strip_owners(value: &mut Value, uids: &BTreeMap<String, (Value, Value)>) {
     let owners = value
         .pointer_mut("/metadata/ownerReferences")
         .and_then(Value::as_array_mut);
-    for uid in owners
-        .into_iter()
-        .flatten()
-        .filter_map(|owner| owner.get_mut("uid"))
-    {
-        let is_there = uid.as_str().is_some_and(|uid| uids.contains(uid));
-        *uid = Value::from(if is_there {
-            "of one that is there"
-        } else {
-            "of nobody"
-        });
+    for owner in owners.into_iter().flatten() {
+        let has_it = owner["uid"].as_str().and_then(|uid| uids.get(uid));
+        let is_right =
+            has_it.is_some_and(|(kind, name)| *kind == owner["kind"] && *name == owner["name"]);
+        owner["uid"] = Value::from(if is_right { "its own" } else { "another's" });
     }
 }
 
@@ -81,9 +75,15 @@ pub(super) fn of(ground: &Ground, site: Site) -> Result<BTreeMap<String, Value>>
     let all: Value = serde_json::from_str(&output(command)?)?;
     let items = all.get("items").and_then(Value::as_array);
     let items = items.context("no items")?;
-    let uids: BTreeSet<String> = items
+    let uids: BTreeMap<String, (Value, Value)> = items
         .iter()
-        .filter_map(|item| Some(item.pointer("/metadata/uid")?.as_str()?.to_owned()))
+        .filter_map(|item| {
+            let uid = item.pointer("/metadata/uid")?.as_str()?.to_owned();
+            Some((
+                uid,
+                (item["kind"].clone(), item["metadata"]["name"].clone()),
+            ))
+        })
         .collect();
     let mut state = BTreeMap::new();
     for object in items {
