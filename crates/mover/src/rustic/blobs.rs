@@ -3,6 +3,7 @@
 //! Must not know files or directories. Restoring, reading objects and verifying share it. The library's own restore
 //! panics on errors and takes a gigabyte, therefore this one.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustic_core::repofile::IndexFile;
 use rustic_core::{Id, IndexedFullStatus, PackedId, Repository};
 use sha2::{Digest, Sha256};
+use zstd::bulk::Decompressor;
 
 use super::backend::StoreBackend;
 use super::cipher::Cipher;
@@ -26,6 +28,12 @@ const RUN_BYTES_MAX: u32 = 4 << 20;
 const RUN_HOLE_MAX: u32 = 64 << 10;
 const RUN_DESTINATIONS_MAX: usize = 128;
 const WORKERS: usize = 4;
+
+thread_local! {
+    /// Making one asks the processor what it can, which takes tens of microseconds in a virtual machine: longer than to unpack a
+    /// small piece.
+    static DECOMPRESSOR: RefCell<Decompressor<'static>> = RefCell::default();
+}
 
 /// Where a piece of content lies.
 #[derive(Debug, Clone, Copy)]
@@ -177,7 +185,8 @@ impl Blobs {
             .ok_or_else(|| damaged("its authentication code does not fit"))?;
         if let Some(plain) = place.plain {
             // The capacity bounds what a crafted frame can unpack to.
-            content = zstd::bulk::decompress(&content, plain.get() as usize)
+            content = DECOMPRESSOR
+                .with_borrow_mut(|one| one.decompress(&content, plain.get() as usize))
                 .map_err(|_| damaged("it cannot be unpacked"))?;
             if content.len() != plain.get() as usize {
                 return Err(damaged("it unpacks to another length"));
