@@ -1,7 +1,7 @@
 //! The one loop: look → decide → journal → act. The CLI and the operator drive every run through it.
 //!
 //! A turn looks only at steps that are new, were acted on, or of which something changed (`rounds`), and writes one journal entry
-//! (`turn`).
+//! (`turn`); what it set out to do is done while the next one looks and decides (`acting`).
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,12 @@ use crate::planted::{self, Bug};
 use crate::run::{End, Frontier, Phase, Progress, Record, RunPlan, Step, Workers, again, until};
 use crate::world::World;
 
+mod acting;
 mod rounds;
 mod turn;
 mod verdicts;
 
+use acting::{Acting, beside};
 use rounds::Rounds;
 
 /// Where records go before anything is done.
@@ -114,7 +116,7 @@ struct Going<'a> {
     created: Vec<(String, String)>,
 }
 
-impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
+impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
     /// Drives a run until it ended, paused as was wanted, or needs a person.
     pub async fn drive(
         &mut self,
@@ -145,20 +147,35 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
             brought: BTreeMap::new(),
             created: Vec::new(),
         };
+        let mut acting = None;
+        // A journal that fails ends all that is being done with it: nothing more can be written down.
+        self.go(&mut going, &mut acting, pauses, progress).await
+    }
+
+    async fn go<'s>(
+        &mut self,
+        going: &mut Going<'s>,
+        acting: &mut Option<Acting<'s>>,
+        pauses: Option<Phase>,
+        progress: &mut Progress,
+    ) -> Result<Drive, DriveError>
+    where
+        'e: 's,
+    {
+        let plan = going.plan;
         loop {
             if let Some(end) = progress.ended() {
                 return Ok(Drive::Ended(end));
             }
-            if self.observer.interrupted() && progress.failing().is_none() {
-                let problem = Problem::stuck(
-                    "interrupted",
-                    "interrupted by the user",
-                    "run the same command again",
-                );
+            let broken = self.breaks_off(plan, progress);
+            if broken.is_some() || going.frontier.is_empty() {
+                self.end(going, acting, progress).await?;
+            }
+            if let Some(problem) = broken {
                 if !plan.kind.cleans_up_on_failure() {
                     return Ok(Drive::Stuck(problem));
                 }
-                self.give_up(&mut going, progress, problem).await?;
+                self.give_up(going, progress, problem).await?;
             }
             if going.frontier.is_empty() {
                 return self.finish(plan, pauses, progress).await;
@@ -166,14 +183,36 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
             let due = going
                 .rounds
                 .due(going.frontier.open(), self.world.elapsed());
-            if due.is_empty() {
+            if !due.is_empty() {
+                let next = beside(acting, self.turn(going, &due, progress)).await?;
+                self.act(going, acting, next, progress).await?;
+            } else if acting.is_some() {
+                self.end(going, acting, progress).await?;
+            } else {
                 let pause = going.rounds.pause(self.world.elapsed());
                 let changed = self.world.pause(pause, going.rounds.interest()).await;
                 going.rounds.heard(&changed);
-            } else {
-                self.turn(&mut going, &due, progress).await?;
             }
         }
+    }
+
+    /// Why the run goes no further, if so: a user wants it, or a run that cleans up behind itself needs a person.
+    fn breaks_off(&self, plan: &RunPlan, progress: &Progress) -> Option<Problem> {
+        if progress.failing().is_some() {
+            return None;
+        }
+        if plan.kind.cleans_up_on_failure()
+            && let Some((_, problem)) = progress.stuck().next()
+        {
+            return Some(problem.clone());
+        }
+        self.observer.interrupted().then(|| {
+            Problem::stuck(
+                "interrupted",
+                "interrupted by the user",
+                "run the same command again",
+            )
+        })
     }
 
     /// Writes records, durably, and takes them into account.

@@ -1,6 +1,7 @@
 //! The World port: see, act, now, pause, and the sessions of `capture`. Everything outside comes through here; in simulation it is a value.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -113,10 +114,16 @@ impl Changed {
     }
 }
 
+/// Effects of several steps; shared, so that a world may perform them on another thread.
+pub type Batches = Arc<[Vec<Effect>]>;
+
+/// What each effect that was tried brought, by batch.
+pub type Results = Vec<Vec<Result<Effected, Problem>>>;
+
 /// The outside, as the engine needs it.
 ///
 /// # Expected flow
-/// `see` a batch, decide, `act` a batch, `pause`, again.
+/// `see` a batch, decide, `act` a batch while the next one is seen and decided, `pause`, again.
 ///
 /// # Guarantees
 /// `see` answers every query, if only by a refusal. `act` answers every effect that it tried, in order, with its own bound
@@ -135,7 +142,7 @@ pub trait World: Sessions {
     /// Reads.
     async fn see(&self, queries: &[Query]) -> Seen;
     /// Performs: batches side by side, the effects of one batch in order and only until the first that fails.
-    async fn act(&self, batches: &[Vec<Effect>]) -> Vec<Vec<Result<Effected, Problem>>>;
+    async fn act(&self, batches: Batches) -> Results;
     /// The time, for records.
     fn now(&self) -> Timestamp;
     /// Time since some fixed moment, which never runs backwards: what waits and limits are measured by.

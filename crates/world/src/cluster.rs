@@ -11,8 +11,9 @@ use refloat_core::driver::{
     Answer, Class, Effect, Effected, ExecAnswer, ExecRequest, ListRequest, ObjectRef, Problem,
     Query, Seen,
 };
-use refloat_core::world::{Changed, World};
+use refloat_core::world::{Batches, Changed, Results, World};
 use serde_json::Value;
+use tokio::task::JoinSet;
 
 use crate::running::Running;
 use crate::session::HeldSessions;
@@ -174,12 +175,32 @@ impl World for Cluster {
         seen
     }
 
-    async fn act(&self, batches: &[Vec<Effect>]) -> Vec<Vec<Result<Effected, Problem>>> {
-        futures::stream::iter(batches)
-            .map(|effects| self.batch(effects))
-            .buffered(CALLS_MAX)
-            .collect()
-            .await
+    async fn act(&self, batches: Batches) -> Results {
+        let cluster = self.clone();
+        // On a thread of its own: the engine decides meanwhile, and the API server does not wait for that. Ends with its future.
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut done: Vec<(usize, Vec<Result<Effected, Problem>>)> =
+                futures::stream::iter(0..batches.len())
+                    .map(|place| {
+                        let (cluster, effects) = (&cluster, &batches[place]);
+                        async move { (place, cluster.batch(effects).await) }
+                    })
+                    .buffer_unordered(CALLS_MAX)
+                    .collect()
+                    .await;
+            done.sort_by_key(|(place, _)| *place);
+            done.into_iter().map(|(_, results)| results).collect()
+        });
+        match tasks.join_next().await {
+            Some(Ok(results)) => results,
+            Some(Err(error)) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // Its runtime is going down.
+                Err(_) => std::future::pending().await,
+            },
+            None => Vec::new(),
+        }
     }
 
     fn now(&self) -> Timestamp {

@@ -9,7 +9,7 @@ use refloat_core::capture::{SessionEvent, SessionOrder, Sessions, Until};
 use refloat_core::driver::{Effect, Effected, Outcome, Problem, Query, Seen};
 use refloat_core::inventory::ThingId;
 use refloat_core::run::RunPlan;
-use refloat_core::world::{Changed, World};
+use refloat_core::world::{Batches, Changed, Results, World};
 use refloat_world::Cluster;
 
 use super::access::Access;
@@ -145,6 +145,19 @@ impl<'a> Seat<'a> {
     }
 }
 
+/// The cluster alone can do it.
+fn is_of_cluster(effect: &Effect) -> bool {
+    match effect {
+        Effect::GrantVault { .. } | Effect::StoreObjects | Effect::Seal(_) => false,
+        Effect::Create { .. }
+        | Effect::Patch { .. }
+        | Effect::Delete { .. }
+        | Effect::Capture(_)
+        | Effect::Keep(_)
+        | Effect::Exec { .. } => true,
+    }
+}
+
 impl Sessions for Seat<'_> {
     fn open(&self, name: &str, order: &SessionOrder) {
         self.cluster.open(name, order);
@@ -168,8 +181,11 @@ impl World for Seat<'_> {
         self.cluster.see(queries).await
     }
 
-    async fn act(&self, batches: &[Vec<Effect>]) -> Vec<Vec<Result<Effected, Problem>>> {
-        futures::stream::iter(batches)
+    async fn act(&self, batches: Batches) -> Results {
+        if batches.iter().flatten().all(is_of_cluster) {
+            return self.cluster.act(batches).await;
+        }
+        futures::stream::iter(batches.iter())
             .map(|effects| self.batch(effects))
             .buffered(BATCHES_MAX)
             .collect()

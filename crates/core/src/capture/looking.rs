@@ -83,7 +83,7 @@ async fn act_on_cuts<W: World>(world: &W, batches: Vec<(&Cut, Vec<Effect>)>) -> 
         return Vec::new();
     }
     let effects: Vec<Vec<Effect>> = batches.iter().map(|(_, one)| one.clone()).collect();
-    let results = world.act(&effects).await;
+    let results = world.act(effects.into()).await;
     let mut events = Vec::new();
     for ((cut, _), results) in batches.iter().zip(results) {
         let failed = results

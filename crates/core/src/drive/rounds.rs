@@ -50,6 +50,8 @@ struct Round {
     least: Duration,
     /// The failure that it shows, and since when without a break.
     failing: Option<(String, Duration)>,
+    /// It is being acted on: it is not looked at before that has ended.
+    acting: bool,
 }
 
 /// When each step of a run is looked at again.
@@ -70,13 +72,15 @@ impl Rounds {
         }
     }
 
-    /// Steps to look at now: first those whose effects have just been answered, then those that have waited longest.
+    /// Steps to look at now: first those whose effects have just been answered, then those that have waited longest. Those that were
+    /// answered take no place of others, so that there is always something to do.
     pub(super) fn due<'a>(
         &mut self,
         open: impl Iterator<Item = &'a Step>,
         now: Duration,
     ) -> Vec<&'a Step> {
-        let mut due: Vec<(Duration, &Step)> = Vec::new();
+        let mut answered: Vec<(Duration, &Step)> = Vec::new();
+        let mut waiting: Vec<(Duration, &Step)> = Vec::new();
         for step in open {
             let Some(round) = self.steps.get(&step.id) else {
                 // One that this process sees for the first time, also if it ran before.
@@ -86,31 +90,32 @@ impl Rounds {
                     ..Round::default()
                 };
                 self.steps.insert(step.id.clone(), round);
-                due.push((now, step));
+                waiting.push((now, step));
                 continue;
             };
-            if round.again <= now {
-                let answered = !round.fresh.is_empty();
-                due.push((
-                    if answered {
-                        Duration::ZERO
-                    } else {
-                        round.again
-                    },
-                    step,
-                ));
+            if round.acting || round.again > now {
+                continue;
+            }
+            if round.fresh.is_empty() {
+                waiting.push((round.again, step));
+            } else {
+                answered.push((round.again, step));
             }
         }
-        if due.len() > STEPS_PER_TURN_MAX {
-            due.sort_by_key(|(since, _)| *since);
-            due.truncate(STEPS_PER_TURN_MAX);
+        for some in [&mut answered, &mut waiting] {
+            if some.len() > STEPS_PER_TURN_MAX {
+                some.sort_by_key(|(since, _)| *since);
+                some.truncate(STEPS_PER_TURN_MAX);
+            }
         }
-        for (_, step) in &due {
+        let due = answered.into_iter().chain(waiting);
+        let due: Vec<&Step> = due.map(|(_, step)| step).collect();
+        for step in &due {
             if let Some(round) = self.steps.get_mut(&step.id) {
                 round.looked = now;
             }
         }
-        due.into_iter().map(|(_, step)| step).collect()
+        due
     }
 
     /// How long nothing is due.
@@ -212,12 +217,20 @@ impl Rounds {
         Verdict::Wait(why)
     }
 
+    /// It is being acted on.
+    pub(super) fn acting(&mut self, step: &str) {
+        if let Some(round) = self.steps.get_mut(step) {
+            round.acting = true;
+        }
+    }
+
     /// It was acted on, and its effects answered this: it is looked at at once.
     pub(super) fn acted(&mut self, step: &str, fresh: Seen, now: Duration) {
         // One that is over stays so, whatever its last effects brought.
         let Some(round) = self.steps.get_mut(step) else {
             return;
         };
+        round.acting = false;
         round.again = now;
         round.vain = 0;
         round.fresh = fresh;
@@ -229,6 +242,7 @@ impl Rounds {
         let Some(round) = self.steps.get_mut(step) else {
             return;
         };
+        round.acting = false;
         let after = RETRY.saturating_mul(2_u32.saturating_pow(round.vain.min(8)));
         round.again = on_raster(now + after.min(RETRY_MAX));
         round.vain += 1;

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use refloat_core::drive::Journal;
 use refloat_core::driver::{Answer, Class, Effect, Effected, Outcome, Problem, Query, Seen};
 use refloat_core::run::Record;
-use refloat_core::world::{Changed, World};
+use refloat_core::world::{Batches, Changed, World};
 
 use super::deed::Deed;
 use super::live::live;
@@ -20,7 +20,7 @@ use super::mishap::Mishap;
 use super::run::going_on;
 use super::scene::Scene;
 use super::{foreign, judge};
-use crate::sim::{SimJournal, block_on};
+use crate::sim::{SimJournal, block_on, moment};
 
 /// Pauses of one life; more is an endless run.
 const PAUSES_MAX: usize = 6000;
@@ -148,7 +148,7 @@ impl<W: World> Adversary<'_, W> {
             let sealed = Outcome::default().with("point", "chaos/0000000001");
             return Ok(Effected::Sealed(sealed));
         }
-        let mut results = self.inner.act(&[vec![effect.clone()]]).await;
+        let mut results = self.inner.act([vec![effect.clone()]].into()).await;
         let first = results.pop().and_then(|mut batch| batch.pop());
         first.expect("a world answers every effect that it tried")
     }
@@ -302,13 +302,15 @@ impl<W: World> World for Adversary<'_, W> {
         seen
     }
 
-    async fn act(&self, batches: &[Vec<Effect>]) -> Vec<Vec<Performed>> {
+    async fn act(&self, batches: Batches) -> Vec<Vec<Performed>> {
         self.live_on().await;
         let mut order: Vec<usize> = (0..batches.len()).collect();
         // Batches are performed side by side: any of them may be first.
         self.scene.script.borrow_mut().lots.shuffle(&mut order);
         let mut all = vec![Vec::new(); batches.len()];
         for index in order {
+            // The engine decides and journals what comes next meanwhile.
+            moment().await;
             for effect in &batches[index] {
                 let Some(result) = self.one(effect).await else {
                     self.live_on().await;

@@ -21,7 +21,7 @@ use super::scene::{Life, Scene};
 use crate::sim::block_on;
 
 /// Polls of one life; more is an endless run.
-const POLLS_MAX: usize = 20_000;
+const POLLS_MAX: usize = 200_000;
 
 /// The catalogue, and the driver that is for simulation only.
 pub(super) fn drivers() -> &'static [&'static dyn Driver] {

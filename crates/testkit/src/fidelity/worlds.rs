@@ -17,7 +17,7 @@ use crate::sim::resource;
 type Acted = Result<Effected, Problem>;
 
 async fn act<W: World>(world: &W, effect: Effect) -> Acted {
-    let mut all = world.act(&[vec![effect]]).await;
+    let mut all = world.act([vec![effect]].into()).await;
     all.pop()
         .and_then(|mut batch| batch.pop())
         .unwrap_or_else(|| Err(Problem::stuck("none", "no answer at all", "")))

@@ -29,7 +29,7 @@ impl Journal for SimJournal<'_> {
             .flatten()
             .collect();
         if !intended.is_empty() {
-            *self.world.intended.borrow_mut() = intended;
+            self.world.intends(intended);
         }
         self.records.borrow_mut().extend(records.iter().cloned());
         Ok(())

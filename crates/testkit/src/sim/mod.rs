@@ -19,7 +19,7 @@ mod watching;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -30,7 +30,7 @@ use refloat_core::driver::{
     Seen,
 };
 use refloat_core::inventory::Inventory;
-use refloat_core::world::{Changed, World};
+use refloat_core::world::{Batches, Changed, Results, World};
 use serde_json::{Value, json};
 
 pub use exec::{Database, WARM, WARM_SECONDS};
@@ -73,7 +73,7 @@ pub struct SimWorld {
     suffixes: Cell<u64>,
     watching: Watching,
     /// What the journal says that follows.
-    intended: RefCell<Vec<String>>,
+    intended: RefCell<Vec<Vec<String>>>,
     /// What databases answer, by pod `namespace/name`.
     pub databases: RefCell<BTreeMap<String, Database>>,
     /// Bodies of sealed points.
@@ -162,14 +162,27 @@ impl SimWorld {
         self.history.borrow_mut().append(&mut store.news);
     }
 
-    /// A capture's own effects are covered by the capture's line.
+    /// Each intent allows one effect. A capture's own effects are covered by the capture's line.
     fn is_intended(&self, line: &str) -> bool {
-        let intended = self.intended.borrow();
-        intended.iter().any(|one| {
-            one == line
-                || (one.starts_with("cut ") || one.starts_with("hold "))
-                    && line.starts_with("create VolumeSnapshot ")
-        })
+        let mut intended = self.intended.borrow_mut();
+        for entry in intended.iter_mut() {
+            if let Some(place) = entry.iter().position(|one| one == line) {
+                entry.swap_remove(place);
+                return true;
+            }
+        }
+        line.starts_with("create VolumeSnapshot ")
+            && intended
+                .iter()
+                .flatten()
+                .any(|one| one.starts_with("cut ") || one.starts_with("hold "))
+    }
+
+    /// Takes note of what a journal entry announced. What the entry before announced may still be going on, nothing older.
+    pub(super) fn intends(&self, lines: Vec<String>) {
+        let mut intended = self.intended.borrow_mut();
+        intended.insert(0, lines);
+        intended.truncate(2);
     }
 
     /// Counts one journal entry; false when the engine is dead or dies of it.
@@ -325,9 +338,9 @@ impl World for SimWorld {
         seen
     }
 
-    async fn act(&self, batches: &[Vec<Effect>]) -> Vec<Vec<Result<Effected, Problem>>> {
+    async fn act(&self, batches: Batches) -> Results {
         let mut all = Vec::new();
-        for batch in batches {
+        for batch in batches.iter() {
             let mut results = Vec::new();
             for effect in batch {
                 match self.perform_faulty(effect) {
@@ -356,6 +369,19 @@ impl World for SimWorld {
         self.tick(at_most);
         self.watching.changed(&self.store.borrow(), on)
     }
+}
+
+/// Lets others go on for a moment.
+pub async fn moment() {
+    let mut waited = false;
+    poll_fn(|_| {
+        if std::mem::replace(&mut waited, true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
 }
 
 /// Runs a future that never really waits.

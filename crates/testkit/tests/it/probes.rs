@@ -74,7 +74,7 @@ fn ask(world: &SimWorld, effects_per_life: usize) -> usize {
             }
             Verdict::Act(effects) => {
                 for effect in effects {
-                    let done = block_on(world.act(&[vec![effect]]));
+                    let done = block_on(world.act([vec![effect]].into()));
                     count += 1;
                     if let Some(Ok(Effected::Kept(outcome))) = done.into_iter().flatten().next() {
                         ran = Some(outcome);

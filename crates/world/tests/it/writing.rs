@@ -292,7 +292,7 @@ async fn a_batch_ends_at_its_first_failure_and_others_go_on() {
         vec![create("b", false)],
         vec![Effect::StoreObjects],
     ];
-    let answers = cluster.act(&batches).await;
+    let answers = cluster.act(batches.into()).await;
     let codes: Vec<Vec<Result<(), &str>>> = answers
         .iter()
         .map(|batch| batch.iter().map(told).collect())

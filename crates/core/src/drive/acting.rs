@@ -1,0 +1,280 @@
+//! What a turn set out to do is done, all of it side by side, while the next turn looks, decides and journals: at most one batch at a
+//! time, and each only after its entry is durable.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use super::verdicts::fatal;
+use super::{DriveError, Engine, Going, Journal, Observer};
+use crate::driver::{
+    Answer, Effect, Effected, ExecAnswer, ObjectRef, Outcome, Problem, Query, Seen,
+};
+use crate::planted::{self, Bug};
+use crate::probe;
+use crate::run::{Progress, Record, Step, Work};
+use crate::world::{Batches, Results, World};
+
+/// A step whose effects were journaled.
+#[derive(Clone, Copy)]
+pub(super) struct Intended<'s> {
+    pub(super) step: &'s Step,
+    /// It has not just done the same.
+    pub(super) is_news: bool,
+}
+
+/// What a turn set out to do.
+#[derive(Default)]
+pub(super) struct Next<'s> {
+    steps: Vec<Intended<'s>>,
+    effects: Vec<Vec<Effect>>,
+    captures: Vec<(Intended<'s>, Vec<Effect>)>,
+    /// Records that a planted bug writes too late.
+    pub(super) late: Vec<Record>,
+}
+
+impl<'s> Next<'s> {
+    pub(super) fn push(&mut self, intended: Intended<'s>, effects: Vec<Effect>) {
+        if matches!(effects.first(), Some(Effect::Capture(_))) {
+            self.captures.push((intended, effects));
+        } else {
+            self.steps.push(intended);
+            self.effects.push(effects);
+        }
+    }
+}
+
+/// One batch that is being done.
+pub(super) struct Acting<'s> {
+    steps: Vec<Intended<'s>>,
+    effects: Batches,
+    doing: Pin<Box<dyn Future<Output = Results> + 's>>,
+    results: Option<Results>,
+}
+
+/// One batch that was done.
+pub(super) struct Acted<'s> {
+    steps: Vec<Intended<'s>>,
+    effects: Batches,
+    results: Results,
+}
+
+impl<'s> Acting<'s> {
+    fn begin<W: World>(world: &'s W, steps: Vec<Intended<'s>>, effects: Vec<Vec<Effect>>) -> Self {
+        let effects = Batches::from(effects);
+        let doing = Box::pin(world.act(Batches::clone(&effects)));
+        Self {
+            steps,
+            effects,
+            doing,
+            results: None,
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.results.is_none() {
+            match self.doing.as_mut().poll(context) {
+                Poll::Ready(results) => self.results = Some(results),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Waits until all of it is done.
+    pub(super) async fn end(mut self) -> Acted<'s> {
+        poll_fn(|context| self.poll(context)).await;
+        Acted {
+            steps: self.steps,
+            effects: self.effects,
+            results: self.results.unwrap_or_default(),
+        }
+    }
+}
+
+/// Awaits something while a batch goes on being done.
+pub(super) async fn beside<T>(
+    acting: &mut Option<Acting<'_>>,
+    awaited: impl Future<Output = T>,
+) -> T {
+    let mut awaited = pin!(awaited);
+    poll_fn(|context| {
+        if let Some(acting) = acting {
+            // Its results are taken when it is asked for its end.
+            let _ = acting.poll(context);
+        }
+        awaited.as_mut().poll(context)
+    })
+    .await
+}
+
+impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
+    /// Begins to do what a turn set out to do, as soon as what is being done has ended; takes the results of that.
+    pub(super) async fn act<'s>(
+        &mut self,
+        going: &mut Going<'_>,
+        acting: &mut Option<Acting<'s>>,
+        next: Next<'s>,
+        progress: &mut Progress,
+    ) -> Result<(), DriveError>
+    where
+        'e: 's,
+    {
+        let captures = next.captures;
+        if !next.steps.is_empty() {
+            let before = match acting.take() {
+                Some(before) => Some(before.end().await),
+                None => None,
+            };
+            for intended in &next.steps {
+                going.rounds.acting(&intended.step.id);
+            }
+            *acting = Some(Acting::begin(self.world, next.steps, next.effects));
+            if let Some(before) = before {
+                beside(acting, self.settle(going, before, progress)).await?;
+            }
+        }
+        if !captures.is_empty() || planted::is(Bug::JournalAfterActing) {
+            self.end(going, acting, progress).await?;
+            self.write(progress, next.late).await?;
+        }
+        for (intended, effects) in captures {
+            let step = intended.step;
+            let brought = &mut going.brought;
+            self.perform_capture(going.plan, step, &effects, progress, brought)
+                .await?;
+            let now = self.world.elapsed();
+            going.rounds.acted(&step.id, Seen::default(), now);
+            if progress.stuck().any(|(id, _)| id == step.id) {
+                going.rounds.over(&step.id);
+                going.frontier.stuck(&step.id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until what is being done has ended, and takes its results.
+    pub(super) async fn end(
+        &mut self,
+        going: &mut Going<'_>,
+        acting: &mut Option<Acting<'_>>,
+        progress: &mut Progress,
+    ) -> Result<(), DriveError> {
+        match acting.take() {
+            Some(acting) => self.settle(going, acting.end().await, progress).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the results of what was done.
+    async fn settle(
+        &mut self,
+        going: &mut Going<'_>,
+        acted: Acted<'_>,
+        progress: &mut Progress,
+    ) -> Result<(), DriveError> {
+        let mut records = Vec::new();
+        let done = acted.steps.iter().zip(acted.effects.iter());
+        for ((intended, effects), results) in done.zip(acted.results) {
+            let step = intended.step;
+            let is_news = intended.is_news;
+            let whole = results.len() == effects.len() && results.iter().all(Result::is_ok);
+            let mut fresh = Seen::default();
+            for (effect, result) in effects.iter().zip(results) {
+                going.created.extend(created(step, &result));
+                match result {
+                    Ok(
+                        Effected::Stored(outcome)
+                        | Effected::Sealed(outcome)
+                        | Effected::Kept(outcome),
+                    ) => {
+                        going.brought.insert(step.id.clone(), outcome);
+                    }
+                    Ok(Effected::Ran(answer)) => {
+                        going.brought.insert(step.id.clone(), ran(answer));
+                    }
+                    Ok(
+                        Effected::Created(live) | Effected::Exists(live) | Effected::Patched(live),
+                    ) => {
+                        if let Some(object) = object_of(effect) {
+                            fresh.insert(Query::Object(object), Answer::Object(Some(live)));
+                        }
+                    }
+                    Ok(Effected::Deleted) => {}
+                    Err(problem) => {
+                        let before = going.brought.get(&step.id);
+                        let at = self.world.now();
+                        if let Some(outcome) = probe::refused(effect, &problem, before, at) {
+                            going.brought.insert(step.id.clone(), outcome);
+                        } else if let Some(problem) =
+                            fatal(effect, explained(step, effect, problem))
+                            && !(is_news && may_be_there(step, effect))
+                        {
+                            records.push(self.stuck(going, step, problem));
+                        }
+                    }
+                }
+            }
+            let now = self.world.elapsed();
+            if whole && is_news {
+                going.rounds.acted(&step.id, fresh, now);
+            } else {
+                going.rounds.in_vain(&step.id, now);
+            }
+        }
+        self.write(progress, records).await
+    }
+}
+
+/// The step and the uid of the object that was written for it.
+fn created(step: &Step, result: &Result<Effected, Problem>) -> Option<(String, String)> {
+    let (Ok(Effected::Created(live)), Work::Write(_)) = (result, &step.work) else {
+        return None;
+    };
+    let uid = live.pointer("/metadata/uid")?.as_str()?;
+    Some((step.id.clone(), uid.to_owned()))
+}
+
+fn explained(step: &Step, effect: &Effect, problem: Problem) -> Problem {
+    match &step.work {
+        Work::Write(writing) => writing.explain(effect, problem),
+        _ => problem,
+    }
+}
+
+/// Its operator may have made it since it was looked for, and its webhook may refuse a second one: it is looked for once more.
+fn may_be_there(step: &Step, effect: &Effect) -> bool {
+    matches!(&step.work, Work::Write(writing) if writing.operated)
+        && matches!(effect, Effect::Create { .. })
+}
+
+/// The object whose state the effect's answer is.
+fn object_of(effect: &Effect) -> Option<ObjectRef> {
+    match effect {
+        Effect::Create {
+            resource, object, ..
+        } => {
+            let text = |pointer: &str| object.pointer(pointer)?.as_str().map(str::to_owned);
+            Some(ObjectRef {
+                resource: resource.clone(),
+                namespace: text("/metadata/namespace"),
+                name: text("/metadata/name")?,
+            })
+        }
+        Effect::Patch { object, .. } => Some(object.clone()),
+        Effect::Delete { .. }
+        | Effect::Exec { .. }
+        | Effect::GrantVault { .. }
+        | Effect::Capture(_)
+        | Effect::StoreObjects
+        | Effect::Keep(_)
+        | Effect::Seal(_) => None,
+    }
+}
+
+fn ran(answer: ExecAnswer) -> Outcome {
+    Outcome::default()
+        .with("code", answer.code)
+        .with("stdout", answer.stdout)
+        .with("stderr", answer.stderr)
+}
