@@ -1,6 +1,7 @@
 //! `refloat backup`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
@@ -149,14 +150,15 @@ pub(super) async fn run(
         planned.draft.parts.len(),
         planned.draft.members.len()
     ));
+    let plan = Arc::new(planned.plan);
     let seat = Seat::of_backup(
         &cluster,
         &access,
-        &planned.plan,
+        &plan,
         spec.namespaces.clone(),
         reach.owned,
     );
-    let progress = drive(&seat, &planned.plan, began, printer).await?;
+    let progress = drive(&seat, &plan, began, printer).await?;
     let sealed = progress
         .outcomes()
         .get("seal")
@@ -263,7 +265,7 @@ async fn end_dead_runs(
 
 async fn drive(
     seat: &Seat<'_>,
-    plan: &RunPlan,
+    plan: &Arc<RunPlan>,
     began: Timestamp,
     printer: Printer,
 ) -> Result<Progress, Failure> {
@@ -272,7 +274,7 @@ async fn drive(
         .map_err(|error| vault_failure(&error))?;
     let started = Record::Started {
         at: began,
-        plan: Box::new(plan.clone()),
+        plan: Arc::clone(plan),
     };
     journal
         .append_records(&[started])

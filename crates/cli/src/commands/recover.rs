@@ -1,6 +1,7 @@
 //! `refloat recover`: brings a point back, and goes on where an earlier engine died.
 
 use std::io::{BufRead, IsTerminal};
+use std::sync::Arc;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -134,7 +135,7 @@ async fn begin(
     cluster: &Cluster,
     mut journal: RunJournal,
     printer: Printer,
-) -> Result<(RunPlan, RunJournal, Vec<String>), Failure> {
+) -> Result<(Arc<RunPlan>, RunJournal, Vec<String>), Failure> {
     let mut prepared = match prepare(access, cluster, &arguments.options, printer).await {
         Ok(prepared) => prepared,
         // What another engine has written by now is in the way of a plan: then it is that engine that must be named.
@@ -154,11 +155,11 @@ async fn begin(
     for warning in &warnings {
         printer.note(&format!("warning: {warning}"));
     }
-    let plan = prepared.planned.plan;
+    let plan = Arc::new(prepared.planned.plan);
     let at = Timestamp::now();
     let started = Record::Started {
         at,
-        plan: Box::new(plan.clone()),
+        plan: Arc::clone(&plan),
     };
     let phase = prepared.until;
     let wish = phase.map(|_| Record::Until { at, phase });
@@ -197,12 +198,12 @@ async fn resume(
     mut journal: RunJournal,
     options: &Options,
     printer: Printer,
-) -> Result<(RunPlan, RunJournal, Vec<String>), Failure> {
+) -> Result<(Arc<RunPlan>, RunJournal, Vec<String>), Failure> {
     let mut plan = journal
         .plan()
         .cloned()
         .ok_or_else(|| Failure::bug("journal-without-plan", journal.run()))?;
-    let run = &plan.run;
+    let run = plan.run.clone();
     let before = Progress::of(journal.records());
     printer.note(&format!(
         "going on with recovery {run}: {} of {} steps are done, last written {} by {}; its plan stays as it was made",
@@ -216,7 +217,7 @@ async fn resume(
         printer.note(&format!(
             "movers that are still to start use the image {mover_image}"
         ));
-        mover_image.clone_into(&mut plan.mover_image);
+        mover_image.clone_into(&mut Arc::make_mut(&mut plan).mover_image);
     }
     let at = Timestamp::now();
     let mut records = vec![Record::Resumed {

@@ -1,6 +1,7 @@
 //! `refloat rollback`: takes away again what a recovery created, and nothing else.
 
 use std::io::{BufRead, IsTerminal};
+use std::sync::Arc;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -122,7 +123,7 @@ async fn begin(
     recovery: Recovery,
     mut journal: RunJournal,
     printer: Printer,
-) -> Result<(RunPlan, RunJournal, Vec<(String, String)>), Failure> {
+) -> Result<(Arc<RunPlan>, RunJournal, Vec<(String, String)>), Failure> {
     let goal = RollbackGoal {
         run: journal.run().clone(),
         site: access.site_key()?.site.clone(),
@@ -157,15 +158,16 @@ async fn begin(
         let recovery = find(access, cluster, &Wanted::Run(run)).await?;
         self::planned(access, cluster, &recovery, &goal).await?
     };
+    let plan = Arc::new(planned.plan);
     let started = Record::Started {
         at: Timestamp::now(),
-        plan: Box::new(planned.plan.clone()),
+        plan: Arc::clone(&plan),
     };
     let written = journal.append_records(&[started]).await;
     written.map_err(|error| vault_failure(&error))?;
     let untouched = planned.untouched.into_iter();
     let untouched = untouched.map(|(id, why)| (id.to_string(), why)).collect();
-    Ok((planned.plan, journal, untouched))
+    Ok((plan, journal, untouched))
 }
 
 /// Looks at what the recovery wrote, and plans.
@@ -265,7 +267,7 @@ async fn go_on(
     run: &RunId,
     mut journal: RunJournal,
     printer: Printer,
-) -> Result<(RunPlan, RunJournal), Failure> {
+) -> Result<(Arc<RunPlan>, RunJournal), Failure> {
     let plan = journal.plan().cloned();
     let plan = plan.ok_or_else(|| Failure::bug("journal-without-plan", run))?;
     let before = Progress::of(journal.records());

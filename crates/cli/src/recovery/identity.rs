@@ -52,13 +52,18 @@ pub(crate) async fn run_of(
     let mut number = 1_u32;
     loop {
         let run = RunId::new(format!("{stem}{number}"))?;
+        number += 1;
+        // Journals of what is over are long, and of no use here.
+        let over = access.vault.has_ended(&run).await;
+        if over.map_err(|error| vault_failure(&error))? {
+            continue;
+        }
         let journal = RunJournal::open(&access.vault, &run, &writer)
             .await
             .map_err(|error| vault_failure(&error))?;
         if Progress::of(journal.records()).ended().is_none() {
             return Ok((run, journal));
         }
-        number += 1;
     }
 }
 

@@ -1,5 +1,7 @@
 //! Which recoveries of this vault ran into this cluster, and which of them is being rolled back. Called by `rollback` and `recover`.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use refloat_core::names::{ProtectionName, RunId};
 use refloat_core::run::{Progress, RunKind, RunPlan};
@@ -21,7 +23,7 @@ pub(crate) enum Wanted {
 
 /// A recovery and its journal.
 pub(crate) struct Recovery {
-    pub(crate) plan: RunPlan,
+    pub(crate) plan: Arc<RunPlan>,
     pub(crate) journal: RunJournal,
     started: Option<Timestamp>,
 }

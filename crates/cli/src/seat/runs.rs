@@ -1,6 +1,7 @@
 //! Runs: their ids, who writes their journals, and giving up one whose engine died.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use refloat_core::drive::{Drive, Engine};
@@ -148,7 +149,7 @@ pub(crate) async fn remove_probe_pods(cluster: &Cluster, run: &RunId) -> Result<
 
 /// A run whose journal has no end.
 pub(crate) struct UnfinishedRun {
-    pub(crate) plan: RunPlan,
+    pub(crate) plan: Arc<RunPlan>,
     pub(crate) journal: RunJournal,
     pub(crate) last: Option<Timestamp>,
     pub(crate) writer: String,

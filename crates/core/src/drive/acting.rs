@@ -71,23 +71,26 @@ impl<'s> Acting<'s> {
         }
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if self.results.is_none() {
-            match self.doing.as_mut().poll(context) {
-                Poll::Ready(results) => self.results = Some(results),
-                Poll::Pending => return Poll::Pending,
-            }
+    /// Lets it go on; its results are kept until it is asked for its end.
+    fn go_on(&mut self, context: &mut Context<'_>) {
+        if self.results.is_none()
+            && let Poll::Ready(results) = self.doing.as_mut().poll(context)
+        {
+            self.results = Some(results);
         }
-        Poll::Ready(())
     }
 
     /// Waits until all of it is done.
     pub(super) async fn end(mut self) -> Acted<'s> {
-        poll_fn(|context| self.poll(context)).await;
+        let results = poll_fn(|context| {
+            self.go_on(context);
+            self.results.take().map_or(Poll::Pending, Poll::Ready)
+        });
+        let results = results.await;
         Acted {
             steps: self.steps,
             effects: self.effects,
-            results: self.results.unwrap_or_default(),
+            results,
         }
     }
 }
@@ -100,8 +103,7 @@ pub(super) async fn beside<T>(
     let mut awaited = pin!(awaited);
     poll_fn(|context| {
         if let Some(acting) = acting {
-            // Its results are taken when it is asked for its end.
-            let _ = acting.poll(context);
+            acting.go_on(context);
         }
         awaited.as_mut().poll(context)
     })

@@ -1,6 +1,7 @@
 //! What the journal says. A format: fields are only ever added.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -45,7 +46,7 @@ pub enum Record {
         /// When.
         at: Timestamp,
         /// What it will do.
-        plan: Box<RunPlan>,
+        plan: Arc<RunPlan>,
     },
     /// Another engine, or the same one after a restart, goes on.
     Resumed {

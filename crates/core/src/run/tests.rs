@@ -180,7 +180,7 @@ fn the_first_cause_of_a_failure_stays_and_the_end_is_the_end() {
 fn a_journal_read_back_folds_to_the_same() {
     let started = Record::Started {
         at: at(0),
-        plan: Box::new(plan()),
+        plan: std::sync::Arc::new(plan()),
     };
     let records = vec![
         started,

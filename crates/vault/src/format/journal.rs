@@ -4,7 +4,7 @@
 //! Secrets, and whoever can only write to the bucket must not be able to tell an engine what to do. The object is the
 //! line `refloat.journal/1`, 24 bytes of nonce and the ciphertext; the run and the number are bound to it.
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::aead::{Aead, AeadInOut, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use jiff::Timestamp;
 use refloat_core::names::RunId;
@@ -98,18 +98,19 @@ impl Entry {
 
     /// The bytes of the object, different each time.
     pub fn write(&self, key: &JournalKey, run: &RunId) -> Result<Vec<u8>, EntryError> {
-        let plain = serde_json::to_vec(self).expect("a journal entry is plain data");
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|error| EntryError::Random(error.to_string()))?;
-        let payload = Payload {
-            msg: &plain,
-            aad: &bound(run, self.sequence),
-        };
-        let sealed = key
+        // A plan may be a hundred megabytes: it is sealed where it lies.
+        let mut bytes = [HEADER, &nonce].concat();
+        serde_json::to_writer(&mut bytes, self).expect("a journal entry is plain data");
+        let plain = &mut bytes[HEADER.len() + NONCE_BYTES..];
+        let bound = bound(run, self.sequence);
+        let tag = key
             .cipher()
-            .encrypt(&XNonce::from(nonce), payload)
+            .encrypt_inout_detached(&XNonce::from(nonce), &bound, plain.into())
             .map_err(|_| EntryError::Sealed)?;
-        Ok([HEADER, &nonce, &sealed].concat())
+        bytes.extend_from_slice(&tag);
+        Ok(bytes)
     }
 
     /// Reads an entry that must have this number and follow the entry with this digest.
@@ -119,6 +120,21 @@ impl Entry {
         bytes: &[u8],
         sequence: u64,
         previous: Option<&str>,
+    ) -> Result<Self, EntryError> {
+        let entry = Self::unseal(key, run, bytes, sequence)?;
+        if entry.previous.as_deref() != previous {
+            return Err(EntryError::Chain);
+        }
+        Ok(entry)
+    }
+
+    /// Reads an entry that must have this number, whatever the entry before is: it was sealed for this place, and who can only write to
+    /// the bucket can put no other one there.
+    pub(crate) fn unseal(
+        key: &JournalKey,
+        run: &RunId,
+        bytes: &[u8],
+        sequence: u64,
     ) -> Result<Self, EntryError> {
         let malformed = |why: &str| EntryError::Malformed(why.to_owned());
         if bytes.len() > BYTES_MAX {
@@ -150,7 +166,7 @@ impl Entry {
             .map_err(|_| EntryError::Sealed)?;
         let entry: Self = serde_json::from_slice(&plain)
             .map_err(|error| EntryError::Malformed(error.to_string()))?;
-        if entry.sequence != sequence || entry.previous.as_deref() != previous {
+        if entry.sequence != sequence {
             return Err(EntryError::Chain);
         }
         Ok(entry)

@@ -1,6 +1,8 @@
 //! A run's journal: create-only objects in a chain. Whoever loses the race for a number stops: that is the fence between
 //! two engines.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use refloat_core::drive::{Journal, JournalError};
 use refloat_core::names::RunId;
@@ -41,6 +43,10 @@ fn entry_error(path: &str, error: EntryError) -> VaultError {
 /// An empty object for each run that has no end yet, so that nobody has to read every journal to find those.
 const OPEN_RUNS: &str = "open-runs";
 
+fn ends(record: &Record) -> bool {
+    matches!(record, Record::Ended { .. })
+}
+
 fn path(run: &RunId, sequence: u64) -> String {
     format!("runs/{run}/journal/{sequence:010}")
 }
@@ -78,6 +84,22 @@ impl Vault {
             Err(VaultError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// True when the last entry of a run's journal ends it. Costs one small read, however long the journal is; false also when there is
+    /// no telling without reading all of it.
+    pub async fn has_ended(&self, run: &RunId) -> Result<bool, VaultError> {
+        let names = self.names(&format!("runs/{run}/journal")).await?;
+        let Some(last) = names.iter().filter_map(|name| name.parse().ok()).max() else {
+            return Ok(false);
+        };
+        let bytes = match self.read(&path(run, last)).await {
+            Ok(bytes) => bytes,
+            Err(VaultError::NotFound { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        Ok(Entry::unseal(&self.journal, run, &bytes, last)
+            .is_ok_and(|entry| entry.records.iter().any(ends)))
     }
 
     /// Takes the mark of a run away; one that stays is only looked at in vain.
@@ -132,7 +154,7 @@ impl RunJournal {
         &self.run
     }
 
-    /// Everything that was written.
+    /// Everything that was read, and that was written but by an engine that drives.
     pub fn records(&self) -> &[Record] {
         &self.records
     }
@@ -143,9 +165,9 @@ impl RunJournal {
     }
 
     /// The plan that the run was started with.
-    pub fn plan(&self) -> Option<&RunPlan> {
+    pub fn plan(&self) -> Option<&Arc<RunPlan>> {
         self.records.iter().find_map(|record| match record {
-            Record::Started { plan, .. } => Some(plan.as_ref()),
+            Record::Started { plan, .. } => Some(plan),
             Record::Resumed { .. }
             | Record::Began { .. }
             | Record::Intent { .. }
@@ -165,6 +187,12 @@ impl RunJournal {
     ///
     /// Whoever begins to write a run marks it first: from its first record on, others see that it lives.
     pub async fn append_records(&mut self, records: &[Record]) -> Result<(), VaultError> {
+        self.write(records).await?;
+        self.records.extend(records.iter().cloned());
+        Ok(())
+    }
+
+    async fn write(&mut self, records: &[Record]) -> Result<(), VaultError> {
         let sequence = self.sequence + 1;
         if !self.marked {
             match self.vault.mark_run(&self.run).await {
@@ -201,9 +229,7 @@ impl RunJournal {
         self.sequence = sequence;
         self.previous = Some(digest);
         self.last_writer = Some(self.writer.clone());
-        self.records.extend(records.iter().cloned());
-        let ended = |record: &Record| matches!(record, Record::Ended { .. });
-        if records.iter().any(ended) {
+        if records.iter().any(ends) {
             self.vault.close_run(&self.run).await;
         }
         Ok(())
@@ -212,11 +238,10 @@ impl RunJournal {
 
 impl Journal for RunJournal {
     async fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
-        self.append_records(records)
-            .await
-            .map_err(|error| match error {
-                VaultError::Driven { writer, .. } => JournalError::TakenOver(writer),
-                other => JournalError::Unwritable(other.problem()),
-            })
+        // The engine keeps account of what it writes itself.
+        self.write(records).await.map_err(|error| match error {
+            VaultError::Driven { writer, .. } => JournalError::TakenOver(writer),
+            other => JournalError::Unwritable(other.problem()),
+        })
     }
 }

@@ -208,7 +208,7 @@ fn records() -> Vec<Record> {
     vec![
         Record::Started {
             at,
-            plan: Box::new(plan()),
+            plan: std::sync::Arc::new(plan()),
         },
         Record::Began {
             at,
@@ -374,5 +374,5 @@ async fn a_vault_of_then_is_read_today() {
     assert_eq!(vault.runs().await.unwrap(), vec![plan().run]);
     let journal = RunJournal::open(&vault, &plan().run, "test").await.unwrap();
     assert_eq!(journal.records(), records());
-    assert_eq!(journal.plan(), Some(&plan()));
+    assert_eq!(journal.plan(), Some(&std::sync::Arc::new(plan())));
 }

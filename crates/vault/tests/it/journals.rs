@@ -59,6 +59,43 @@ async fn a_run_is_marked_until_it_ends() {
     assert_eq!(vault.runs().await.unwrap(), vec![run("a")]);
 }
 
+/// Only what was sealed for that place counts: neither an entry of another place or run, nor anything else that lies there.
+#[tokio::test]
+async fn that_a_run_has_ended_is_told_by_its_last_entry() {
+    let store = store().await;
+    let vault = open(&store).await;
+    assert!(!vault.has_ended(&run("a")).await.unwrap(), "never begun");
+    let ended = [Record::Ended {
+        at: time("2026-01-04T00:00:00Z"),
+        end: refloat_core::run::End::Completed,
+    }];
+    for name in ["a", "b"] {
+        let mut journal = RunJournal::open(&vault, &run(name), "one").await.unwrap();
+        for step in ["x", "y"] {
+            journal.append_records(&record(step)).await.unwrap();
+        }
+        assert!(!vault.has_ended(&run(name)).await.unwrap());
+        if name == "a" {
+            journal.append_records(&ended).await.unwrap();
+        }
+    }
+    assert!(vault.has_ended(&run("a")).await.unwrap());
+    let end = get(&store, &path("a", 3)).await;
+    put(&store, &path("b", 3), end.clone()).await;
+    assert!(!vault.has_ended(&run("b")).await.unwrap(), "of another run");
+    put(&store, &path("a", 4), end).await;
+    assert!(
+        !vault.has_ended(&run("a")).await.unwrap(),
+        "of another place"
+    );
+    put(&store, "runs/b/journal/notes", b"Ended".to_vec()).await;
+    put(&store, &path("b", 4), b"refloat.journal/1".to_vec()).await;
+    assert!(
+        !vault.has_ended(&run("b")).await.unwrap(),
+        "no entry at all"
+    );
+}
+
 #[tokio::test]
 async fn of_two_engines_one_stops() {
     let store = store().await;

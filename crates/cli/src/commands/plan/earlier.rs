@@ -1,6 +1,7 @@
 //! The earlier plan that a plan is compared with: a file, or the journal of the newest recovery.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use refloat_core::plan::document_of;
 use refloat_core::run::{Progress, RunKind, RunPlan};
@@ -61,7 +62,7 @@ fn read(path: &Path) -> Result<Value, Failure> {
 }
 
 /// The plan of the newest recovery of this protection to this site, finished or not.
-async fn previous(access: &Access, plan: &RunPlan) -> Result<RunPlan, Failure> {
+async fn previous(access: &Access, plan: &RunPlan) -> Result<Arc<RunPlan>, Failure> {
     let runs = access.vault.runs().await;
     let mut newest = None;
     for run in runs.map_err(|error| vault_failure(&error))? {

@@ -8,7 +8,7 @@ fn journal() -> Vec<Record> {
     vec![
         Record::Started {
             at: at(0),
-            plan: Box::new(plan()),
+            plan: std::sync::Arc::new(plan()),
         },
         began(0, "a"),
         intent(0, "a", "create"),
