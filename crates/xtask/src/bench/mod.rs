@@ -1,10 +1,12 @@
 //! `cargo xtask bench …`: measurements side by side in one run, never timed tests.
 
+mod bare;
 mod freeze;
 mod gates;
 mod plan;
 mod recover;
 mod velero;
+mod watched;
 mod windows;
 
 use std::process::ExitCode;

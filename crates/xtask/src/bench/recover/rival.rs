@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use super::bare::NAMESPACE;
-use super::measure::{Measured, Run, Watched, clear, requests};
+use super::measure::{Measured, Run, clear, requests};
 use crate::bench::velero::{VERSIONS, Velero, phase};
+use crate::bench::watched::Watched;
 use crate::ground::Ground;
 use crate::printer::say;
 use crate::testbed::{Site, Testbed};
