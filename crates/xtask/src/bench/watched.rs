@@ -102,6 +102,24 @@ impl Requests {
         self
     }
 
+    /// Those about all.
+    pub(super) fn all(&self) -> f64 {
+        self.0.values().sum()
+    }
+
+    /// Resources with their counts, the most asked for first; requests about no resource are called so.
+    pub(super) fn most(&self) -> Vec<(&str, f64)> {
+        let counts = self.0.iter().filter(|(_, count)| **count > 0.0);
+        let mut all: Vec<(&str, f64)> = counts
+            .map(|(resource, count)| match resource.as_str() {
+                "" => ("no resource", *count),
+                resource => (resource, *count),
+            })
+            .collect();
+        all.sort_by(|a, b| b.1.total_cmp(&a.1));
+        all
+    }
+
     /// Those about one resource: `secrets`.
     pub(super) fn about(&self, resource: &str) -> f64 {
         self.0.get(resource).copied().unwrap_or(0.0)
