@@ -6,6 +6,7 @@ mod gates;
 mod mixed;
 mod plan;
 mod recover;
+mod shop;
 mod velero;
 mod watched;
 mod windows;
@@ -28,6 +29,8 @@ pub(crate) enum Bench {
     Plan(plan::Arguments),
     /// How fast objects come back, beside a bare loop that makes the same calls and beside Velero
     Recover(recover::Arguments),
+    /// How soon an application with an operator works again, and what dies on the way; by refloat and by Velero
+    Shop(shop::Arguments),
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
@@ -37,5 +40,6 @@ pub(crate) fn run(bench: &Bench) -> Result<ExitCode> {
         Bench::Mixed(arguments) => mixed::run(arguments),
         Bench::Plan(arguments) => plan::run(arguments),
         Bench::Recover(arguments) => recover::run(arguments),
+        Bench::Shop(arguments) => shop::run(arguments),
     }
 }

@@ -41,6 +41,14 @@ impl Watched {
         }
     }
 
+    /// Watches a process that has lived before: the kernel forgets its highest size until now.
+    pub(super) fn from_now(process: u32) -> Result<Self> {
+        // Documented in proc(5): 5 sets the highest size back to the present one.
+        fs::write(format!("/proc/{process}/clear_refs"), "5")
+            .context("cannot make the kernel forget a highest size")?;
+        Ok(Self::of(process))
+    }
+
     /// The highest size in KiB.
     pub(super) fn peak(mut self) -> u64 {
         self.stop.store(true, Ordering::Relaxed);

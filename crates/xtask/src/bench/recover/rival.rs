@@ -56,7 +56,7 @@ fn ended(velero: &Velero<'_>, kind: &str, name: &str) -> Result<()> {
 
 fn restore(velero: &Velero<'_>, ground: &Ground, name: &str) -> Result<Run> {
     let before = requests(ground, Site::Recovery)?;
-    let watched = Watched::of(velero.process());
+    let watched = Watched::from_now(velero.process())?;
     let begun = Instant::now();
     velero.run(&["restore", "create", name, "--from-backup", "many"])?;
     ended(velero, "restore.velero.io", name)?;
