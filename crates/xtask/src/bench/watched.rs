@@ -140,6 +140,8 @@ pub(super) struct Went {
     pub(super) seconds: f64,
     pub(super) peak_kib: u64,
     pub(super) requests: Requests,
+    /// What it printed.
+    pub(super) said: Vec<u8>,
 }
 
 /// Runs refloat to its good end.
@@ -181,6 +183,7 @@ pub(super) fn run(
         seconds,
         peak_kib,
         requests: Requests::until_now(ground, site)?.since(&before),
+        said,
     })
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
 
-use super::objects::{self, DEFINITION, LATER, Size};
+use super::objects::{self, DEFINITION, LATER, SELECTOR, Size};
 use crate::bench::bare::{Verb, send};
 use crate::bench::watched::Requests;
 use crate::ground::Ground;
@@ -24,29 +24,61 @@ const REST: f64 = 20.0;
 /// So long it is looked whether they are.
 const LOOK: Duration = Duration::from_secs(10);
 /// Longer than this it is not waited for.
-const PATIENCE: Duration = Duration::from_mins(15);
+const PATIENCE: Duration = Duration::from_mins(30);
 
 /// Makes all at the primary site, and the definition at the recovery site, too: nobody in the namespaces answers for it.
-pub(super) fn create(size: Size, ground: &Ground, bare: &Path) -> Result<()> {
-    let begun = Instant::now();
+///
+/// Seconds from the first call until the cluster's own controllers had every Deployment available.
+pub(super) fn create(size: Size, ground: &Ground, bare: &Path) -> Result<f64> {
     for site in Site::ALL {
         send(bare, (ground, site), Verb::Post, 1, [objects::definition()])?;
         is_served(ground, site)?;
     }
     let at = (ground, Site::Primary);
     send(bare, at, Verb::Post, 1, objects::namespaces(size))?;
+    let begun = Instant::now();
     send(bare, at, Verb::Post, IN_FLIGHT, objects::contents(size))?;
+    let made = begun.elapsed().as_secs_f64();
+    all_available(size, ground)?;
+    let available = begun.elapsed().as_secs_f64();
     for (manager, of_each) in LATER {
         let all = objects::applied(size, manager, of_each);
         apply(ground, manager, &all).with_context(|| format!("what {manager} applies"))?;
     }
     say(format_args!(
-        "  {} objects in {} namespaces made in {:.1} s",
+        "  {} objects in {} namespaces made in {made:.1} s, their Deployments available after {available:.1} s",
         size.objects(),
         size.namespaces,
-        begun.elapsed().as_secs_f64()
     ));
-    Ok(())
+    Ok(available)
+}
+
+/// Waits until every Deployment says that it is available.
+fn all_available(size: Size, ground: &Ground) -> Result<()> {
+    let words = [
+        "get",
+        "deployments.apps",
+        "--all-namespaces",
+        "-l",
+        SELECTOR,
+        "-o",
+        "jsonpath={.items[*].status.conditions[?(@.type==\"Available\")].status}",
+    ];
+    let (begun, hands) = (Instant::now(), Shop::new(ground, Site::Primary));
+    loop {
+        let said = hands.kubectl(&words, "")?;
+        let count = said.split_whitespace().filter(|word| *word == "True");
+        let count = count.count();
+        if count >= size.applications as usize {
+            return Ok(());
+        }
+        ensure!(
+            begun.elapsed() < PATIENCE,
+            "only {count} Deployments of {} are available",
+            size.applications
+        );
+        thread::sleep(Duration::from_secs(1));
+    }
 }
 
 /// Waits until the API server takes the custom resources: a moment after it says that they are established.

@@ -1,7 +1,7 @@
 //! The page of the results.
 
 use super::Arguments;
-use super::measure::Measured;
+use super::measure::{Measured, Phase};
 use super::objects::{LATER, Size};
 
 /// No command takes more memory.
@@ -21,8 +21,9 @@ pub(super) fn page(arguments: &Arguments, size: Size, measured: &Measured) -> St
 Written by `cargo xtask bench mixed --objects {} --write`; times are of that one run.
 
 {} objects of {} made-up applications in {} namespaces, {} MB as JSON; API server, etcd (without fsync), vault and the tool share two cores.
-{argo} ConfigMaps beside `helm`, which made all; {hotfix} of these. No Deployment has replicas, every CronJob is suspended, and nobody acts on the
-custom resources, whose definition is at both sites before: it is about objects, not about what they start.
+{argo} ConfigMaps beside `helm`, which made all; {hotfix} of these. No Deployment has
+replicas, every CronJob is suspended, and nobody acts on the custom resources, whose definition is at both sites before: it is about objects, not
+about what they start.
 
 | Kind | Objects |
 |---|---|
@@ -39,6 +40,14 @@ tries up to 5,000 of the writes without doing them.
 Requests by resource, the {TOLD} most asked for:
 
 {}
+## Where the recovery's time went
+A step is done when what it wrote is ready: a Deployment when the cluster's own controller says that it is available. That controller may ask the
+API server 20 times a second (its default), so it is a limit for everybody: at the source the same Deployments were available {:.1} s after a bare loop
+began to create the same objects. The lines are as `refloat recover` tells them.
+
+| Phase | steps | time |
+|---|---|---|
+{}
 After the recovery every object of every kind was compared with the one at the source: labels, annotations, content, and who owns which fields of a
 ConfigMap; Refloat's own two annotations aside. All are the same.
 ",
@@ -50,6 +59,8 @@ ConfigMap; Refloat's own two annotations aside. All are the same.
         kinds(measured),
         commands(size, measured),
         resources(measured),
+        measured.available,
+        phases(measured),
     )
 }
 
@@ -89,4 +100,14 @@ fn resources(measured: &Measured) -> String {
         format!("- `{what}`: {}\n", most.join(", "))
     });
     rows.collect()
+}
+
+fn phases(measured: &Measured) -> String {
+    let row = |phase: &Phase| {
+        format!(
+            "| {} | {} | {:.1} s |\n",
+            phase.name, phase.steps, phase.seconds
+        )
+    };
+    measured.phases.iter().map(row).collect()
 }

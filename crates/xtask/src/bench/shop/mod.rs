@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 64)]
     size: u32,
     /// So often by each tool, in turn
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 5)]
     runs: u32,
     /// Seconds that a shop has until it works; then it is told what was seen instead
     #[arg(long, default_value_t = 600)]

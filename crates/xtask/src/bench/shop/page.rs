@@ -6,7 +6,9 @@ use crate::bench::velero::VERSIONS;
 
 pub(super) fn page(arguments: &Arguments, all: &[Return]) -> String {
     let velero = if all.iter().any(|back| back.tool == Tool::Velero) {
-        format!("\n{VERSIONS}; its server runs as a process of the same machine.\n")
+        format!(
+            "\n{VERSIONS}; its server runs as a process of the same machine,\nand its memory is that of this process while it restores.\n"
+        )
     } else {
         String::new()
     };
