@@ -5,8 +5,8 @@ use sha2::{Digest as _, Sha256};
 
 /// Objects of one application.
 pub(super) const PER_APPLICATION: u32 = SECRETS + CONFIG_MAPS + OTHERS;
-const SECRETS: u32 = 8;
-const CONFIG_MAPS: u32 = 6;
+const SECRETS: u32 = 20;
+const CONFIG_MAPS: u32 = 16;
 /// One each of the other kinds.
 const OTHERS: u32 = 8;
 const APPLICATIONS_PER_NAMESPACE: u32 = 50;
@@ -22,7 +22,7 @@ pub(super) const DEFINITION: &str = "contracts.mixed.example.com";
 /// Field manager of whoever creates.
 const INSTALLER: &str = "helm";
 /// Field managers that come later, and how many ConfigMaps of an application have a field of theirs.
-pub(super) const LATER: [(&str, u32); 2] = [("argocd-controller", 2), ("hotfix", 1)];
+pub(super) const LATER: [(&str, u32); 2] = [("argocd-controller", 4), ("hotfix", 2)];
 
 /// Kinds, as kubectl names them, and how many of each an application has.
 pub(super) const KINDS: [(&str, u32); 10] = [
@@ -198,7 +198,7 @@ impl Application {
     fn secrets(&self) -> Vec<Value> {
         let one = |number: u32| {
             let name = self.secret(number);
-            let body = if number == 0 {
+            let body = if number.is_multiple_of(10) {
                 json!({
                     "type": "kubernetes.io/tls",
                     "stringData": { "tls.crt": noise(&name, 1800), "tls.key": noise(&format!("{name} key"), 1700) },
@@ -217,7 +217,7 @@ impl Application {
     fn config_maps(&self) -> Vec<Value> {
         let one = |number: u32| {
             let name = self.config_map(number);
-            let long = if number + 1 == CONFIG_MAPS { 4000 } else { 400 };
+            let long = if number % 8 == 7 { 4000 } else { 400 };
             let data = json!({ "data": {
                 "MODE": format!("mode-{}", self.number % 7), "LIMIT": self.number.to_string(),
                 "application.properties": noise(&name, long),

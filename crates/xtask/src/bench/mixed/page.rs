@@ -43,7 +43,7 @@ Requests by resource, the {TOLD} most asked for:
 ## Where the recovery's time went
 A step is done when what it wrote is ready: a Deployment when the cluster's own controller says that it is available. That controller may ask the
 API server 20 times a second (its default), so it is a limit for everybody: at the source the same Deployments were available {:.1} s after a bare loop
-began to create the same objects. The lines are as `refloat recover` tells them.
+began to create the same objects. The lines are as `refloat recover` tells them; phases overlap.
 
 | Phase | steps | time |
 |---|---|---|
