@@ -139,3 +139,18 @@ pub(crate) fn query(ground: &Ground, site: Site, sql: &str) -> Result<String> {
     command.args(PSQL).args(["-c", sql]);
     Ok(output(command)?.trim().to_owned())
 }
+
+/// Asks the web application through its Service once, from inside the cluster: its address and its name are under test, too.
+pub(crate) fn web_answer(ground: &Ground, site: Site) -> Result<String> {
+    let script =
+        "exec 3<>/dev/tcp/web/80 && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && timeout 10 cat <&3";
+    let mut command = ground.kubectl(site);
+    command.args(["-n", "shop", "exec", "db-0", "--"]);
+    command.args(["timeout", "12", "bash", "-c", script]);
+    let answer = output(command)?;
+    ensure!(
+        answer.starts_with("HTTP/1.0 200"),
+        "the web application says {answer}"
+    );
+    Ok(answer.lines().last().unwrap_or_default().to_owned())
+}

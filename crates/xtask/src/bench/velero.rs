@@ -92,13 +92,28 @@ impl Drop for Velero<'_> {
 impl<'a> Velero<'a> {
     /// Installs it and starts its server, at its defaults.
     pub(super) fn start(testbed: &Testbed, ground: &'a Ground, site: Site) -> Result<Self> {
+        Self::start_with(testbed, ground, site, &[])
+    }
+
+    /// The same, the server with flags of its own.
+    pub(super) fn start_with(
+        testbed: &Testbed,
+        ground: &'a Ground,
+        site: Site,
+        flags: &[&str],
+    ) -> Result<Self> {
         let (program, plugin) = velero_programs()?;
         let plugins = ground.scratch().join("velero-plugins");
         fs::create_dir_all(&plugins)?;
         fs::copy(&plugin, plugins.join("velero-plugin-for-aws"))?;
         command(&program, ground, site, &["install", "--crds-only"])?;
-        set_up(testbed, &Shop::new(ground, site))?;
-        let server = serve(testbed, ground, site, &program, &plugins)?;
+        let shop = Shop::new(ground, site);
+        // What an earlier server said of its storage would be taken for this one's word.
+        let earlier = "backupstoragelocation.velero.io/default";
+        let words = ["-n", "velero", "delete", earlier, "--ignore-not-found"];
+        shop.kubectl(&words, "")?;
+        set_up(testbed, &shop)?;
+        let server = serve(testbed, (ground, site), &program, &plugins, flags)?;
         let velero = Self {
             ground,
             site,
@@ -227,10 +242,10 @@ fn set_up(testbed: &Testbed, shop: &Shop<'_>) -> Result<()> {
 
 fn serve(
     testbed: &Testbed,
-    ground: &Ground,
-    site: Site,
+    (ground, site): (&Ground, Site),
     velero: &Path,
     plugins: &Path,
+    flags: &[&str],
 ) -> Result<Child> {
     let store = testbed.object_store()?;
     let log = File::create(ground.scratch().join("velero.log"))?;
@@ -242,6 +257,7 @@ fn serve(
         .args(["--metrics-address", "127.0.0.1:0", "--profiler-address", ""])
         .arg("--plugin-dir")
         .arg(plugins)
+        .args(flags)
         .env("AWS_ACCESS_KEY_ID", &store.access_key)
         .env("AWS_SECRET_ACCESS_KEY", &store.secret_key)
         .env("VELERO_NAMESPACE", "velero")

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -30,21 +30,16 @@ fn text<'a>(object: &'a Value, pointer: &str) -> Result<&'a str> {
 
 /// Asks the web application through its Service until it answers well.
 pub(super) fn web_answers(ground: &Ground, site: Site, limit: Duration) -> Result<String> {
-    // From inside the cluster, by the Service's name: its address and its DNS name are under test, too.
-    let script =
-        "exec 3<>/dev/tcp/web/80 && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && timeout 10 cat <&3";
     let deadline = Instant::now() + limit;
     loop {
-        let mut command = ground.kubectl(site);
-        command.args(["-n", "shop", "exec", "db-0", "--", "bash", "-c", script]);
-        let answer = output(command).unwrap_or_default();
-        if answer.starts_with("HTTP/1.0 200") {
-            return Ok(answer.lines().last().unwrap_or_default().to_owned());
+        match shop::web_answer(ground, site) {
+            Ok(answer) => return Ok(answer),
+            Err(error) if Instant::now() > deadline => {
+                return Err(error)
+                    .context("the web application does not answer through its Service");
+            }
+            Err(_) => thread::sleep(Duration::from_millis(200)),
         }
-        if Instant::now() > deadline {
-            bail!("the web application does not answer through its Service: {answer}");
-        }
-        thread::sleep(Duration::from_millis(200));
     }
 }
 

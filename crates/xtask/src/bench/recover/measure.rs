@@ -1,18 +1,13 @@
 //! What is measured, in which order: each of ours between two of the bare loop.
 
-use std::io::Read as _;
 use std::path::Path;
-use std::process::{Child, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::bare::{self, Calls, NAMESPACE};
 use super::{Arguments, rival};
+use crate::bench::watched::{self, Requests};
 use crate::ground::Ground;
 use crate::printer::say;
 use crate::refloat::Refloat;
@@ -46,62 +41,9 @@ pub(super) struct Measured {
     pub(super) existing: Vec<Run>,
 }
 
-/// A child, watched until it ends.
-pub(super) struct Watched {
-    stop: Arc<AtomicBool>,
-    watcher: Option<thread::JoinHandle<u64>>,
-}
-
-impl Watched {
-    /// Watches the resident size of a process.
-    pub(super) fn of(process: u32) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&stop);
-        let watcher = thread::spawn(move || {
-            let mut peak = 0;
-            while !told.load(Ordering::Relaxed) {
-                peak = peak.max(resident(process).unwrap_or(0));
-                thread::sleep(Duration::from_millis(20));
-            }
-            peak
-        });
-        Self {
-            stop,
-            watcher: Some(watcher),
-        }
-    }
-
-    /// The highest size in KiB.
-    pub(super) fn peak(mut self) -> u64 {
-        self.stop.store(true, Ordering::Relaxed);
-        self.watcher
-            .take()
-            .and_then(|watcher| watcher.join().ok())
-            .unwrap_or(0)
-    }
-}
-
-/// `VmHWM` of a process: the kernel's own account of its highest size, in KiB.
-fn resident(process: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().split(' ').next()?.parse().ok()
-}
-
 /// Requests about Secrets that the API server has answered, watches left out.
 pub(super) fn requests(ground: &Ground, site: Site) -> Result<f64> {
-    let mut command = ground.kubectl(site);
-    command.args(["get", "--raw", "/metrics"]);
-    let metrics = output(command)?;
-    let of_secrets = |line: &&str| {
-        line.starts_with("apiserver_request_total{")
-            && line.contains("resource=\"secrets\"")
-            && !line.contains("verb=\"WATCH\"")
-    };
-    let value = |line: &str| line.rsplit(' ').next()?.parse::<f64>().ok();
-    Ok(metrics.lines().filter(of_secrets).filter_map(value).sum())
+    Ok(Requests::until_now(ground, site)?.about("secrets"))
 }
 
 /// Removes the namespace with all that is in it.
@@ -165,34 +107,14 @@ impl Bench<'_> {
 
     /// Runs refloat; its time, its size, and what it asked the API server for.
     fn refloat(&self, what: &str, site: Site, words: &[&str]) -> Result<Run> {
-        let before = requests(self.ground, site)?;
-        let begun = Instant::now();
-        let mut child = self
-            .refloat
-            .command(Some(site), words)
-            .args(["--output", "json"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("cannot start refloat")?;
-        let watched = Watched::of(child.id());
-        let said = said(&mut child)?;
-        let status = child.wait()?;
-        let seconds = begun.elapsed().as_secs_f64();
-        ensure!(
-            status.success(),
-            "{what}: {status}: {}",
-            said.chars().take(2000).collect::<String>()
-        );
-        let run = Run {
+        let words = [words, &["--output", "json"]].concat();
+        let went = watched::run(self.ground, self.refloat, what, site, &words)?;
+        Ok(Run {
             what: what.to_owned(),
-            seconds,
-            peak_kib: Some(watched.peak()),
-            requests: Some(requests(self.ground, site)? - before),
-        };
-        say(format_args!("  {what}: {seconds:.1} s"));
-        Ok(run)
+            seconds: went.seconds,
+            peak_kib: Some(went.peak_kib),
+            requests: Some(went.requests.about("secrets")),
+        })
     }
 
     fn recover(&self, what: &str, more: &[&str]) -> Result<Run> {
@@ -207,16 +129,6 @@ impl Bench<'_> {
         words.extend_from_slice(more);
         self.refloat(what, Site::Recovery, &words)
     }
-}
-
-fn said(child: &mut Child) -> Result<String> {
-    let mut text = String::new();
-    child
-        .stdout
-        .take()
-        .context("no stdout")?
-        .read_to_string(&mut text)?;
-    Ok(text)
 }
 
 pub(super) fn measure(

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
+use crate::bench::bare as bare_loop;
 use crate::printer::{print, say};
 use crate::refloat::build_release;
 use crate::testbed::{Etcd, Testbed};
@@ -56,7 +57,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     ensure!(arguments.secrets > 0, "`--secrets` is at least 1");
     let binary = build_release()?;
-    let bare = bare::build()?;
+    let bare = bare_loop::build()?;
     let modes: &[Etcd] = match arguments.fsync {
         Fsync::Off => &[Etcd::Fast],
         Fsync::On => &[Etcd::Durable],

@@ -2,6 +2,7 @@
 
 use super::Arguments;
 use super::measure::{LIMIT, Measured, Run};
+use crate::bench::velero::VERSIONS;
 use crate::testbed::Etcd;
 
 /// Refloat writes at least so much of what the bare loop does.
@@ -42,9 +43,25 @@ pub(super) fn page(arguments: &Arguments, all: &[(Etcd, Measured)]) -> String {
             ));
         }
     }
-    text.push_str(&format!(
-        "\nLimits of {LIMIT} requests a second: Refloat's by `--requests-per-second {LIMIT}`, Velero's are its defaults.\n"
-    ));
+    text.push_str(&limits(arguments));
+    text
+}
+
+/// What a limit of requests means, as far as there was one.
+fn limits(arguments: &Arguments) -> String {
+    let mut text = String::new();
+    if !arguments.without_limits {
+        text.push_str(&format!(
+            "\nRefloat at most {LIMIT} requests/s: `--requests-per-second {LIMIT}`, which holds for all that it asks, reads among it.\n"
+        ));
+    }
+    if !arguments.without_velero {
+        text.push_str(&format!(
+            "\n{VERSIONS}. Its default is `--client-qps {LIMIT} --client-burst {LIMIT}`, for each client that its server has, and a restore\n\
+             writes through one of them: its run at its defaults is its run at {LIMIT} requests/s. Its limits are out of the way with\n\
+             `--client-qps 10000 --client-burst 10000`. Its memory is that of its server while it restores.\n"
+        ));
+    }
     text
 }
 
@@ -63,7 +80,7 @@ fn ceiling(runs: &[Run]) -> Option<f64> {
 
 fn table(title: &str, secrets: f64, runs: &[Run]) -> String {
     let mut text = format!(
-        "\n### {title}\n| | time | objects/s | of the bare loop | requests per object | highest memory |\n|---|---|---|---|---|---|\n"
+        "\n### {title}\n| | time | objects/s | of the bare loop | requests about Secrets per object | highest memory |\n|---|---|---|---|---|---|\n"
     );
     let ceiling = ceiling(runs);
     for run in runs {
