@@ -21,6 +21,8 @@ const POLL_GATE: Duration = Duration::from_secs(1);
 /// watch may miss something.
 const FALLBACK_MIN: Duration = Duration::from_millis(250);
 const FALLBACK_MAX: Duration = Duration::from_secs(5);
+/// Of many that wait each is asked again so much more rarely that all of them together are no load: twenty in a second.
+const FALLBACK_EACH: Duration = Duration::from_millis(50);
 /// A step is not looked at more often, however much of what it asked for changes.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// What was tried in vain is tried again after this time, and then after ever longer ones.
@@ -59,6 +61,8 @@ pub(super) struct Rounds {
     /// When this process began to drive.
     began: Duration,
     steps: BTreeMap<String, Round>,
+    /// How many of them wait for something.
+    waiting: u32,
     /// What all of them wait for, until that changes.
     interest: Option<Vec<Query>>,
 }
@@ -68,6 +72,7 @@ impl Rounds {
         Self {
             began: now,
             steps: BTreeMap::new(),
+            waiting: 0,
             interest: None,
         }
     }
@@ -176,7 +181,8 @@ impl Rounds {
         let after = if watched && planted::is(Bug::TrustsWatches) {
             Duration::from_secs(1_000_000)
         } else if watched {
-            (self.waited(step, now) / 4).clamp(FALLBACK_MIN, FALLBACK_MAX)
+            let most = FALLBACK_MAX.max(FALLBACK_EACH * self.waiting);
+            (self.waited(step, now) / 4).clamp(FALLBACK_MIN, most)
         } else {
             poll
         };
@@ -187,6 +193,8 @@ impl Rounds {
         round.again = on_raster(now + after);
         round.least = if watched { Duration::ZERO } else { poll };
         if round.asked != asked {
+            self.waiting -= u32::from(!round.asked.is_empty());
+            self.waiting += u32::from(!asked.is_empty());
             round.asked = asked;
             self.interest = None;
         }
@@ -259,7 +267,9 @@ impl Rounds {
 
     /// It is over.
     pub(super) fn over(&mut self, step: &str) {
-        self.steps.remove(step);
+        if let Some(round) = self.steps.remove(step) {
+            self.waiting -= u32::from(!round.asked.is_empty());
+        }
         self.interest = None;
     }
 }

@@ -174,6 +174,39 @@ fn without_any_news_it_is_looked_at_ever_more_rarely_but_always_again() {
 }
 
 #[test]
+fn of_many_that_wait_each_is_looked_at_more_rarely() {
+    let steps: Vec<Step> = (0..400).map(|number| step(&number.to_string())).collect();
+    let mut rounds = Rounds::new(at(0));
+    assert_eq!(due(&mut rounds, &steps, 0).len(), 400);
+    let looks = |rounds: &mut Rounds, from: u64| {
+        let times = (from..from + 60_000).step_by(50);
+        times
+            .map(|now| {
+                let due = due(rounds, &steps, now);
+                for id in &due {
+                    rounds.waits(&step(id), vec![list()], at(now));
+                }
+                due.len()
+            })
+            .sum::<usize>()
+    };
+    for one in &steps {
+        rounds.waits(one, vec![list()], at(100_000));
+    }
+    let of_all = looks(&mut rounds, 120_000);
+    assert!((400..=1600).contains(&of_all), "{of_all} in a minute");
+    for one in &steps[1..] {
+        rounds.over(&one.id);
+    }
+    rounds.waits(&steps[0], vec![list()], at(300_000));
+    let steps = &steps[..1];
+    let last = (300_050..)
+        .step_by(50)
+        .find(|now| !due(&mut rounds, steps, *now).is_empty());
+    assert_eq!(last, Some(305_000), "one alone: as before");
+}
+
+#[test]
 fn what_no_watch_tells_of_is_asked_again_soon() {
     let steps = [step("a")];
     let mut rounds = Rounds::new(at(0));
