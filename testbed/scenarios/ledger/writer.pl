@@ -35,7 +35,8 @@ sub work {
     for my $engine (@engines) {
       until (defined $n) {
         my $found = $ask->($engines[0], "SELECT coalesce(max(n), 0) FROM log WHERE worker = $worker;\n");
-        if (defined $found) { $n = $found + 1 } else { sleep 0.05 }
+        # The last one again: a writer that was killed may have left it without its other half.
+        if (defined $found) { $n = $found || 1 } else { sleep 0.05 }
       }
       my $begin = $engine eq 'pg' ? 'BEGIN;' : 'START TRANSACTION;';
       my ($a, $b) = map { int(rand($accounts)) } 1 .. 2;

@@ -128,7 +128,8 @@ pub(in crate::scenarios) fn databases(stage: &Stage<'_>) -> Result<()> {
 pub(in crate::scenarios) fn no_connections(stage: &Stage<'_>) -> Result<()> {
     let scene = Scene::open(stage)?;
     let points = scene.points()?;
-    let fill = "for one in $(seq 110); do (sleep 75 | psql -XqAt -U ledger -d ledger) </dev/null >/dev/null 2>&1 & done; sleep 5";
+    let fill = "for one in $(seq 110); do (sleep 85 | psql -XqAt -U ledger -d ledger) </dev/null >/dev/null 2>&1 & done; \
+        for one in $(seq 100); do psql -XqAt -U ledger -d ledger -c 'SELECT 1' 2>&1 | grep -q 'too many clients' && exit; sleep 0.1; done; exit 1";
     scene
         .ledger
         .in_pod(Site::Primary, "pg-0", &["sh", "-c", fill])?;
@@ -139,6 +140,6 @@ pub(in crate::scenarios) fn no_connections(stage: &Stage<'_>) -> Result<()> {
         "database-full-timeout",
         &["too many clients", "ledger/pg"],
     )?;
-    thread::sleep(Duration::from_secs(15));
+    thread::sleep(Duration::from_secs(25));
     scene.sound("after the connections", points)
 }
