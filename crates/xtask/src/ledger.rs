@@ -64,7 +64,8 @@ impl<'a> Ledger<'a> {
         Self { ground }
     }
 
-    fn kubectl(&self, site: Site, arguments: &[&str], input: &str) -> Result<String> {
+    /// kubectl at a site; what it printed.
+    pub(crate) fn kubectl(&self, site: Site, arguments: &[&str], input: &str) -> Result<String> {
         Shop::new(self.ground, site).kubectl(arguments, input)
     }
 
