@@ -9,6 +9,7 @@ pub mod capture;
 pub mod drive;
 pub mod driver;
 pub mod inventory;
+pub mod json;
 mod lookup;
 pub mod names;
 pub mod plan;

@@ -1,6 +1,7 @@
 //! Reads what is in a cluster, as far as it concerns some namespaces. Judges nothing; drops nothing without a word.
 
 use futures::StreamExt as _;
+use kube::Client;
 use refloat_core::driver::{ListRequest, ObjectRef, Problem};
 use refloat_core::inventory::{Inventory, Resource, Thing, Unread};
 use serde_json::Value;
@@ -72,7 +73,7 @@ impl Cluster {
 
     /// A list; of a kind that may not be read everywhere, a list of each namespace.
     async fn answers(&self, request: ListRequest, scope: &InventoryScope) -> Vec<Answered> {
-        let answer = read::list(&self.client, &request).await;
+        let answer = list(&self.client, &request).await;
         let narrower = request.resource.namespaced && request.namespace.is_none();
         match answer {
             Err(problem) if narrower && problem.code == "forbidden" => {
@@ -82,7 +83,7 @@ impl Cluster {
                         namespace: Some(namespace),
                         ..request.clone()
                     };
-                    let answer = read::list(&self.client, &one).await;
+                    let answer = list(&self.client, &one).await;
                     answers.push((one, answer));
                 }
                 answers
@@ -135,7 +136,15 @@ fn namespace_resource() -> Resource {
     Resource::cluster("v1", "Namespace", "namespaces")
 }
 
-type Answered = (ListRequest, Result<Vec<Value>, Problem>);
+type Answered = (ListRequest, Result<Vec<Listed>, Problem>);
+
+/// An object of a list.
+enum Listed {
+    Thing(Box<Thing>),
+    /// Of a kind of which only some are read.
+    Passed,
+    Nameless,
+}
 
 fn own_namespaces(scope: &InventoryScope) -> Vec<String> {
     let mut namespaces = scope.namespaces.clone();
@@ -176,15 +185,27 @@ fn requests(served: &[Served], scope: &InventoryScope) -> Vec<ListRequest> {
     requests
 }
 
-fn add(inventory: &mut Inventory, resource: &Resource, objects: Vec<Value>) {
+async fn list(client: &Client, request: &ListRequest) -> Result<Vec<Listed>, Problem> {
+    let resource = &request.resource;
     let partly = skip(&resource.group, &resource.kind) == Some(Skip::Kept);
-    for object in objects {
+    let take = |object: Value| {
         if partly && kept(&object) {
-            continue;
+            return Listed::Passed;
         }
         match Thing::new(resource.clone(), object) {
-            Some(thing) => inventory.insert(thing.folded()),
-            None => inventory.unread.push(Unread {
+            Some(thing) => Listed::Thing(Box::new(thing)),
+            None => Listed::Nameless,
+        }
+    };
+    read::list_as(client, request, &take).await
+}
+
+fn add(inventory: &mut Inventory, resource: &Resource, objects: Vec<Listed>) {
+    for object in objects {
+        match object {
+            Listed::Thing(thing) => inventory.insert(*thing),
+            Listed::Passed => {}
+            Listed::Nameless => inventory.unread.push(Unread {
                 resource: resource.clone(),
                 namespace: None,
                 message: "the server listed an object without a name".to_owned(),

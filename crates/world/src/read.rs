@@ -28,27 +28,41 @@ pub(crate) async fn object(client: &Client, wanted: &ObjectRef) -> Result<Option
 
 /// All objects of a kind, page by page. A list that expires on the way is begun again once.
 pub(crate) async fn list(client: &Client, request: &ListRequest) -> Result<Vec<Value>, Problem> {
-    match pages(client, request).await {
+    list_as(client, request, &|object| object).await
+}
+
+/// The same, each object as something else: a page is let go before the next one comes.
+pub(crate) async fn list_as<T>(
+    client: &Client,
+    request: &ListRequest,
+    take: &impl Fn(Value) -> T,
+) -> Result<Vec<T>, Problem> {
+    match pages(client, request, take).await {
         Err((_, failure)) if failure.code() == Some(410) => {
             tracing::debug!(resource = %request.resource.plural, "list expired, once more");
-            pages(client, request).await
+            pages(client, request, take).await
         }
         answer => answer,
     }
     .map_err(|(call, failure)| problem(&call, failure))
 }
 
-async fn pages(client: &Client, request: &ListRequest) -> Result<Vec<Value>, (Box<Call>, Failure)> {
+async fn pages<T>(
+    client: &Client,
+    request: &ListRequest,
+    take: &impl Fn(Value) -> T,
+) -> Result<Vec<T>, (Box<Call>, Failure)> {
     let mut objects = Vec::new();
     let mut token = String::new();
     loop {
         let call = page_call(request, &token);
         let answer = send(client, &call)
             .await
-            .and_then(|reply| page(&reply.json()?));
+            .and_then(|reply| page(reply.json()?));
         match answer {
             Ok((items, next)) => {
-                objects.extend(items.into_iter().map(|item| typed(item, &request.resource)));
+                let items = items.into_iter().map(|item| typed(item, &request.resource));
+                objects.extend(items.map(take));
                 if next.is_empty() {
                     return Ok(objects);
                 }
@@ -80,10 +94,10 @@ fn page_call(request: &ListRequest, token: &str) -> Call {
     call
 }
 
-fn page(answer: &Value) -> Result<(Vec<Value>, String), Failure> {
+fn page(mut answer: Value) -> Result<(Vec<Value>, String), Failure> {
     // Go writes an empty list as null.
-    let items = match answer.get("items") {
-        Some(Value::Array(items)) => items.clone(),
+    let items = match answer.get_mut("items").map(Value::take) {
+        Some(Value::Array(items)) => items,
         Some(Value::Null) => Vec::new(),
         _ => return Err(Failure::Garbled("no `items` in a list".to_owned())),
     };

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use refloat_core::driver::{ObjectRef, Problem};
 use refloat_core::inventory::Resource;
+use refloat_core::json::Json;
 use refloat_core::plan::{Refusal, Rehearsal, Said};
-use serde_json::Value;
 
 use crate::Cluster;
 use crate::failure::Failure;
@@ -59,7 +59,7 @@ fn call(rehearsal: &Rehearsal) -> Call {
     let Rehearsal {
         resource, object, ..
     } = rehearsal;
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+    let text = |pointer: &str| object.pointer(pointer).and_then(Json::as_str);
     let namespace = text("/metadata/namespace").filter(|_| resource.namespaced);
     let call = if rehearsal.owner.apply {
         let there = ObjectRef {
@@ -74,7 +74,7 @@ fn call(rehearsal: &Rehearsal) -> Call {
     call.parameter("dryRun", "All")
         .parameter("fieldValidation", "Strict")
         .parameter("fieldManager", rehearsal.owner.manager.as_str())
-        .body(object.clone())
+        .body(object.to_value())
 }
 
 /// The texts of `Warning: 299 - "TEXT"`.
@@ -94,12 +94,12 @@ mod tests {
 
     use super::*;
 
-    fn path(apply: bool, object: Value) -> Result<String, Failure> {
+    fn path(apply: bool, object: serde_json::Value) -> Result<String, Failure> {
         let rehearsal = Rehearsal {
             thing: ThingId::namespaced("", "Secret", "shop", "db"),
             trial: Trial::Object,
             resource: Resource::namespaced("v1", "Secret", "secrets"),
-            object,
+            object: object.into(),
             owner: FieldOwner {
                 manager: "helm & more".to_owned(),
                 apply,

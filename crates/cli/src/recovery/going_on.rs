@@ -60,11 +60,9 @@ pub(crate) fn go_on(plan: &RunPlan, progress: &Progress, said: Said) -> Result<G
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use jiff::Timestamp;
     use refloat_core::names::{ProtectionName, RunId, SiteName};
-    use refloat_core::run::{Record, RunKind, Step, Work};
+    use refloat_core::run::{Needs, Record, RunKind, Step, Work};
 
     use super::*;
 
@@ -73,7 +71,7 @@ mod tests {
             id: id.to_owned(),
             phase,
             title: format!("write {id}"),
-            needs: BTreeSet::new(),
+            needs: Needs::default(),
             work: Work::SystemNamespace,
             limit_seconds: 60,
             cleanup: false,

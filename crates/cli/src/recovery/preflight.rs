@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use futures::StreamExt as _;
 use refloat_core::driver::{ListRequest, Problem};
 use refloat_core::inventory::Resource;
+use refloat_core::json::Json;
 use refloat_core::plan::{Facts, Findings, Preflight, Rehearsed};
 use refloat_world::Cluster;
 use serde::Serialize;
@@ -151,7 +152,7 @@ async fn look(cluster: &Cluster, asked: &Preflight<'_>, notes: &mut Vec<String>)
         cluster.clock_ahead_milliseconds(),
     );
     let mut known = |what: &str, answer: Result<Vec<Value>, Problem>| match answer {
-        Ok(found) => Some(found),
+        Ok(found) => Some(found.into_iter().map(Json::from).collect()),
         Err(problem) => {
             notes.push(format!("{what} not known: {}", problem.message));
             None

@@ -163,7 +163,7 @@ fn at_source(
     let Ok(expression) = Expression::parse(source) else {
         return;
     };
-    let why = match expression.judge(&thing.object) {
+    let why = match expression.judge(&thing.object.to_value()) {
         Judged::True => return,
         Judged::False(why) | Judged::Absent(why) | Judged::Wrong(why) => why,
         Judged::TooCostly => {

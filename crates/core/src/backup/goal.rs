@@ -107,16 +107,18 @@ impl Hook {
     #[must_use]
     pub fn on(&self, thing: &Thing) -> Thing {
         let mut hooked = thing.clone();
-        for place in ["/metadata", "/spec/template/metadata"] {
-            let own = hooked.object.pointer_mut(place);
-            let own = own.and_then(|metadata| metadata.get_mut("annotations"));
-            if let Some(own) = own.and_then(Value::as_object_mut) {
-                own.retain(|name, _| !ANNOTATIONS.contains(&name.as_str()));
+        hooked.edit(|object| {
+            for place in ["/metadata", "/spec/template/metadata"] {
+                let own = object.pointer_mut(place);
+                let own = own.and_then(|metadata| metadata.get_mut("annotations"));
+                if let Some(own) = own.and_then(Value::as_object_mut) {
+                    own.retain(|name, _| !ANNOTATIONS.contains(&name.as_str()));
+                }
             }
-        }
-        for (name, value) in &self.annotations {
-            hooked.object["metadata"]["annotations"][name.as_str()] = Value::from(value.clone());
-        }
+            for (name, value) in &self.annotations {
+                object["metadata"]["annotations"][name.as_str()] = Value::from(value.clone());
+            }
+        });
         hooked
     }
 }

@@ -261,7 +261,7 @@ fn draft_part(volume: &Claim, inventory: &Inventory, goal: &BackupGoal) -> Part 
     Part {
         id: part_id(&volume.thing),
         driver: volume.driver.clone(),
-        claim: claim.map_or(Value::Null, |claim| claim.object.clone()),
+        claim: claim.map_or(Value::Null, Thing::as_read),
         storage_class: text("/spec/storageClassName"),
         csi_driver: setting("csi_driver"),
         capacity: text("/status/capacity/storage"),

@@ -191,7 +191,7 @@ pub fn unpack(files: &[ObjectFile]) -> Result<Inventory, ObjectsError> {
         if let Some(volatile) = by_path.get(format!("{stem}{VOLATILE}").as_str()) {
             join(&mut object, parse(path, volatile)?);
         }
-        inventory.insert(thing(path, object, &kinds.resources)?.folded());
+        inventory.insert(thing(path, object, &kinds.resources)?);
     }
     inventory.served = kinds.resources;
     Ok(inventory)

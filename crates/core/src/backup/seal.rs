@@ -263,9 +263,9 @@ fn take_member(
             .collect();
     }
     if let Some(prepared) = progress.outcomes().get(&format!("prepare {}", member.name)) {
-        for (key, value) in &prepared.facts {
+        for (key, value) in prepared.facts.iter() {
             if key != "hold" {
-                member.engine.insert(key.clone(), plain(value));
+                member.engine.insert(key.to_owned(), plain(value));
             }
         }
     }

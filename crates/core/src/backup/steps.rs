@@ -1,6 +1,6 @@
 //! The steps of a backup and what follows what: check, capture, move, seal, clean up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::capture::{Capturing, Cut, Limits};
 use crate::driver::{Claim, Op};
 use crate::planted::{self, Bug};
 use crate::recovery::{Direction, Filling};
-use crate::run::{Edge, Phase, RunKind, RunPlan, Step, Work};
+use crate::run::{Edge, Needs, Phase, RunKind, RunPlan, Step, Work};
 
 /// The step that captures.
 pub(super) const CAPTURE: &str = "capture";
@@ -251,7 +251,7 @@ impl Builder {
                 id: id.to_owned(),
                 phase,
                 title: id.to_owned(),
-                needs: BTreeSet::new(),
+                needs: Needs::default(),
                 work,
                 limit_seconds: 120,
                 cleanup: false,

@@ -51,8 +51,8 @@ fn what_always_changes_lies_in_a_file_of_its_own() {
     let mut later = inventory();
     let id = later.of_kind("", "Secret").next().unwrap().id();
     let mut secret = later.remove(&id).unwrap();
-    secret.object["metadata"]["resourceVersion"] = json!("8");
-    secret.object["metadata"]["managedFields"] = json!([]);
+    secret.edit(|it| it["metadata"]["resourceVersion"] = json!("8"));
+    secret.edit(|it| it["metadata"]["managedFields"] = json!([]));
     later.insert(secret);
     let plain = |inventory: &Inventory| -> Vec<ObjectFile> {
         pack(inventory.iter(), "v1.34.4")

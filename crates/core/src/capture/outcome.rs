@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::driver::Outcome;
+use crate::driver::{Achieved, Outcome};
 
 /// One volume's cut.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub struct CutMade {
     /// True when it was cut after the proof.
     pub late: bool,
     /// What the volume's driver says of it: `cut`, `snapshot_handle`, …
-    pub facts: BTreeMap<String, Value>,
+    pub facts: Achieved,
 }
 
 /// One hold that was kept from before the first cut until its proof.

@@ -3,6 +3,7 @@
 //! Drivers are pure: they say what must be read ([`Query`]), get the answers ([`Seen`]) and say what to do
 //! ([`Verdict`]). Only the world performs anything.
 
+mod achieved;
 mod effect;
 mod query;
 
@@ -13,6 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use achieved::Achieved;
 pub use effect::{Effect, Effected, FieldOwner, Patch, Precondition, Propagation, Repeat};
 pub use query::{
     Answer, COMMAND_RUNNING, ExecAnswer, ExecRequest, ListRequest, LogRequest, ObjectRef, Query,
@@ -162,14 +164,14 @@ impl Task<'_> {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// Facts by name.
-    pub facts: BTreeMap<String, Value>,
+    pub facts: Achieved,
 }
 
 impl Outcome {
     /// Adds a fact.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
-        self.facts.insert(key.to_owned(), value.into());
+        self.facts.insert(key, value.into());
         self
     }
 

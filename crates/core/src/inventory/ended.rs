@@ -1,6 +1,6 @@
 //! What has come to its end: Jobs and Pods that would do their work once more if they were written again. Called by `scope`.
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::Thing;
 
@@ -15,7 +15,7 @@ pub(super) fn ended(thing: &Thing) -> Option<&'static str> {
     }
     let told = |kinds: &[&str]| {
         thing.list("/status/conditions").iter().any(|condition| {
-            let text = |key: &str| condition.get(key).and_then(Value::as_str);
+            let text = |key: &str| condition.get(key).and_then(Json::as_str);
             text("status") == Some("True") && text("type").is_some_and(|kind| kinds.contains(&kind))
         })
     };

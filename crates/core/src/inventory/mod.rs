@@ -18,6 +18,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::json::Json;
+
 pub(crate) use folded::unfold_entry;
 pub use inside::inside_scope;
 pub use rights::{grants, writers};
@@ -135,29 +137,31 @@ fn kind_text(group: &str, kind: &str) -> String {
 pub struct Thing {
     /// How to reach it.
     pub resource: Resource,
-    /// The object as read, nothing removed; `fieldsV1` of its managers may be text ([`Thing::folded`]).
-    pub object: Value,
+    /// The object as read, nothing removed; `fieldsV1` of its managers is text: as a tree it is half of a small object.
+    pub object: Json,
 }
 
 impl Thing {
-    /// Wraps an object; `None` when it has no name.
-    pub fn new(resource: Resource, object: Value) -> Option<Self> {
+    /// Keeps an object; `None` when it has no name.
+    pub fn new(resource: Resource, mut object: Value) -> Option<Self> {
         object.pointer("/metadata/name")?.as_str()?;
-        Some(Self { resource, object })
-    }
-
-    /// The same in less memory, for inventories of many things: `fieldsV1` of its managers as text.
-    #[must_use]
-    pub fn folded(mut self) -> Self {
-        folded::fold(&mut self.object);
-        self
+        folded::fold(&mut object);
+        Some(Self {
+            resource,
+            object: object.into(),
+        })
     }
 
     /// The object as it was read.
     pub fn as_read(&self) -> Value {
-        let mut object = self.object.clone();
+        let mut object = self.object.to_value();
         folded::unfold(&mut object);
         object
+    }
+
+    /// The same thing with another object.
+    pub fn edit(&mut self, change: impl FnOnce(&mut Value)) {
+        self.object.edit(change);
     }
 
     /// Its identity.
@@ -185,21 +189,9 @@ impl Thing {
         self.text("/metadata/namespace")
     }
 
-    /// The value at a JSON pointer. Rules ask this of every object: without escapes nothing is allocated.
-    pub fn at(&self, pointer: &str) -> Option<&Value> {
-        if pointer.contains('~') {
-            return self.object.pointer(pointer);
-        }
-        let steps = pointer.split('/').skip(1);
-        let mut at = &self.object;
-        for step in steps {
-            at = match at {
-                Value::Object(map) => map.get(step)?,
-                Value::Array(list) => list.get(step.parse::<usize>().ok()?)?,
-                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return None,
-            };
-        }
-        Some(at)
+    /// The value at a JSON pointer.
+    pub fn at(&self, pointer: &str) -> Option<&Json> {
+        self.object.pointer(pointer)
     }
 
     /// The string at a JSON pointer.
@@ -208,10 +200,10 @@ impl Thing {
     }
 
     /// The list at a JSON pointer, empty when there is none.
-    pub fn list(&self, pointer: &str) -> &[Value] {
+    pub fn list(&self, pointer: &str) -> &[Json] {
         self.at(pointer)
-            .and_then(Value::as_array)
-            .map_or(&[], Vec::as_slice)
+            .and_then(Json::as_array)
+            .unwrap_or_default()
     }
 
     /// A label's value.
@@ -230,7 +222,7 @@ impl Thing {
     }
 
     /// The pod template's spec, or the pod's own spec; `None` for what runs no pods.
-    pub fn pod_spec(&self) -> Option<&Value> {
+    pub fn pod_spec(&self) -> Option<&Json> {
         let pointer = match (self.resource.group.as_str(), self.resource.kind.as_str()) {
             ("", "Pod") => "/spec",
             ("batch", "CronJob") => "/spec/jobTemplate/spec/template/spec",

@@ -1,7 +1,7 @@
 //! Who owns what: owner references followed through an inventory. Called by `scope` and, for what a recovery links again, by
 //! `plan`.
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::{Inventory, Thing};
 use crate::lookup::Lookup;
@@ -24,7 +24,7 @@ impl<'a> Owners<'a> {
 
     /// The thing that manages another.
     pub(super) fn owner(&self, thing: &Thing) -> Option<&'a Thing> {
-        let uid = managed_by(thing)?.get("uid").and_then(Value::as_str)?;
+        let uid = managed_by(thing)?.get("uid").and_then(Json::as_str)?;
         self.by_uid.get(uid).copied()
     }
 
@@ -41,8 +41,8 @@ impl<'a> Owners<'a> {
 }
 
 /// The owner reference that counts: the controller's, else the first.
-pub(super) fn managed_by(thing: &Thing) -> Option<&Value> {
+pub(super) fn managed_by(thing: &Thing) -> Option<&Json> {
     let all = thing.list("/metadata/ownerReferences");
-    let controls = |owner: &&Value| owner.get("controller").and_then(Value::as_bool) == Some(true);
+    let controls = |owner: &&Json| owner.get("controller").and_then(Json::as_bool) == Some(true);
     all.iter().find(controls).or_else(|| all.first())
 }

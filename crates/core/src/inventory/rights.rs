@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::scope::{Scope, inside, is_protected};
 use super::{Inventory, Thing, ThingId};
@@ -34,8 +34,8 @@ fn subjects(binding: &Thing, namespaces: &[String]) -> Subjects {
 }
 
 /// An account, by its name as a user, too, or all accounts of a namespace.
-fn is_inside(subject: &Value, namespaces: &[String]) -> bool {
-    let text = |key: &str| subject.get(key).and_then(Value::as_str);
+fn is_inside(subject: &Json, namespaces: &[String]) -> bool {
+    let text = |key: &str| subject.get(key).and_then(Json::as_str);
     let name = text("name").unwrap_or_default();
     let namespace = match text("kind") {
         Some("ServiceAccount") => text("namespace"),
@@ -114,12 +114,12 @@ pub(super) fn own_rbac(inventory: &Inventory, namespaces: &[String], scope: &mut
 
 /// Does a rule list give write access to a resource?
 pub fn grants(role: &Thing, group: &str, plural: &str) -> bool {
-    let has = |rule: &Value, key: &str, wanted: &[&str]| {
+    let has = |rule: &Json, key: &str, wanted: &[&str]| {
         rule.get(key)
-            .and_then(Value::as_array)
+            .and_then(Json::as_array)
             .into_iter()
             .flatten()
-            .filter_map(Value::as_str)
+            .filter_map(Json::as_str)
             .any(|one| wanted.contains(&one))
     };
     let status = format!("{plural}/status");
@@ -155,7 +155,7 @@ pub fn writers(inventory: &Inventory, group: &str, plural: &str) -> BTreeSet<(St
             continue;
         }
         for subject in binding.list("/subjects") {
-            let text = |key: &str| subject.get(key).and_then(Value::as_str);
+            let text = |key: &str| subject.get(key).and_then(Json::as_str);
             if text("kind") == Some("ServiceAccount") {
                 let namespace = text("namespace")
                     .or(binding.namespace())

@@ -1,7 +1,7 @@
 //! What of an inventory a protection carries, what it owns of the cluster, what the other site must have, and what is left
 //! out and why.
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::inside::inside_scope;
 use super::rights::{own_rbac, writers};
@@ -91,7 +91,7 @@ fn runs_something(inventory: &Inventory, namespace: &str, account: &str) -> bool
     inventory.iter().any(|thing| {
         thing.namespace() == Some(namespace)
             && thing.pod_spec().is_some_and(|spec| {
-                spec.get("serviceAccountName").and_then(Value::as_str) == Some(account)
+                spec.get("serviceAccountName").and_then(Json::as_str) == Some(account)
             })
     }) || !inventory
         .iter()
@@ -108,7 +108,7 @@ fn own_webhooks(inventory: &Inventory, namespaces: &[String], scope: &mut Scope)
             let ours = !hooks.is_empty()
                 && hooks.iter().all(|hook| {
                     hook.pointer("/clientConfig/service/namespace")
-                        .and_then(Value::as_str)
+                        .and_then(Json::as_str)
                         .is_some_and(|namespace| is_protected(namespace, namespaces))
                 });
             if ours {
@@ -165,7 +165,7 @@ fn require(inventory: &Inventory, namespaces: &[String], scope: &mut Scope) {
         let Some(spec) = thing.pod_spec() else {
             continue;
         };
-        let text = |key: &str| spec.get(key).and_then(Value::as_str);
+        let text = |key: &str| spec.get(key).and_then(Json::as_str);
         let priority = text("priorityClassName").filter(|name| !name.starts_with("system-"));
         need(
             "scheduling.k8s.io",

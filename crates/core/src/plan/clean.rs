@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::json::{Fields, Json};
+
 /// Fields of `metadata` that the old API server gave.
 const METADATA: &[&str] = &[
     "uid",
@@ -53,22 +55,20 @@ fn drop_if_empty(object: &mut Value, parent: &str, key: &str) {
 }
 
 /// An object without its status and what the old cluster knew of it: often most of it, so it is not copied first.
-fn copy(object: &Value) -> Value {
+fn copy(object: &Json) -> Value {
     let Some(fields) = object.as_object() else {
-        return object.clone();
+        return object.to_value();
     };
-    let without = |fields: &Map<String, Value>, keys: &[&str]| -> Map<String, Value> {
-        let kept = fields
-            .iter()
-            .filter(|(key, _)| !keys.contains(&key.as_str()));
-        kept.map(|(key, value)| (key.clone(), value.clone()))
+    let without = |fields: &Fields, keys: &[&str]| -> Map<String, Value> {
+        let kept = fields.iter().filter(|(key, _)| !keys.contains(key));
+        kept.map(|(key, value)| (key.to_owned(), value.to_value()))
             .collect()
     };
     let mut copied = without(fields, &["status", "metadata"]);
     if let Some(metadata) = fields.get("metadata") {
         let metadata = match metadata.as_object() {
             Some(fields) => Value::Object(without(fields, METADATA)),
-            None => metadata.clone(),
+            None => metadata.to_value(),
         };
         copied.insert("metadata".to_owned(), metadata);
     }
@@ -76,7 +76,7 @@ fn copy(object: &Value) -> Value {
 }
 
 /// Cleans an object for another cluster.
-pub fn clean(object: &Value) -> Value {
+pub fn clean(object: &Json) -> Value {
     let mut object = copy(object);
     strip(&mut object, "/metadata/annotations", ANNOTATIONS);
     drop_if_empty(&mut object, "/metadata", "annotations");

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::context::{Context, is_system};
 use super::{Goal, NodePorts};
@@ -129,7 +129,7 @@ fn objects(
 
 fn ports(service: &Thing) -> impl Iterator<Item = u64> + '_ {
     let ports = service.list("/spec/ports").iter();
-    ports.filter_map(|port| port.get("nodePort").and_then(Value::as_u64))
+    ports.filter_map(|port| port.get("nodePort").and_then(Json::as_u64))
 }
 
 /// Of the Services that can be seen; others are found out when the port is asked for.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 use std::thread;
 
-use serde_json::Value;
+use crate::json::{Fields, Json};
 
 use super::labelled::{ByLabel, own_labels, pod_labels};
 use super::links::{self, Link};
@@ -30,7 +30,7 @@ pub(super) struct Context<'a> {
     /// The point as it was taken, before any mapping.
     pub(super) source: &'a PointContent,
     /// Objects that the user has patched, as they are written.
-    pub(super) written: Option<&'a BTreeMap<ThingId, Value>>,
+    pub(super) written: Option<&'a BTreeMap<ThingId, Json>>,
     /// Workloads that are operators of carried definitions: by group and plural, with what tells so.
     pub(super) operators: BTreeMap<(String, String), BTreeMap<ThingId, Grounds>>,
     /// What texts of a workload name, by workload.
@@ -46,7 +46,7 @@ pub(super) struct Context<'a> {
     by_uid: Lookup<&'a str, &'a Thing>,
     engines: BTreeMap<&'a ThingId, &'a Member>,
     /// Carried things that run pods, with the pods' spec.
-    workloads: Vec<(&'a Thing, &'a Value)>,
+    workloads: Vec<(&'a Thing, &'a Json)>,
     /// Keys of the labels and annotations that carried things have: most of what rules ask for nobody uses.
     marks: Known<&'a str>,
     /// Groups of carried things by their kind.
@@ -87,7 +87,7 @@ impl<'a> Context<'a> {
             .iter()
             .filter_map(|one| objects.get(&one.thing));
         let mut by_account: BTreeMap<_, BTreeMap<_, Vec<&Thing>>> = BTreeMap::new();
-        let workloads: Vec<(&Thing, &Value)> = carried()
+        let workloads: Vec<(&Thing, &Json)> = carried()
             .filter_map(|thing| Some((thing, thing.pod_spec()?)))
             .collect();
         let pods = || workloads.iter().map(|(thing, _)| *thing);
@@ -203,7 +203,7 @@ impl<'a> Context<'a> {
     }
 
     /// Things that run pods.
-    pub(super) fn workloads(&self) -> impl Iterator<Item = (&'a Thing, &'a Value)> + '_ {
+    pub(super) fn workloads(&self) -> impl Iterator<Item = (&'a Thing, &'a Json)> + '_ {
         self.workloads.iter().copied()
     }
 
@@ -264,7 +264,7 @@ impl<'a> Context<'a> {
     }
 
     /// The thing that an owner reference means.
-    pub(super) fn with_uid(&self, reference: &Value) -> Option<&'a Thing> {
+    pub(super) fn with_uid(&self, reference: &Json) -> Option<&'a Thing> {
         let uid = reference.get("uid")?.as_str()?;
         self.by_uid.get(uid).filter(|_| !uid.is_empty()).copied()
     }
@@ -272,7 +272,7 @@ impl<'a> Context<'a> {
     /// The workloads behind a Service, by its selector.
     pub(super) fn behind(&self, service: &Thing) -> Vec<ThingId> {
         let selector = service.at("/spec/selector");
-        match (service.namespace(), selector.and_then(Value::as_object)) {
+        match (service.namespace(), selector.and_then(Json::as_object)) {
             (Some(namespace), Some(selector)) => self
                 .pods
                 .with(namespace, selector)
@@ -317,13 +317,13 @@ fn marks(thing: &Thing) -> impl Iterator<Item = &str> {
     let maps = ["labels", "annotations"].map(|key| metadata.and_then(|one| one.get(key)));
     maps.into_iter()
         .filter_map(|map| map?.as_object())
-        .flat_map(|map| map.keys().map(String::as_str))
+        .flat_map(Fields::keys)
 }
 
 /// The ServiceAccount that the pods of a workload run as, `default` if it names none.
 pub(super) fn account(thing: &Thing) -> Option<&str> {
     let named = thing.pod_spec()?.get("serviceAccountName");
-    Some(named.and_then(Value::as_str).unwrap_or("default"))
+    Some(named.and_then(Json::as_str).unwrap_or("default"))
 }
 
 /// Names that Refloat itself uses are nobody's application.

@@ -11,7 +11,7 @@ use crate::driver::{ObjectRef, Problem};
 use crate::inventory::{Thing, ThingId};
 use crate::probe::{Ask, Probe};
 use crate::readiness::user::{Check, Gating, UserGate, annotated, annotation_of, annotations};
-use crate::run::{Phase, Step, Work};
+use crate::run::{Needs, Phase, Step, Work};
 
 /// Adds the gates to the steps, and the edges that they need. What stands against one is a problem that says how to go on without it.
 pub(super) fn add(
@@ -151,7 +151,7 @@ fn step(context: &Context<'_>, gate: &UserGate, thing: &Thing, check: Check) -> 
         id: gate_step(&gate.name),
         phase,
         title: format!("{verb} {} of {}", gate.name, gate.of),
-        needs: BTreeSet::new(),
+        needs: Needs::default(),
         work: Work::Gate(Gating {
             name: gate.name.clone(),
             of: ObjectRef {

@@ -4,9 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
-
 use crate::inventory::Thing;
+use crate::json::{Fields, Json};
 
 /// Things by namespace and by one label.
 #[derive(Default)]
@@ -18,11 +17,11 @@ pub(super) struct ByLabel<'a> {
 
 struct Labelled<'a> {
     thing: &'a Thing,
-    labels: Option<&'a Map<String, Value>>,
+    labels: Option<&'a Fields>,
 }
 
 /// The labels of the pods that a thing runs; of a pod its own.
-pub(super) fn pod_labels(thing: &Thing) -> Option<&Value> {
+pub(super) fn pod_labels(thing: &Thing) -> Option<&Json> {
     let pointer = match thing.resource.kind.as_str() {
         "Pod" => "/metadata/labels",
         "CronJob" => "/spec/jobTemplate/spec/template/metadata/labels",
@@ -32,25 +31,25 @@ pub(super) fn pod_labels(thing: &Thing) -> Option<&Value> {
 }
 
 /// The labels of the thing itself.
-pub(super) fn own_labels(thing: &Thing) -> Option<&Value> {
+pub(super) fn own_labels(thing: &Thing) -> Option<&Json> {
     thing.at("/metadata/labels")
 }
 
 impl<'a> ByLabel<'a> {
     pub(super) fn of(
         things: impl Iterator<Item = &'a Thing>,
-        labels: fn(&Thing) -> Option<&Value>,
+        labels: fn(&Thing) -> Option<&Json>,
     ) -> Self {
         let mut made = Self::default();
         for thing in things {
             let Some(namespace) = thing.namespace() else {
                 continue;
             };
-            let labels = labels(thing).and_then(Value::as_object);
+            let labels = labels(thing).and_then(Json::as_object);
             let all = made.all.entry(namespace).or_default();
             for (key, value) in labels.into_iter().flatten() {
                 if let Some(value) = value.as_str() {
-                    let place = (namespace, key.as_str(), value);
+                    let place = (namespace, key, value);
                     made.with.entry(place).or_default().push(all.len());
                 }
             }
@@ -69,7 +68,7 @@ impl<'a> ByLabel<'a> {
     }
 
     /// Things with all of these labels; none for an empty map, as with a Service's selector.
-    pub(super) fn with(&self, namespace: &str, labels: &Map<String, Value>) -> Vec<&'a Thing> {
+    pub(super) fn with(&self, namespace: &str, labels: &Fields) -> Vec<&'a Thing> {
         if labels.is_empty() {
             return Vec::new();
         }
@@ -77,30 +76,30 @@ impl<'a> ByLabel<'a> {
     }
 
     /// Things that a `LabelSelector` selects; an empty one selects all.
-    pub(super) fn selected(&self, namespace: &str, selector: &Value) -> Vec<&'a Thing> {
+    pub(super) fn selected(&self, namespace: &str, selector: &Json) -> Vec<&'a Thing> {
         let Some(selector) = selector.as_object() else {
             return Vec::new();
         };
-        let labels = selector.get("matchLabels").and_then(Value::as_object);
+        let labels = selector.get("matchLabels").and_then(Json::as_object);
         let expressions = selector
             .get("matchExpressions")
-            .and_then(Value::as_array)
-            .map_or(&[][..], Vec::as_slice);
+            .and_then(Json::as_array)
+            .unwrap_or_default();
         self.fitting(namespace, labels, expressions)
     }
 
     fn fitting(
         &self,
         namespace: &str,
-        labels: Option<&Map<String, Value>>,
-        expressions: &[Value],
+        labels: Option<&Fields>,
+        expressions: &[Json],
     ) -> Vec<&'a Thing> {
         let Some(all) = self.all.get(namespace) else {
             return Vec::new();
         };
         let mut fewest: Option<&[usize]> = None;
         for (key, value) in labels.into_iter().flatten() {
-            let place = (namespace, key.as_str(), value.as_str().unwrap_or_default());
+            let place = (namespace, key, value.as_str().unwrap_or_default());
             let found = self.with.get(&place).map_or(&[][..], Vec::as_slice);
             if fewest.is_none_or(|fewest| found.len() < fewest.len()) {
                 fewest = Some(found);
@@ -126,18 +125,18 @@ impl<'a> ByLabel<'a> {
 }
 
 /// One of a selector's `matchExpressions`; what is not understood selects nothing.
-fn fulfils(labels: Option<&Map<String, Value>>, expression: &Value) -> bool {
-    let Some(key) = expression.get("key").and_then(Value::as_str) else {
+fn fulfils(labels: Option<&Fields>, expression: &Json) -> bool {
+    let Some(key) = expression.get("key").and_then(Json::as_str) else {
         return false;
     };
     let value = labels.and_then(|labels| labels.get(key));
     let among = || {
         expression
             .get("values")
-            .and_then(Value::as_array)
+            .and_then(Json::as_array)
             .is_some_and(|values| value.is_some_and(|value| values.contains(value)))
     };
-    match expression.get("operator").and_then(Value::as_str) {
+    match expression.get("operator").and_then(Json::as_str) {
         Some("In") => among(),
         Some("NotIn") => !among(),
         Some("Exists") => value.is_some(),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::context::Context;
 use crate::inventory::{Thing, ThingId, writers};
@@ -81,8 +81,8 @@ pub(super) fn operators(
 }
 
 /// The Service that a reference `{namespace, name}` names, if it is carried.
-pub(super) fn service_named<'a>(context: &Context<'a>, reference: &Value) -> Option<&'a Thing> {
-    let text = |key: &str| reference.get(key).and_then(Value::as_str);
+pub(super) fn service_named<'a>(context: &Context<'a>, reference: &Json) -> Option<&'a Thing> {
+    let text = |key: &str| reference.get(key).and_then(Json::as_str);
     let id = ThingId::namespaced("", "Service", text("namespace")?, text("name")?);
     context.things.get(&id).copied()
 }
@@ -116,12 +116,12 @@ fn webhooks(context: &Context<'_>) -> BTreeMap<String, Vec<(ThingId, String)>> {
                 };
                 let groups = hook
                     .get("rules")
-                    .and_then(Value::as_array)
+                    .and_then(Json::as_array)
                     .into_iter()
                     .flatten()
-                    .filter_map(|rule| rule.get("apiGroups").and_then(Value::as_array))
+                    .filter_map(|rule| rule.get("apiGroups").and_then(Json::as_array))
                     .flatten()
-                    .filter_map(Value::as_str)
+                    .filter_map(Json::as_str)
                     .filter(|group| group.contains('.'));
                 for group in groups {
                     let of_group = found.entry(group.to_owned()).or_default();
@@ -150,7 +150,7 @@ fn owned_by_olm<'a>(context: &Context<'a>) -> BTreeMap<&'a str, Vec<(ThingId, St
         let Some(namespace) = version.namespace() else {
             continue;
         };
-        let name_of = |one: &'_ Value| one.get("name").and_then(Value::as_str).map(str::to_owned);
+        let name_of = |one: &'_ Json| one.get("name").and_then(Json::as_str).map(str::to_owned);
         let deployments: Vec<ThingId> = version
             .list("/spec/install/spec/deployments")
             .iter()
@@ -159,7 +159,7 @@ fn owned_by_olm<'a>(context: &Context<'a>) -> BTreeMap<&'a str, Vec<(ThingId, St
             .filter(|id| context.has(id))
             .collect();
         for owned in version.list("/spec/customresourcedefinitions/owned") {
-            let Some(name) = owned.get("name").and_then(Value::as_str) else {
+            let Some(name) = owned.get("name").and_then(Json::as_str) else {
                 continue;
             };
             for deployment in &deployments {

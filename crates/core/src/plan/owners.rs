@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::context::{Context, hand_over_step, write_step};
 use super::steps::{READY_SECONDS, resource};
@@ -42,7 +42,7 @@ pub(super) fn add(
             let Some(owner) = context.with_uid(reference) else {
                 continue;
             };
-            let is = |key: &str| reference.get(key).and_then(Value::as_bool) == Some(true);
+            let is = |key: &str| reference.get(key).and_then(Json::as_bool) == Some(true);
             let linking = |owner: ObjectRef| Linking {
                 object: object.clone(),
                 owner,

@@ -10,7 +10,7 @@ use crate::driver::{ObjectRef, Outcome, Problem, Query, Seen};
 use crate::inventory::{Resource, Thing, ThingId};
 use crate::names::{ANNOTATION_RECOVERY, ANNOTATION_UPDATED, RunId, SiteName};
 use crate::recovery::{Origin, Removing, Retaining, contents, is_changed};
-use crate::run::{Edge, Phase, Progress, RunKind, RunPlan, Step, Work};
+use crate::run::{Edge, Needs, Phase, Progress, RunKind, RunPlan, Step, Work};
 
 /// How long one object may take to go.
 const GONE_SECONDS: u32 = 600;
@@ -102,7 +102,7 @@ pub fn rollback(
             }
         };
         if let Work::Write(writing) = &step.work
-            && is_changed(live, &writing.object)
+            && is_changed(live, &writing.object.to_value())
         {
             changed.push(object.id());
         }
@@ -228,7 +228,7 @@ fn keeping(
         id: KEEP.to_owned(),
         phase: Phase::Storage,
         title: KEEP.to_owned(),
-        needs: BTreeSet::new(),
+        needs: Needs::default(),
         work: Work::Retain(Retaining {
             volumes,
             recovery: recovery.run.clone(),

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::json::Json;
+
 use super::context::{Context, write_step};
 use crate::inventory::{Resource, Thing, ThingId};
 use crate::names::ANNOTATION_STATUS;
@@ -39,7 +41,7 @@ fn status(
     thing: &Thing,
     word: &str,
     resource: &Resource,
-) -> Result<Option<Value>, String> {
+) -> Result<Option<Json>, String> {
     if word != "restore" {
         return Err(format!(
             "{ANNOTATION_STATUS} says `{word}`, it can say `restore` only"
@@ -55,12 +57,11 @@ fn status(
             resource.api_version()
         ));
     }
-    let mut status = thing
-        .at("/status")
-        .filter(|status| status.is_object())
-        .cloned();
-    status.iter_mut().for_each(forget_generations);
-    Ok(status)
+    let status = thing.at("/status").filter(|status| status.is_object());
+    Ok(status.cloned().map(|mut status| {
+        status.edit(forget_generations);
+        status
+    }))
 }
 
 /// The target's definition counts; where there is none yet it is the one that comes with the point.
@@ -71,7 +72,7 @@ fn has_subresource(context: &Context<'_>, resource: &Resource) -> bool {
     let definition = there.or_else(|| context.things.get(&id).copied());
     let versions = definition.map_or(&[][..], |one| one.list("/spec/versions"));
     versions.iter().any(|one| {
-        one.get("name").and_then(Value::as_str) == Some(&resource.version)
+        one.get("name").and_then(Json::as_str) == Some(&resource.version)
             && one.pointer("/subresources/status").is_some()
     })
 }

@@ -1,6 +1,6 @@
 //! The steps of a recovery before any rule has drawn an edge, and the edges that are part of a step's own make.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -11,9 +11,10 @@ use super::{Goal, NodePorts, phases};
 use crate::backup::{Member, Mode, Part, PointContent};
 use crate::driver::{Claim, FieldOwner, Op, Problem, Role};
 use crate::inventory::{Resource, Thing, ThingId};
+use crate::json::Json;
 use crate::readiness::told;
 use crate::recovery::{Direction, Existing, Filling, Writing, managers_of, owner_of};
-use crate::run::{Edge, Phase, Step, Work};
+use crate::run::{Edge, Needs, Phase, Step, Work};
 
 /// How long a written object may take to be ready.
 pub(super) const READY_SECONDS: u32 = 600;
@@ -127,7 +128,7 @@ fn step(id: &str, phase: Phase, title: &str, work: Work) -> Step {
         id: id.to_owned(),
         phase,
         title: title.to_owned(),
-        needs: BTreeSet::new(),
+        needs: Needs::default(),
         work,
         limit_seconds: READY_SECONDS,
         cleanup: false,
@@ -167,7 +168,7 @@ fn write(context: &Context<'_>, thing: &Thing, goal: &Goal) -> Step {
     let id = thing.id();
     let resource = resource(context, thing);
     let patched = context.written.and_then(|written| written.get(&id));
-    let mut object = patched.cloned().unwrap_or_else(|| clean(&thing.object));
+    let mut object = patched.map_or_else(|| clean(&thing.object), Json::to_value);
     object["apiVersion"] = json!(resource.api_version());
     match goal.node_ports {
         NodePorts::Anew => {}
@@ -185,7 +186,7 @@ fn write(context: &Context<'_>, thing: &Thing, goal: &Goal) -> Step {
         &format!("{verb} {id}"),
         Work::Write(Writing {
             resource,
-            object,
+            object: object.into(),
             owner: owner_of(thing),
             managers: managers_of(thing),
             existing: goal.existing,
@@ -199,8 +200,8 @@ fn write(context: &Context<'_>, thing: &Thing, goal: &Goal) -> Step {
 }
 
 /// `clean` takes the ports of the old cluster away.
-fn preserve_node_ports(before: &Value, object: &mut Value) {
-    let ports = before.pointer("/spec/ports").and_then(Value::as_array);
+fn preserve_node_ports(before: &Json, object: &mut Value) {
+    let ports = before.pointer("/spec/ports").and_then(Json::as_array);
     let cleaned = object
         .pointer_mut("/spec/ports")
         .and_then(Value::as_array_mut);
@@ -210,7 +211,7 @@ fn preserve_node_ports(before: &Value, object: &mut Value) {
         .zip(cleaned.into_iter().flatten())
     {
         if let Some(number) = port.get("nodePort").filter(|_| before["kind"] == "Service") {
-            cleaned["nodePort"] = number.clone();
+            cleaned["nodePort"] = number.to_value();
         }
     }
 }
@@ -226,7 +227,8 @@ fn keep(part: &Part, claim: &Thing) -> Step {
             object: json!({
                 "apiVersion": claim.resource.api_version(), "kind": claim.resource.kind,
                 "metadata": { "name": claim.name(), "namespace": claim.namespace() },
-            }),
+            })
+            .into(),
             owner: FieldOwner::refloat(),
             managers: Vec::new(),
             existing: Existing::Skip,
@@ -265,7 +267,7 @@ fn storage(part: &Part, goal: &Goal) -> Option<[Step; 3]> {
         .storage_classes
         .get(&part.storage_class)
         .unwrap_or(&part.storage_class);
-    let mut claim = clean(&part.claim);
+    let mut claim = clean(&Json::from(&part.claim));
     let spec = claim.get_mut("spec")?;
     spec["storageClassName"] = json!(class);
     if !part.capacity.is_empty() {

@@ -66,7 +66,7 @@ pub(super) fn about<'a>(
         .unwrap_or_default()
         .iter()
         .filter(|event| {
-            let told = |pointer: &str| text(event, pointer);
+            let told = |pointer: &str| text(*event, pointer);
             // An object of the same name that is gone had another uid.
             let same = match (told("/involvedObject/uid"), uid) {
                 (Some(told), Some(uid)) => told == uid,

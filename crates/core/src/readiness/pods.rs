@@ -84,7 +84,7 @@ pub(super) fn of<'a>(view: &View<'a>) -> Vec<&'a Value> {
         .unwrap_or_default()
         .iter()
         .filter(|pod| pod.pointer("/metadata/deletionTimestamp").is_none())
-        .filter(|pod| !matches!(text(pod, "/status/phase"), Some("Succeeded" | "Failed")))
+        .filter(|pod| !matches!(text(*pod, "/status/phase"), Some("Succeeded" | "Failed")))
         .filter(|pod| is_selected(view, pod) && !is_of_another(view, pod))
         .collect()
 }

@@ -4,23 +4,21 @@ use serde_json::Value;
 
 use super::{Gate, View};
 use crate::driver::{Problem, Why};
+use crate::json::Tree;
 
 /// Characters of what others say that go into one line.
 const WORDS_MAX: usize = 300;
 
-pub(super) fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
-    object.pointer(pointer)?.as_str()
+pub(super) fn text<'a>(object: &'a impl Tree, pointer: &str) -> Option<&'a str> {
+    object.at(pointer)?.text()
 }
 
-pub(super) fn number(object: &Value, pointer: &str) -> Option<u64> {
-    object.pointer(pointer)?.as_u64()
+pub(super) fn number(object: &impl Tree, pointer: &str) -> Option<u64> {
+    object.at(pointer)?.whole()
 }
 
-pub(super) fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
-    object
-        .pointer(pointer)
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
+pub(super) fn list<'a, T: Tree>(object: &'a T, pointer: &str) -> &'a [T] {
+    object.at(pointer).map_or(&[], Tree::items)
 }
 
 /// What somebody else said, as part of one line.
@@ -79,13 +77,13 @@ impl Condition<'_> {
 
 /// The newest condition of that type in a list of conditions; some operators keep the old ones before it.
 pub(super) fn condition_in<'a>(
-    holder: &'a Value,
+    holder: &'a impl Tree,
     pointer: &str,
     kind: &str,
 ) -> Option<Condition<'a>> {
     let found = list(holder, pointer)
         .iter()
-        .rfind(|one| text(one, "/type") == Some(kind))?;
+        .rfind(|one| text(*one, "/type") == Some(kind))?;
     Some(Condition {
         status: text(found, "/status").unwrap_or_default(),
         reason: text(found, "/reason").unwrap_or_default(),
@@ -95,7 +93,7 @@ pub(super) fn condition_in<'a>(
     })
 }
 
-pub(super) fn condition<'a>(object: &'a Value, kind: &str) -> Option<Condition<'a>> {
+pub(super) fn condition<'a>(object: &'a impl Tree, kind: &str) -> Option<Condition<'a>> {
     condition_in(object, "/status/conditions", kind)
 }
 

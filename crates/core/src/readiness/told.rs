@@ -2,7 +2,8 @@
 //! recovery point.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+
+use crate::json::Tree;
 
 use super::reading::{condition, condition_in, list, text};
 
@@ -25,20 +26,19 @@ pub struct Told {
 const PHASES: &[&str] = &["/status/phase", "/status/state", "/status/health"];
 
 /// The word in which an object tells its state.
-pub(super) fn phase(object: &Value) -> Option<&str> {
+pub(super) fn phase(object: &impl Tree) -> Option<&str> {
     PHASES.iter().find_map(|pointer| text(object, pointer))
 }
 
 /// The signs of an object as it was recorded.
-pub fn told(object: &Value) -> Told {
-    let status = object.pointer("/status").and_then(Value::as_object);
+pub fn told(object: &impl Tree) -> Told {
     let says = |kind: &str| condition(object, kind).is_some_and(|one| one.is_true());
     let accepted = list(object, "/status/parents").iter().any(|parent| {
         condition_in(parent, "/conditions", "Accepted").is_some_and(|one| one.is_true())
     });
     let addresses = ["/status/loadBalancer/ingress", "/status/addresses"];
     Told {
-        status: status.is_some_and(|fields| !fields.is_empty()),
+        status: object.at("/status").is_some_and(Tree::has_fields),
         ready: says("Ready") || says("Programmed") || accepted,
         address: addresses
             .iter()

@@ -145,7 +145,7 @@ fn is_updated(view: &View<'_>, wanted: u64) -> bool {
     }
     if view.text("/spec/updateStrategy/type") == Some("OnDelete") {
         return pods::of(view).iter().all(|pod| {
-            text(pod, "/metadata/labels/controller-revision-hash")
+            text(*pod, "/metadata/labels/controller-revision-hash")
                 .is_none_or(|one| Some(one) == newest)
         });
     }

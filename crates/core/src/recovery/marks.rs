@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::owners::{Owner, handed_on, owners};
 use super::write::{Writing, digest};
 use crate::driver::{Effect, Patch, Precondition};
+use crate::json::Json;
 use crate::names::{
     ANNOTATION_DIGEST, ANNOTATION_RECOVERY, ANNOTATION_UPDATED, FIELD_MANAGER, RunId,
 };
@@ -55,9 +56,9 @@ impl Writing {
             .iter()
             .filter_map(|entry| Some((Owner::of(entry)?, entry)))
             .filter(|(owner, _)| since.iter().all(|(other, _)| other != owner));
+        let before = before.map(|(_, entry)| entry.to_value());
         let mut entries: Vec<Value> = before
-            .chain(since.iter().copied())
-            .map(|(_, entry)| entry.clone())
+            .chain(since.iter().map(|(_, entry)| (*entry).clone()))
             .collect();
         entries.push(json!({
             "manager": FIELD_MANAGER,
@@ -81,7 +82,7 @@ impl Writing {
     }
 
     pub(super) fn marked(&self, run: &RunId) -> Value {
-        let mut object = self.object.clone();
+        let mut object = self.object.to_value();
         let digest = digest(&self.object);
         if let Some(metadata) = object
             .pointer_mut("/metadata")
@@ -104,13 +105,8 @@ impl Writing {
             "annotations": { ANNOTATION_DIGEST: digest(&self.object) },
         } });
         let annotations = [ANNOTATION_UPDATED, ANNOTATION_DIGEST];
-        let entries = handed_on(
-            live,
-            &self.resource,
-            &self.owner,
-            &self.managers,
-            &annotations,
-        );
+        let managers: Vec<Value> = self.managers.iter().map(Json::to_value).collect();
+        let entries = handed_on(live, &self.resource, &self.owner, &managers, &annotations);
         if let Some(entries) = entries {
             patch["metadata"]["managedFields"] = Value::Array(entries);
         }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::driver::FieldOwner;
 use crate::inventory::{Resource, Thing, unfold_entry};
+use crate::json::{Json, Tree};
 use crate::names::FIELD_MANAGER;
 
 use super::fields;
@@ -19,8 +20,8 @@ pub(super) struct Owner<'a> {
 }
 
 impl<'a> Owner<'a> {
-    pub(super) fn of(entry: &'a Value) -> Option<Self> {
-        let text = |key: &str| entry.get(key).and_then(Value::as_str);
+    pub(super) fn of(entry: &'a impl Tree) -> Option<Self> {
+        let text = |key: &str| entry.field(key).and_then(Tree::text);
         Some(Self {
             manager: text("manager")?,
             operation: text("operation")?,
@@ -29,18 +30,17 @@ impl<'a> Owner<'a> {
     }
 }
 
-pub(super) fn owners(object: &Value) -> impl Iterator<Item = (Owner<'_>, &Value)> {
-    let entries = object.pointer("/metadata/managedFields");
+pub(super) fn owners<T: Tree>(object: &T) -> impl Iterator<Item = (Owner<'_>, &T)> {
+    let entries = object.at("/metadata/managedFields");
     entries
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
+        .map_or(&[][..], Tree::items)
+        .iter()
         .filter_map(|entry| Some((Owner::of(entry)?, entry)))
 }
 
 /// The manager that owns most of an object's fields, with its operation; Refloat itself when nobody is recorded.
 pub fn owner_of(thing: &Thing) -> FieldOwner {
-    let entries: Vec<(Owner<'_>, &Value, &str)> = owners(&thing.object)
+    let entries: Vec<(Owner<'_>, &Json, &str)> = owners(&thing.object)
         .filter(|(owner, _)| owner.subresource.is_empty())
         .filter_map(|(owner, entry)| {
             let time = entry.get("time")?.as_str()?;
@@ -65,19 +65,19 @@ pub fn owner_of(thing: &Thing) -> FieldOwner {
 /// What must be given back beyond the one owner under whom the object is created: all entries but those of its status when there
 /// are several; also a single one that applies, because what it applies next would take away annotations that are its own and not in
 /// what it applies (Argo CD, Flux). Nothing otherwise.
-pub fn managers_of(thing: &Thing) -> Vec<Value> {
-    let mut entries: Vec<Value> = owners(&thing.object)
+pub fn managers_of(thing: &Thing) -> Vec<Json> {
+    let entries: Vec<(Owner<'_>, &Json)> = owners(&thing.object)
         .filter(|(owner, _)| owner.subresource != "status" && owner.manager != FIELD_MANAGER)
-        .map(|(_, entry)| entry)
-        .cloned()
         .collect();
-    let applies = |entry: &Value| entry.get("operation").and_then(Value::as_str) == Some("Apply");
-    if entries.len() > 1 || entries.iter().any(applies) {
-        entries.iter_mut().for_each(unfold_entry);
-        entries
-    } else {
-        Vec::new()
+    if entries.len() <= 1 && entries.iter().all(|(owner, _)| owner.operation != "Apply") {
+        return Vec::new();
     }
+    let unfolded = entries.into_iter().map(|(_, entry)| {
+        let mut entry = entry.to_value();
+        unfold_entry(&mut entry);
+        entry.into()
+    });
+    unfolded.collect()
 }
 
 /// The entries of an object's managers once what Refloat has just changed belongs to its managers of the source, or to the one owner
@@ -134,7 +134,7 @@ fn add(entries: &mut Vec<Value>, manager: &Value, part: &Value) {
         return;
     }
     let of = Owner::of(manager);
-    if let Some(entry) = entries.iter_mut().find(|entry| Owner::of(entry) == of) {
+    if let Some(entry) = entries.iter_mut().find(|entry| Owner::of(&**entry) == of) {
         let before = entry.get("fieldsV1").cloned().unwrap_or_else(|| json!({}));
         entry["fieldsV1"] = fields::union(&before, part);
     } else {

@@ -14,6 +14,7 @@ use crate::driver::{
     Effect, ListRequest, ObjectRef, Outcome, Precondition, Problem, Query, Seen, Verdict, Why,
 };
 use crate::inventory::{Resource, Thing};
+use crate::json::Json;
 use crate::names::{ANNOTATION_RECOVERY, RunId};
 use crate::readiness::{self, Clock, Gate, Told, View};
 
@@ -157,8 +158,8 @@ impl Removing {
         for thing in &all {
             let id = thing.id();
             let owners = thing.list("/metadata/ownerReferences");
-            let owned = |owner: &Value| {
-                let uid = owner.get("uid").and_then(Value::as_str);
+            let owned = |owner: &Json| {
+                let uid = owner.get("uid").and_then(Json::as_str);
                 uid.is_some_and(|uid| there.contains(uid))
             };
             if crate::plan::is_made_by_cluster(&id) || owners.iter().any(owned) {
@@ -229,7 +230,7 @@ pub(crate) fn contents(live: &Thing, served: &[Resource]) -> Vec<ListRequest> {
     }
     let text = |pointer: &str| live.text(pointer).unwrap_or_default().to_owned();
     let version = live.list("/spec/versions").iter().find_map(|one| {
-        let is_served = one.get("served").and_then(Value::as_bool) == Some(true);
+        let is_served = one.get("served").and_then(Json::as_bool) == Some(true);
         is_served
             .then(|| one.get("name")?.as_str().map(str::to_owned))
             .flatten()

@@ -16,7 +16,7 @@ impl Writing {
         let said = live.get("status").unwrap_or(&Value::Null);
         self.status
             .as_ref()
-            .is_some_and(|wanted| holds(said, wanted))
+            .is_some_and(|wanted| holds(said, &wanted.to_value()))
     }
 
     /// The patch that writes it, as long as it has not been.

@@ -9,6 +9,7 @@ use crate::driver::{
     Effect, FieldOwner, ObjectRef, Outcome, Patch, Precondition, Problem, Query, Seen, Verdict, Why,
 };
 use crate::inventory::Resource;
+use crate::json::Json;
 use crate::names::{ANNOTATION_DIGEST, ANNOTATION_RECOVERY, ANNOTATION_UPDATED, RunId};
 use crate::planted::{self, Bug};
 use crate::readiness::{self, Clock, Gate, Told, View, told};
@@ -25,12 +26,12 @@ pub struct Writing {
     /// Its kind, as the target serves it.
     pub resource: Resource,
     /// The cleaned object, without provenance.
-    pub object: Value,
+    pub object: Json,
     /// Under whose name.
     pub owner: FieldOwner,
     /// Entries of `metadata.managedFields` to give back, when several managers owned fields of the object.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub managers: Vec<Value>,
+    pub managers: Vec<Json>,
     /// What to do when it is there already.
     pub existing: Existing,
     /// Made by the cluster itself (`default` ServiceAccount, `kube-root-ca.crt`): whatever is there is taken as it is.
@@ -43,7 +44,7 @@ pub struct Writing {
     pub owns: Vec<Linking>,
     /// Its status at the source, when it is to be written too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<Value>,
+    pub status: Option<Json>,
     /// Its operator runs before it is written, and its kind is new at the target: what is there is what the operator has made.
     #[serde(default, skip_serializing_if = "is_false")]
     pub operated: bool,
@@ -58,14 +59,14 @@ fn is_false(it: &bool) -> bool {
 }
 
 /// Digest of an object's content: hex SHA-256 of its JSON with sorted keys.
-pub fn digest(object: &Value) -> String {
+pub fn digest(object: &Json) -> String {
     hex::encode(Sha256::digest(object.to_string().as_bytes()))
 }
 
 impl Writing {
     /// Where the object goes.
     pub fn target(&self) -> ObjectRef {
-        let text = |pointer: &str| self.object.pointer(pointer).and_then(Value::as_str);
+        let text = |pointer: &str| self.object.pointer(pointer).and_then(Json::as_str);
         ObjectRef {
             resource: self.resource.clone(),
             namespace: text("/metadata/namespace").map(str::to_owned),
@@ -178,7 +179,7 @@ impl Writing {
             }
             Existing::Replace if !holds_others(&self.resource) => self.replace(deeds, live),
             Existing::Update | Existing::Replace => {
-                if updated(live, &self.object) == *live {
+                if updated(live, &self.object.to_value()) == *live {
                     self.wait_ready(run, (live, &self.told), seen, clock, Origin::Unchanged)
                 } else {
                     Verdict::Act(vec![self.update(run, live)])
@@ -222,7 +223,7 @@ impl Writing {
     /// The content of the point, laid over what was there. The digest comes when each manager has its fields: until then it is not
     /// complete.
     fn update(&self, run: &RunId, live: &Value) -> Effect {
-        let wanted = updated(live, &self.object);
+        let wanted = updated(live, &self.object.to_value());
         let mut patch = difference(live, &wanted).unwrap_or_else(|| json!({}));
         patch["metadata"]["annotations"][ANNOTATION_UPDATED] = json!(run.as_str());
         patch["metadata"]["annotations"][ANNOTATION_DIGEST] = Value::Null;

@@ -3,35 +3,43 @@
 //! Folded by `progress`; asked by `recovery`, which must not delete what another has put in the place of what it deleted, nor make
 //! again what has come to its end and gone.
 
-use std::collections::BTreeSet;
-
 use crate::driver::Effect;
 
 /// Deeds of one step, over all engines of its run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Deeds {
-    intentions: BTreeSet<String>,
-    created: Option<String>,
+    /// Ordered, each once.
+    intentions: Vec<Box<str>>,
+    created: Option<Box<str>>,
 }
 
 /// Of a step that has done nothing.
 pub(super) static NONE: Deeds = Deeds {
-    intentions: BTreeSet::new(),
+    intentions: Vec::new(),
     created: None,
 };
 
 impl Deeds {
     pub(super) fn intend(&mut self, lines: &[String]) {
-        self.intentions.extend(lines.iter().cloned());
+        for line in lines {
+            if let Err(place) = self.place(line) {
+                self.intentions.reserve_exact(1);
+                self.intentions.insert(place, line.as_str().into());
+            }
+        }
     }
 
     pub(super) fn create(&mut self, uid: &str) {
-        self.created = Some(uid.to_owned());
+        self.created = Some(uid.into());
+    }
+
+    fn place(&self, line: &str) -> Result<usize, usize> {
+        self.intentions.binary_search_by(|one| (**one).cmp(line))
     }
 
     /// True when just this was intended before.
     pub fn intended(&self, effect: &Effect) -> bool {
-        self.intentions.contains(&effect.intention())
+        self.place(&effect.intention()).is_ok()
     }
 
     /// True when it set out to delete something.

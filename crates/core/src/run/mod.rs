@@ -5,6 +5,7 @@
 mod advance;
 mod deeds;
 mod frontier;
+mod needs;
 mod progress;
 mod record;
 mod report;
@@ -12,7 +13,7 @@ mod report;
 mod tests;
 mod until;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ecow::EcoString;
@@ -23,6 +24,7 @@ use sha2::{Digest, Sha256};
 pub use advance::{Decision, Moment, Workers, advance, eligible, first_queries};
 pub use deeds::Deeds;
 pub(crate) use frontier::Frontier;
+pub use needs::Needs;
 pub use progress::{Progress, StepState};
 pub use record::{End, MustRelease, Record};
 pub use report::{PhaseTime, Report, StepTime};
@@ -234,7 +236,7 @@ pub struct Step {
     /// What it does, for people.
     pub title: String,
     /// What must be done first.
-    pub needs: BTreeSet<Edge>,
+    pub needs: Needs,
     /// What it does.
     pub work: Work,
     /// A wait longer than this ends in `Stuck`.

@@ -182,6 +182,8 @@ impl Progress {
         let state = StepState::Done { began, since, at };
         self.steps.insert(step.to_owned(), state);
         self.outcomes.insert(step.to_owned(), outcome.clone());
+        // It intends nothing more.
+        self.intents.remove(step);
     }
 
     /// These count as never begun.

@@ -3,14 +3,14 @@
 mod report;
 mod until;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    Decision, Edge, End, Frontier, Moment, Phase, Progress, Record, RunKind, RunPlan, Step,
+    Decision, Edge, End, Frontier, Moment, Needs, Phase, Progress, Record, RunKind, RunPlan, Step,
     StepState, Work, Workers, advance, eligible, first_queries,
 };
 use crate::driver::{Answer, Claim, Class, Op, Outcome, Problem, Query, Role, Seen, Verdict};
@@ -23,7 +23,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn step(id: &str, phase: Phase, needs: &[&str]) -> Step {
-    let needs: BTreeSet<Edge> = needs
+    let needs: Needs = needs
         .iter()
         .map(|on| Edge::new(*on, "RULE", "seen"))
         .collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use refloat_core::driver::{Claim, Role};
 use refloat_core::inventory::{Inventory, Thing};
-use serde_json::Value;
+use refloat_core::json::Json;
 
 use crate::workload::{has_variable, image_name, mounted_volumes, volumes};
 
@@ -40,7 +40,7 @@ pub(super) fn claim(thing: &Thing, inventory: &Inventory) -> Option<Claim> {
     if volumes.is_empty() {
         return None;
     }
-    let name = container.get("name").and_then(Value::as_str)?;
+    let name = container.get("name").and_then(Json::as_str)?;
     Some(Claim {
         driver: super::FACTS.id.to_owned(),
         role: Role::Database,
@@ -54,16 +54,16 @@ pub(super) fn claim(thing: &Thing, inventory: &Inventory) -> Option<Claim> {
     })
 }
 
-fn is_server(container: &Value) -> bool {
+fn is_server(container: &Json) -> bool {
     let by_image = container
         .get("image")
-        .and_then(Value::as_str)
+        .and_then(Json::as_str)
         .is_some_and(|image| IMAGES.contains(&image_name(image)));
     let by_variable = VARIABLES.iter().any(|name| has_variable(container, name));
     let by_command = ["command", "args"].iter().any(|key| {
         container
             .get(key)
-            .and_then(Value::as_array)
+            .and_then(Json::as_array)
             .and_then(|words| words.first()?.as_str())
             .and_then(|word| word.rsplit('/').next())
             .is_some_and(|word| PROGRAMS.contains(&word))

@@ -369,7 +369,7 @@ fn a_server_that_takes_no_writes_is_waited_for() {
 }
 
 fn claims(container: &Value) -> bool {
-    let thing = |resource: Resource, object: Value| Thing { resource, object };
+    let thing = |resource: Resource, object: Value| Thing::new(resource, object).unwrap();
     let claim = thing(
         Resource::namespaced("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
         json!({ "metadata": { "name": "data-db-0", "namespace": "shop" } }),

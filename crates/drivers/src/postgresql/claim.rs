@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use refloat_core::driver::{Claim, Role};
 use refloat_core::inventory::{Inventory, Thing};
-use serde_json::Value;
+use refloat_core::json::Json;
 
 use crate::workload::{has_variable, image_name, mount_paths, mounted_volumes, variable, volumes};
 
@@ -41,7 +41,7 @@ pub(super) fn claim(thing: &Thing, inventory: &Inventory) -> Option<Claim> {
     }
     let user = variable(container, "POSTGRES_USER").unwrap_or(DEFAULT_USER);
     let database = variable(container, "POSTGRES_DB").unwrap_or(user);
-    let name = container.get("name").and_then(Value::as_str)?;
+    let name = container.get("name").and_then(Json::as_str)?;
     let settings = BTreeMap::from([
         ("container".to_owned(), name.to_owned()),
         ("user".to_owned(), user.to_owned()),
@@ -58,16 +58,16 @@ pub(super) fn claim(thing: &Thing, inventory: &Inventory) -> Option<Claim> {
     })
 }
 
-fn is_postgresql(container: &Value) -> bool {
+fn is_postgresql(container: &Json) -> bool {
     let by_image = container
         .get("image")
-        .and_then(Value::as_str)
+        .and_then(Json::as_str)
         .is_some_and(|image| IMAGES.contains(&image_name(image)));
     let by_variable = has_variable(container, "PGDATA");
     let by_command = ["command", "args"].iter().any(|key| {
         container
             .get(key)
-            .and_then(Value::as_array)
+            .and_then(Json::as_array)
             .and_then(|words| words.first()?.as_str())
             .is_some_and(|word| word.rsplit('/').next() == Some("postgres"))
     });

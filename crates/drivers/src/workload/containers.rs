@@ -1,7 +1,7 @@
 //! Containers of a workload's template: images, variables, mounts and the claims behind them.
 
 use refloat_core::inventory::{Inventory, Thing, ThingId};
-use serde_json::Value;
+use refloat_core::json::Json;
 
 /// Image name without registry, tag and digest: `docker.io/library/postgres:15` → `postgres`.
 pub(crate) fn image_name(image: &str) -> &str {
@@ -10,40 +10,40 @@ pub(crate) fn image_name(image: &str) -> &str {
     last.split(':').next().unwrap_or(last)
 }
 
-fn variables(container: &Value) -> impl Iterator<Item = &Value> {
+fn variables(container: &Json) -> impl Iterator<Item = &Json> {
     container
         .get("env")
-        .and_then(Value::as_array)
+        .and_then(Json::as_array)
         .into_iter()
         .flatten()
 }
 
-pub(crate) fn has_variable(container: &Value, name: &str) -> bool {
-    variables(container).any(|one| one.get("name").and_then(Value::as_str) == Some(name))
+pub(crate) fn has_variable(container: &Json, name: &str) -> bool {
+    variables(container).any(|one| one.get("name").and_then(Json::as_str) == Some(name))
 }
 
-pub(crate) fn variable<'a>(container: &'a Value, name: &str) -> Option<&'a str> {
+pub(crate) fn variable<'a>(container: &'a Json, name: &str) -> Option<&'a str> {
     variables(container)
-        .find(|one| one.get("name").and_then(Value::as_str) == Some(name))?
+        .find(|one| one.get("name").and_then(Json::as_str) == Some(name))?
         .get("value")?
         .as_str()
 }
 
-fn mounts(container: &Value) -> impl Iterator<Item = &Value> {
+fn mounts(container: &Json) -> impl Iterator<Item = &Json> {
     container
         .get("volumeMounts")
-        .and_then(Value::as_array)
+        .and_then(Json::as_array)
         .into_iter()
         .flatten()
 }
 
-pub(crate) fn mounted_volumes(container: &Value) -> Vec<&str> {
+pub(crate) fn mounted_volumes(container: &Json) -> Vec<&str> {
     mounts(container)
         .filter_map(|mount| mount.get("name")?.as_str())
         .collect()
 }
 
-pub(crate) fn mount_paths(container: &Value) -> Vec<&str> {
+pub(crate) fn mount_paths(container: &Json) -> Vec<&str> {
     mounts(container)
         .filter_map(|mount| mount.get("mountPath")?.as_str())
         .collect()
@@ -52,7 +52,7 @@ pub(crate) fn mount_paths(container: &Value) -> Vec<&str> {
 /// The claims that the container mounts: named ones, and those of a StatefulSet's templates that exist.
 pub(crate) fn volumes(
     thing: &Thing,
-    spec: &Value,
+    spec: &Json,
     mounted: &[&str],
     inventory: &Inventory,
 ) -> Vec<ThingId> {
@@ -60,14 +60,14 @@ pub(crate) fn volumes(
     let mut found = Vec::new();
     for volume in spec
         .get("volumes")
-        .and_then(Value::as_array)
+        .and_then(Json::as_array)
         .into_iter()
         .flatten()
     {
-        let name = volume.get("name").and_then(Value::as_str);
+        let name = volume.get("name").and_then(Json::as_str);
         let claim = volume
             .pointer("/persistentVolumeClaim/claimName")
-            .and_then(Value::as_str);
+            .and_then(Json::as_str);
         if let (Some(name), Some(claim)) = (name, claim)
             && mounted.contains(&name)
         {
@@ -75,7 +75,7 @@ pub(crate) fn volumes(
         }
     }
     for template in thing.list("/spec/volumeClaimTemplates") {
-        let Some(name) = template.pointer("/metadata/name").and_then(Value::as_str) else {
+        let Some(name) = template.pointer("/metadata/name").and_then(Json::as_str) else {
             continue;
         };
         if !mounted.contains(&name) {

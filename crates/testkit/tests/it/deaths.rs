@@ -17,7 +17,7 @@ fn state(world: &SimWorld) -> BTreeMap<String, Value> {
         .inventory()
         .iter()
         .map(|thing| {
-            let mut object = thing.object.clone();
+            let mut object = thing.as_read();
             plain(&mut object);
             let mut id = Value::String(thing.id().to_string());
             plain(&mut id);

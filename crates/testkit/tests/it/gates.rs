@@ -26,7 +26,9 @@ fn without_operator(recovery: &mut Recovery) {
         if let Work::Write(writing) = &mut step.work
             && writing.resource.kind == "CustomResourceDefinition"
         {
-            writing.object["metadata"]["annotations"] = serde_json::json!({});
+            writing
+                .object
+                .edit(|it| it["metadata"]["annotations"] = serde_json::json!({}));
         }
     }
 }

@@ -66,7 +66,7 @@ fn recovery(sealed: &Sealed, world: SimWorld, change: impl FnOnce(&mut Goal)) ->
 
 fn password(sealed: &Sealed) -> Value {
     let secret = sealed.objects.find("", "Secret", "shop", SECRET).unwrap();
-    secret.object["data"]["password"].clone()
+    secret.object["data"]["password"].to_value()
 }
 
 fn owners(recovery: &Recovery) -> Value {

@@ -29,11 +29,12 @@ fn admitted(mut object: Value) -> Thing {
 /// The same, as `kubectl apply --server-side` leaves it.
 fn applied(object: Value) -> Thing {
     let mut thing = admitted(object);
-    thing.object["metadata"]["managedFields"] = json!([{
+    let managers = json!([{
         "manager": "kubectl", "operation": "Apply", "time": "2026-01-01T00:00:00Z",
         "apiVersion": thing.resource.api_version(),
         "fieldsType": "FieldsV1", "fieldsV1": { "f:spec": {}, "f:data": {} },
     }]);
+    thing.edit(|it| it["metadata"]["managedFields"] = managers);
     thing
 }
 
@@ -64,7 +65,7 @@ fn cluster(manifests: &str) -> Inventory {
             let template_name = template["metadata"]["name"].as_str().unwrap();
             let name = format!("{template_name}-{}-0", thing.name());
             let namespace = thing.namespace().unwrap();
-            let spec = &template["spec"];
+            let spec = &template["spec"].to_value();
             made.push(in_namespace(
                 "PersistentVolumeClaim",
                 namespace,
@@ -84,7 +85,7 @@ fn part(claim: &Thing, mebibytes: u64) -> Part {
     Part {
         id,
         driver: "csi-snapshot".to_owned(),
-        claim: claim.object.clone(),
+        claim: claim.as_read(),
         storage_class: claim.text("/spec/storageClassName").unwrap().to_owned(),
         csi_driver: "btrfs.csi.refloat.io".to_owned(),
         capacity: claim

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 
 use refloat_core::drive::{Drive, DriveError};
+use refloat_core::inventory::Thing;
+use refloat_core::json::Json;
 use refloat_core::names::{ANNOTATION_DIGEST, ANNOTATION_RECOVERY};
 use refloat_core::plan::plan;
 use refloat_core::run::{End, Record, RunPlan, Work};
@@ -56,7 +58,7 @@ impl Recovery {
             .inventory()
             .iter()
             .find(|thing| thing.resource.kind == kind && thing.name() == name)
-            .map(|thing| thing.object.clone())
+            .map(Thing::as_read)
     }
 }
 
@@ -66,7 +68,7 @@ pub(crate) fn sealed() -> Sealed {
 
 pub(crate) const COMPLETED: Result<Drive, DriveError> = Ok(Drive::Ended(End::Completed));
 
-fn is_annotated(object: &Value, key: &str) -> bool {
+fn is_annotated(object: &Json, key: &str) -> bool {
     object
         .pointer("/metadata/annotations")
         .is_some_and(|all| all.get(key).is_some())

@@ -53,7 +53,7 @@ fn there(world: &SimWorld) -> BTreeMap<String, Value> {
         .map(|thing| {
             (
                 thing.id().to_string(),
-                thing.object["metadata"]["uid"].clone(),
+                thing.object["metadata"]["uid"].to_value(),
             )
         })
         .collect()

@@ -41,7 +41,7 @@ fn objects(world: &SimWorld) -> BTreeMap<String, Value> {
     let of_ours = |id: &str| id.contains("refloat-system");
     inventory
         .iter()
-        .map(|thing| (thing.id().to_string(), thing.object.clone()))
+        .map(|thing| (thing.id().to_string(), thing.as_read()))
         .filter(|(id, _)| !of_ours(id))
         .collect()
 }

@@ -194,7 +194,7 @@ fn plan() -> RunPlan {
             id: "system-namespace".to_owned(),
             phase: Phase::Guard,
             title: "make sure that Refloat's namespace exists".to_owned(),
-            needs: [].into(),
+            needs: refloat_core::run::Needs::default(),
             work: Work::SystemNamespace,
             limit_seconds: 60,
             cleanup: false,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::driver::{ExecRequest, ListRequest, ObjectRef};
 use crate::inventory::Resource;
-use crate::run::{Phase, Work};
+use crate::run::{Needs, Phase, Work};
 use crate::world::Labels;
 
 fn step(id: &str) -> Step {
@@ -13,7 +13,7 @@ fn step(id: &str) -> Step {
         id: id.to_owned(),
         phase: Phase::Guard,
         title: id.to_owned(),
-        needs: BTreeSet::new(),
+        needs: Needs::default(),
         work: Work::SystemNamespace,
         limit_seconds: 1,
         cleanup: false,

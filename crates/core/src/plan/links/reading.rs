@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::How;
 use super::texts::Texts;
@@ -36,7 +36,7 @@ pub(in crate::plan) fn spec_path(thing: &Thing) -> &'static str {
     }
 }
 
-pub(super) fn reads(texts: &mut Texts<'_, '_>, thing: &Thing, spec: &Value) -> Vec<Read> {
+pub(super) fn reads(texts: &mut Texts<'_, '_>, thing: &Thing, spec: &Json) -> Vec<Read> {
     let mut reader = Reader {
         texts,
         thing,
@@ -61,23 +61,23 @@ pub(super) fn reads(texts: &mut Texts<'_, '_>, thing: &Thing, spec: &Value) -> V
     reader.found
 }
 
-fn text<'v>(value: &'v Value, key: &str) -> Option<&'v str> {
+fn text<'v>(value: &'v Json, key: &str) -> Option<&'v str> {
     value.get(key)?.as_str()
 }
 
-fn items<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
+fn items<'v>(value: &'v Json, key: &str) -> impl Iterator<Item = &'v Json> {
     value
         .get(key)
-        .and_then(Value::as_array)
+        .and_then(Json::as_array)
         .into_iter()
         .flatten()
 }
 
 /// Command and arguments as one text.
-fn script(container: &Value) -> String {
+fn script(container: &Json) -> String {
     let words: Vec<&str> = items(container, "command")
         .chain(items(container, "args"))
-        .filter_map(Value::as_str)
+        .filter_map(Json::as_str)
         .collect();
     words.join(" ")
 }
@@ -115,7 +115,7 @@ impl Reader<'_, '_, '_> {
         }
     }
 
-    fn container(&mut self, container: &Value, path: &str, starts_first: bool) {
+    fn container(&mut self, container: &Json, path: &str, starts_first: bool) {
         let command = script(container);
         let waits = starts_first && connects(&command);
         let how = |waits: bool| if waits { How::Wait } else { How::Text };
@@ -133,7 +133,7 @@ impl Reader<'_, '_, '_> {
             let path = format!("{path}.env[{name}]");
             let how = how(waits && uses(&command, name));
             if let Some(value) = text(variable, "value") {
-                self.own(how, &path, name, value, Kind::Value);
+                self.own(how, &path, name, value, Kind::Json);
             }
             for (key, kind) in [("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")] {
                 let from = variable
@@ -166,19 +166,19 @@ impl Reader<'_, '_, '_> {
     }
 
     /// A pod is not ready before what its probe asks is.
-    fn probe(&mut self, probe: &Value, path: &str) {
+    fn probe(&mut self, probe: &Json, path: &str) {
         if let Some(exec) = probe.get("exec") {
             self.own(How::Wait, path, "", &script(exec), Kind::Script);
         }
         for way in ["httpGet", "tcpSocket"] {
             if let Some(host) = probe.get(way).and_then(|way| text(way, "host")) {
-                self.own(How::Wait, path, "host", host, Kind::Value);
+                self.own(How::Wait, path, "host", host, Kind::Json);
             }
         }
     }
 
-    fn volume(&mut self, volume: &Value, path: &str) {
-        let sources = items(volume.get("projected").unwrap_or(&Value::Null), "sources");
+    fn volume(&mut self, volume: &Json, path: &str) {
+        let sources = items(volume.get("projected").unwrap_or(&Json::Null), "sources");
         for source in std::iter::once(volume).chain(sources) {
             for (key, kind) in [("configMap", "ConfigMap"), ("secret", "Secret")] {
                 let Some(from) = source.get(key) else {

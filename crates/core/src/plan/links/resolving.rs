@@ -9,6 +9,7 @@ use std::rc::Rc;
 use super::Is;
 use super::servers::{looks_like, served};
 use crate::inventory::{Thing, ThingId};
+use crate::json::Json;
 use crate::plan::context::{Context, write_step};
 
 /// A Service that stands for another name is followed so far.
@@ -124,7 +125,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
             }
         }
         let selector = service.at("/spec/selector");
-        let selector = selector.and_then(serde_json::Value::as_object);
+        let selector = selector.and_then(Json::as_object);
         if let (Some(namespace), Some(selector)) = (service.namespace(), selector) {
             for child in self.context.children.with(namespace, selector) {
                 if let Some(root) = self.context.root(child) {

@@ -2,7 +2,7 @@
 //!
 //! A table of outside facts; decides nothing. Called by `resolving`, `phases` and the rules about databases.
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::Is;
 use crate::inventory::{Thing, ThingId};
@@ -215,7 +215,7 @@ pub(super) fn looks_like(workload: &Thing, service: &Thing) -> Is {
     let image = workload
         .pod_spec()
         .and_then(|spec| spec.pointer("/containers/0/image"))
-        .and_then(Value::as_str)
+        .and_then(Json::as_str)
         .unwrap_or_default();
     let last = image.rsplit('/').next().unwrap_or_default();
     let name = last.split([':', '@']).next().unwrap_or_default();
@@ -232,7 +232,7 @@ pub(super) fn looks_like(workload: &Thing, service: &Thing) -> Is {
         service
             .list("/spec/ports")
             .iter()
-            .filter_map(|port| port.get("port").and_then(Value::as_u64))
+            .filter_map(|port| port.get("port").and_then(Json::as_u64))
             .any(|port| ports.contains(&port))
     };
     if listens(DATABASE_PORTS) {

@@ -3,7 +3,7 @@
 use super::words::{Kind, TEXT_BYTES_MAX, connects, hosts};
 
 fn value(key: &str, text: &str) -> Vec<String> {
-    hosts(key, text, Kind::Value).into_iter().collect()
+    hosts(key, text, Kind::Json).into_iter().collect()
 }
 
 fn script(text: &str) -> Vec<String> {

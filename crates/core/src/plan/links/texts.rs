@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use crate::json::Json;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
 
 use super::words::{Kind, TEXT_BYTES_MAX, hosts};
 use crate::inventory::{Thing, ThingId};
@@ -60,18 +60,18 @@ fn search(thing: &Thing) -> BTreeMap<String, Rc<BTreeSet<String>>> {
         return BTreeMap::new();
     }
     let mut found = BTreeMap::new();
-    let data = thing.object.get("data").and_then(Value::as_object);
+    let data = thing.object.get("data").and_then(Json::as_object);
     for (key, value) in data.into_iter().flatten() {
         let Some(value) = value.as_str() else {
             continue;
         };
         let named = if is_secret {
-            decoded(value).map(|text| hosts(key, &text, Kind::Value))
+            decoded(value).map(|text| hosts(key, &text, Kind::Json))
         } else {
-            Some(hosts(key, value, Kind::Value))
+            Some(hosts(key, value, Kind::Json))
         };
         if let Some(named) = named.filter(|named| !named.is_empty()) {
-            found.insert(key.clone(), Rc::new(named));
+            found.insert(key.to_owned(), Rc::new(named));
         }
     }
     found

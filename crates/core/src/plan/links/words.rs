@@ -11,7 +11,7 @@ use std::ops::Range;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A value or a file of configuration.
-    Value,
+    Json,
     /// Commands and arguments.
     Script,
 }
@@ -169,7 +169,7 @@ pub(super) fn hosts(key: &str, text: &str, kind: Kind) -> BTreeSet<String> {
         return found;
     }
     let consumed = authorities(text, &mut found);
-    if kind == Kind::Value {
+    if kind == Kind::Json {
         whole(key, text.trim(), &mut found);
     }
     let mut consumed = consumed.iter().peekable();

@@ -12,7 +12,14 @@ pub(super) fn thing(thing: &Thing, maps: &Maps, tally: Option<&mut Tally>) -> Th
     let (group, kind) = (&thing.resource.group, &thing.resource.kind);
     Thing {
         resource: thing.resource.clone(),
-        object: object(&thing.object, &thing.id(), (group, kind), maps, tally),
+        object: object(
+            &thing.object.to_value(),
+            &thing.id(),
+            (group, kind),
+            maps,
+            tally,
+        )
+        .into(),
     }
 }
 

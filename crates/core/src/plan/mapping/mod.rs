@@ -21,7 +21,6 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 pub use patches::{Form, ObjectPatch, Target};
 pub(super) use shown::{lines, warnings};
@@ -31,6 +30,7 @@ use super::context::Context;
 use crate::backup::PointContent;
 use crate::driver::Problem;
 use crate::inventory::{Inventory, LeftOut, Thing, ThingId, inside_scope};
+use crate::json::Json;
 
 /// Names at the source, and what they are at the target. StorageClasses are in the goal itself.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -139,7 +139,7 @@ pub(super) struct MappedPoint<'a> {
     pub(super) point: Cow<'a, PointContent>,
     pub(super) objects: Cow<'a, Inventory>,
     /// Patched objects to the letter, as they are written.
-    pub(super) written: BTreeMap<ThingId, Value>,
+    pub(super) written: BTreeMap<ThingId, Json>,
     pub(super) mapped: Vec<Mapped>,
     pub(super) problems: Vec<Problem>,
 }

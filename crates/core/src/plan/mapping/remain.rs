@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
 
 use super::words::{mapped_host, namespace_of, words};
 use super::{MappedKind, MappedPoint, Maps, Remain};
 use crate::inventory::{Thing, ThingId};
+use crate::json::Json;
 
 /// Parts of `metadata` that nobody configures.
 const METADATA: &[&str] = &["annotations"];
@@ -54,11 +54,11 @@ impl Remains {
         let keys = before.object.as_object().into_iter().flatten();
         for (key, inner) in keys {
             let same = &after.object[key];
-            match key.as_str() {
+            match key {
                 "apiVersion" | "kind" | "status" => {}
                 "metadata" => {
                     for key in METADATA {
-                        walk.value(&inner[key], &same[key], key, &format!("metadata.{key}"));
+                        walk.value(&inner[*key], &same[*key], key, &format!("metadata.{key}"));
                     }
                 }
                 _ => walk.value(inner, same, key, key),
@@ -89,12 +89,12 @@ impl Remains {
     }
 }
 
-fn holds(value: &Value, text: &str) -> bool {
+fn holds(value: &Json, text: &str) -> bool {
     match value {
-        Value::String(one) => one == text,
-        Value::Array(list) => list.iter().any(|one| holds(one, text)),
-        Value::Object(map) => map.values().any(|one| holds(one, text)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Json::String(one) => one == text,
+        Json::Array(list) => list.iter().any(|one| holds(one, text)),
+        Json::Object(map) => map.values().any(|one| holds(one, text)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => false,
     }
 }
 
@@ -106,31 +106,31 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn value(&mut self, before: &Value, after: &Value, key: &str, path: &str) {
+    fn value(&mut self, before: &Json, after: &Json, key: &str, path: &str) {
         match before {
-            Value::String(text) => {
+            Json::String(text) => {
                 if before == after {
                     self.text(text, key, path);
                 }
             }
-            Value::Object(map) => {
-                let name = map.get("name").and_then(Value::as_str);
+            Json::Object(map) => {
+                let name = map.get("name").and_then(Json::as_str);
                 for (key, inner) in map {
-                    if key == LAST_APPLIED || GROUPS.contains(&key.as_str()) {
+                    if key == LAST_APPLIED || GROUPS.contains(&key) {
                         continue;
                     }
                     // A variable's name says what its value is.
-                    let means = match (key.as_str(), name) {
+                    let means = match (key, name) {
                         ("value", Some(name)) => name,
                         _ => key,
                     };
                     self.value(inner, &after[key], means, &format!("{path}.{key}"));
                 }
             }
-            Value::Array(list) => {
+            Json::Array(list) => {
                 let mut before_it = "";
                 for (index, inner) in list.iter().enumerate() {
-                    let name = inner.get("name").and_then(Value::as_str);
+                    let name = inner.get("name").and_then(Json::as_str);
                     let here = name.map_or_else(
                         || format!("{path}[{index}]"),
                         |name| format!("{path}[{name}]"),
@@ -141,7 +141,7 @@ impl Walk<'_> {
                     before_it = inner.as_str().unwrap_or_default();
                 }
             }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            Json::Null | Json::Bool(_) | Json::Number(_) => {}
         }
     }
 

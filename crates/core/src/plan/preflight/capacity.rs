@@ -1,6 +1,6 @@
 //! Is there room for the pods? Certain only when a pod is larger than every node that may take it.
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::finding::{Raised, Weight};
 use super::placement::{is_ready, labelled, untolerated};
@@ -16,7 +16,7 @@ pub(super) fn check(scene: &Scene<'_>, raised: &mut Raised) {
         .filter(|node| {
             node.object
                 .pointer("/status/allocatable")
-                .is_some_and(Value::is_object)
+                .is_some_and(Json::is_object)
         })
         .collect();
     if nodes.is_empty() {
@@ -58,7 +58,7 @@ pub(super) fn check(scene: &Scene<'_>, raised: &mut Raised) {
 }
 
 fn is_open(node: &Thing) -> bool {
-    is_ready(node) && node.object.pointer("/spec/unschedulable") != Some(&Value::Bool(true))
+    is_ready(node) && node.object.pointer("/spec/unschedulable") != Some(&Json::Bool(true))
 }
 
 fn allocatable(node: &Thing, name: &str) -> i128 {
@@ -67,7 +67,7 @@ fn allocatable(node: &Thing, name: &str) -> i128 {
         .pointer("/status/allocatable")
         .and_then(|all| all.get(name));
     amount
-        .and_then(Value::as_str)
+        .and_then(Json::as_str)
         .and_then(thousandths)
         .unwrap_or(0)
 }

@@ -2,20 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use crate::driver::FieldOwner;
 use crate::inventory::{Resource, ThingId};
+use crate::json::Json;
 
 /// Facts about the target. `None` is not known: what needs it is not judged.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
     /// All CSINodes.
-    pub csi_nodes: Option<Vec<Value>>,
+    pub csi_nodes: Option<Vec<Json>>,
     /// All CSIStorageCapacities.
-    pub capacities: Option<Vec<Value>>,
+    pub capacities: Option<Vec<Json>>,
     /// All pods of the cluster.
-    pub pods: Option<Vec<Value>>,
+    pub pods: Option<Vec<Json>>,
     /// Services behind webhooks, by namespace and name, that have no ready address.
     pub silent_services: BTreeSet<(String, String)>,
     /// How far the API server's clock is ahead of this machine's, in milliseconds.
@@ -45,7 +44,7 @@ pub struct Rehearsal {
     /// Kind of the object that is sent.
     pub resource: Resource,
     /// The object that is sent.
-    pub object: Value,
+    pub object: Json,
     /// Under whose name.
     pub owner: FieldOwner,
 }

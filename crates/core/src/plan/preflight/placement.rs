@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::finding::{Raised, Weight};
 use super::scene::{Scene, elements, text};
@@ -73,9 +73,9 @@ fn place(workload: &Workload<'_>, nodes: &[&Thing], raised: &mut Raised) {
 }
 
 /// Nodes with the labels that a pod needs, or the words for what no node has.
-pub(super) fn labelled<'a>(spec: &Value, nodes: &[&'a Thing]) -> (Vec<&'a Thing>, String) {
+pub(super) fn labelled<'a>(spec: &Json, nodes: &[&'a Thing]) -> (Vec<&'a Thing>, String) {
     let mut left: Vec<&Thing> = nodes.to_vec();
-    let selector = spec.get("nodeSelector").and_then(Value::as_object);
+    let selector = spec.get("nodeSelector").and_then(Json::as_object);
     for (key, value) in selector.into_iter().flatten() {
         let Some(value) = value.as_str() else {
             continue;
@@ -99,21 +99,21 @@ pub(super) fn labelled<'a>(spec: &Value, nodes: &[&'a Thing]) -> (Vec<&'a Thing>
 }
 
 /// A term without expressions fits no node.
-fn term_fits(term: &Value, node: &Thing) -> bool {
+fn term_fits(term: &Json, node: &Thing) -> bool {
     let labels = elements(term, "/matchExpressions");
     let fields = elements(term, "/matchFields");
-    let of_label = |one: &Value| fits(one, node.label(text(one, "/key").unwrap_or_default()));
-    let of_field = |one: &Value| match text(one, "/key") {
+    let of_label = |one: &Json| fits(one, node.label(text(one, "/key").unwrap_or_default()));
+    let of_field = |one: &Json| match text(one, "/key") {
         Some("metadata.name") => fits(one, Some(node.name())),
         _ => true,
     };
     labels.len() + fields.len() > 0 && labels.iter().all(of_label) && fields.iter().all(of_field)
 }
 
-fn fits(expression: &Value, has: Option<&str>) -> bool {
+fn fits(expression: &Json, has: Option<&str>) -> bool {
     let values: Vec<&str> = elements(expression, "/values")
         .iter()
-        .filter_map(Value::as_str)
+        .filter_map(Json::as_str)
         .collect();
     let compared = |wanted: fn(&i64, &i64) -> bool| {
         let limit = values.first().and_then(|value| value.parse().ok());
@@ -132,7 +132,7 @@ fn fits(expression: &Value, has: Option<&str>) -> bool {
     }
 }
 
-fn term_words(term: &Value) -> String {
+fn term_words(term: &Json) -> String {
     let all = elements(term, "/matchExpressions")
         .iter()
         .chain(elements(term, "/matchFields"));
@@ -140,7 +140,7 @@ fn term_words(term: &Value) -> String {
         .map(|one| {
             let values: Vec<&str> = elements(one, "/values")
                 .iter()
-                .filter_map(Value::as_str)
+                .filter_map(Json::as_str)
                 .collect();
             let words = [
                 text(one, "/key").unwrap_or_default(),
@@ -154,7 +154,7 @@ fn term_words(term: &Value) -> String {
 }
 
 /// A taint that keeps a pod away for good; those of a node's own trouble pass.
-pub(super) fn untolerated(node: &Thing, spec: &Value) -> Option<String> {
+pub(super) fn untolerated(node: &Thing, spec: &Json) -> Option<String> {
     node.list("/spec/taints").iter().find_map(|taint| {
         let part = |pointer: &str| text(taint, pointer).unwrap_or_default();
         let (key, value, effect) = (part("/key"), part("/value"), part("/effect"));

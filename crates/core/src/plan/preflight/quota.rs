@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::finding::{Raised, Weight};
 use super::quantity::{shown, thousandths};
@@ -38,7 +38,7 @@ pub(super) fn check(scene: &Scene<'_>, raised: &mut Raised) {
             || quota
                 .object
                 .pointer("/spec/scopeSelector")
-                .is_some_and(Value::is_object);
+                .is_some_and(Json::is_object);
         if scoped {
             continue;
         }
@@ -54,10 +54,10 @@ fn hard(quota: &Thing) -> BTreeMap<&str, i128> {
 }
 
 fn read<'a>(quota: &'a Thing, pointer: &str) -> BTreeMap<&'a str, i128> {
-    let all = quota.object.pointer(pointer).and_then(Value::as_object);
+    let all = quota.object.pointer(pointer).and_then(Json::as_object);
     all.into_iter()
         .flatten()
-        .filter_map(|(name, amount)| Some((name.as_str(), thousandths(amount.as_str()?)?)))
+        .filter_map(|(name, amount)| Some((name, thousandths(amount.as_str()?)?)))
         .collect()
 }
 
@@ -213,8 +213,8 @@ fn unstated(
 }
 
 /// Every container states it, or the pod as a whole does.
-fn states(spec: &Value, key: &str, name: &str) -> bool {
-    let stated = |resources: &Value| {
+fn states(spec: &Json, key: &str, name: &str) -> bool {
+    let stated = |resources: &Json| {
         let of = |key: &str| resources.get(key).and_then(|all| all.get(name)).is_some();
         of(key) || (key == "requests" && of("limits"))
     };

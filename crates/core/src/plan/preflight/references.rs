@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::finding::{Raised, Weight};
 use super::scene::{Scene, elements};
@@ -49,11 +49,11 @@ fn is_missing(scene: &Scene<'_>, id: &ThingId) -> bool {
 }
 
 /// Kind and name of everything that a pod cannot start without.
-fn names(spec: &Value, named: &mut BTreeSet<(&'static str, String)>) {
-    let mut add = |kind: &'static str, reference: Option<&Value>, key: &str| {
+fn names(spec: &Json, named: &mut BTreeSet<(&'static str, String)>) {
+    let mut add = |kind: &'static str, reference: Option<&Json>, key: &str| {
         let Some(reference) = reference else { return };
-        let optional = reference.get("optional") == Some(&Value::Bool(true));
-        if let (false, Some(name)) = (optional, reference.get(key).and_then(Value::as_str))
+        let optional = reference.get("optional") == Some(&Json::Bool(true));
+        if let (false, Some(name)) = (optional, reference.get(key).and_then(Json::as_str))
             && !name.is_empty()
         {
             named.insert((kind, name.to_owned()));

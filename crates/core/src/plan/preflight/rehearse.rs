@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use super::super::steps;
 use super::facts::{Rehearsal, Trial};
-use super::scene::{Scene, elements, text};
+use super::scene::{Scene, text};
 use super::served::carried_definition;
 use crate::driver::FieldOwner;
 use crate::inventory::{Resource, ThingId};
+use crate::json::Json;
 use crate::names::SYSTEM_NAMESPACE;
 use crate::recovery::Writing;
 use crate::run::Work;
@@ -94,7 +95,7 @@ fn untriable(scene: &Scene<'_>, resource: &Resource) -> Option<&'static str> {
         Some(service) => !service
             .object
             .pointer("/spec/service")
-            .is_some_and(Value::is_object),
+            .is_some_and(Json::is_object),
         None => OWN_GROUPS.contains(&group.as_str()),
     };
     (!own).then_some("a server of its own serves it, which may not know how to try without doing")
@@ -115,7 +116,7 @@ fn object(scene: &Scene<'_>, id: &ThingId, writing: &Writing) -> Option<Rehearsa
         && !scene.namespace_exists(namespace)
     {
         trial = Trial::StandIn;
-        *object.pointer_mut("/metadata/namespace")? = json!(stand_in(scene));
+        object.edit(|object| object["metadata"]["namespace"] = json!(stand_in(scene)));
     }
     Some(Rehearsal {
         thing: id.clone(),
@@ -145,8 +146,7 @@ fn pods(scene: &Scene<'_>) -> Vec<Rehearsal> {
             thing
                 .object
                 .pointer(&format!("{template}/{key}"))
-                .cloned()
-                .unwrap_or(json!({}))
+                .map_or(json!({}), Json::to_value)
         };
         pods.push(Rehearsal {
             thing: id.clone(),
@@ -159,7 +159,8 @@ fn pods(scene: &Scene<'_>) -> Vec<Rehearsal> {
                     "labels": metadata("labels"), "annotations": metadata("annotations"),
                 },
                 "spec": pod_spec(thing.list("/spec/volumeClaimTemplates"), spec),
-            }),
+            })
+            .into(),
             owner: FieldOwner::refloat(),
         });
     }
@@ -167,8 +168,8 @@ fn pods(scene: &Scene<'_>) -> Vec<Rehearsal> {
 }
 
 /// Without what comes only with the recovery: account and classes. Volumes of claims that are made from templates are empty ones.
-fn pod_spec(templates: &[Value], spec: &Value) -> Value {
-    let mut spec = spec.clone();
+fn pod_spec(templates: &[Json], spec: &Json) -> Value {
+    let mut spec = spec.to_value();
     let Some(fields) = spec.as_object_mut() else {
         return spec;
     };
@@ -184,7 +185,8 @@ fn pod_spec(templates: &[Value], spec: &Value) -> Value {
         fields.remove(absent);
     }
     fields.insert("automountServiceAccountToken".to_owned(), json!(false));
-    let mut volumes = elements(&Value::Object(fields.clone()), "/volumes").to_vec();
+    let volumes = fields.get("volumes").and_then(Value::as_array);
+    let mut volumes = volumes.cloned().unwrap_or_default();
     for name in templates
         .iter()
         .filter_map(|one| text(one, "/metadata/name"))
@@ -212,9 +214,9 @@ fn sample(all: Vec<Rehearsal>, objects_max: usize) -> Vec<Rehearsal> {
 }
 
 /// Paths of all fields but those whose keys people choose.
-fn shape(value: &Value, path: &str, fields: &mut BTreeSet<String>) {
+fn shape(value: &Json, path: &str, fields: &mut BTreeSet<String>) {
     match value {
-        Value::Object(map)
+        Json::Object(map)
             if !matches!(
                 path,
                 "/data"
@@ -228,8 +230,8 @@ fn shape(value: &Value, path: &str, fields: &mut BTreeSet<String>) {
                 shape(inner, &format!("{path}/{key}"), fields);
             }
         }
-        Value::Array(list) => list.iter().for_each(|inner| shape(inner, path, fields)),
-        Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+        Json::Array(list) => list.iter().for_each(|inner| shape(inner, path, fields)),
+        Json::Object(_) | Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {
             fields.insert(path.to_owned());
         }
     }

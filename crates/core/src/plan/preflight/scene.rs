@@ -1,6 +1,6 @@
 //! What the checks look at: point, target and facts, with the questions that several checks ask of them.
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::super::Goal;
 use super::super::conflicts;
@@ -42,7 +42,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Labels that a namespace has when its contents are written: what is there wins.
-    pub(super) fn namespace_labels(&self, namespace: &str) -> Option<&'a Value> {
+    pub(super) fn namespace_labels(&self, namespace: &str) -> Option<&'a Json> {
         let id = ThingId::cluster("", "Namespace", namespace);
         let there = self
             .there(&id)
@@ -77,14 +77,14 @@ impl<'a> Scene<'a> {
 }
 
 /// The elements of a list anywhere in an object.
-pub(super) fn elements<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+pub(super) fn elements<'a>(value: &'a Json, pointer: &str) -> &'a [Json] {
     value
         .pointer(pointer)
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
+        .and_then(Json::as_array)
+        .unwrap_or_default()
 }
 
 /// A string anywhere in an object.
-pub(super) fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(value: &'a Json, pointer: &str) -> Option<&'a str> {
     value.pointer(pointer)?.as_str()
 }

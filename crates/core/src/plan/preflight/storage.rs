@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::finding::{Raised, Weight};
 use super::quantity::{shown, thousandths};
@@ -75,9 +75,9 @@ fn room(
         .target
         .get(&ThingId::cluster(GROUP, "CSIDriver", provisioner));
     let tells = driver.is_some_and(|driver| {
-        driver.object.pointer("/spec/storageCapacity") == Some(&Value::Bool(true))
+        driver.object.pointer("/spec/storageCapacity") == Some(&Json::Bool(true))
     });
-    let rooms: Vec<&Value> = scene
+    let rooms: Vec<&Json> = scene
         .facts
         .capacities
         .iter()
@@ -87,7 +87,7 @@ fn room(
     if !tells || rooms.is_empty() {
         return;
     }
-    let amount = |one: &Value, key: &str| text(one, key).and_then(thousandths);
+    let amount = |one: &Json, key: &str| text(one, key).and_then(thousandths);
     let largest = rooms
         .iter()
         .filter_map(|one| amount(one, "/maximumVolumeSize").or_else(|| amount(one, "/capacity")))

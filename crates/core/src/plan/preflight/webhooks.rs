@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use crate::json::Json;
+use serde_json::json;
 
 use super::super::context::{Context, write_step};
 use super::super::draft;
@@ -21,12 +22,12 @@ fn configurations(target: &Inventory) -> impl Iterator<Item = &Thing> {
     KINDS.iter().flat_map(|kind| target.of_kind(GROUP, kind))
 }
 
-fn service(hook: &Value) -> Option<(&str, &str)> {
+fn service(hook: &Json) -> Option<(&str, &str)> {
     let service = hook.pointer("/clientConfig/service")?;
     Some((text(service, "/namespace")?, text(service, "/name")?))
 }
 
-fn must_answer(hook: &Value) -> bool {
+fn must_answer(hook: &Json) -> bool {
     text(hook, "/failurePolicy") != Some("Ignore")
 }
 
@@ -62,7 +63,7 @@ pub(super) fn check(scene: &Scene<'_>, raised: &mut Raised) {
 fn silent(
     scene: &Scene<'_>,
     configuration: &Thing,
-    hook: &Value,
+    hook: &Json,
     (namespace, name): &(String, String),
     raised: &mut Raised,
 ) {
@@ -164,15 +165,15 @@ fn pod_of(workload: &Thing) -> Option<Thing> {
     Thing::new(Resource::namespaced("v1", "Pod", "pods"), object)
 }
 
-fn is_asked(scene: &Scene<'_>, hook: &Value, thing: &Thing) -> bool {
+fn is_asked(scene: &Scene<'_>, hook: &Json, thing: &Thing) -> bool {
     let id = thing.id();
     if id.group == GROUP {
         return false;
     }
-    let has = |rule: &Value, key: &str, wanted: &str| {
+    let has = |rule: &Json, key: &str, wanted: &str| {
         elements(rule, key)
             .iter()
-            .filter_map(Value::as_str)
+            .filter_map(Json::as_str)
             .any(|one| one == "*" || one == "*/*" || one == wanted)
     };
     let by_rule = elements(hook, "/rules").iter().any(|rule| {
@@ -209,7 +210,7 @@ fn is_asked(scene: &Scene<'_>, hook: &Value, thing: &Thing) -> bool {
 }
 
 /// Whether a label selector takes these labels; every namespace has its name as a label.
-fn selects(selector: Option<&Value>, labels: Option<&Value>, namespace: Option<&str>) -> bool {
+fn selects(selector: Option<&Json>, labels: Option<&Json>, namespace: Option<&str>) -> bool {
     let Some(selector) = selector else {
         return true;
     };
@@ -217,7 +218,7 @@ fn selects(selector: Option<&Value>, labels: Option<&Value>, namespace: Option<&
         ("kubernetes.io/metadata.name", Some(name)) => Some(name),
         _ => labels.and_then(|labels| labels.get(key)?.as_str()),
     };
-    let equal = selector.get("matchLabels").and_then(Value::as_object);
+    let equal = selector.get("matchLabels").and_then(Json::as_object);
     let equal = equal
         .into_iter()
         .flatten()

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::quantity::thousandths;
 use super::scene::{Scene, elements};
@@ -24,7 +24,7 @@ pub(super) enum Times {
 pub(super) struct Workload<'a> {
     pub(super) id: ThingId,
     pub(super) thing: &'a Thing,
-    pub(super) spec: &'a Value,
+    pub(super) spec: &'a Json,
     pub(super) times: Times,
 }
 
@@ -71,14 +71,14 @@ fn comes_back(scene: &Scene<'_>, thing: &Thing, counted: &BTreeSet<&str>) -> boo
 
 fn times(thing: &Thing) -> Times {
     let number = |pointer: &str, default: i128| {
-        let found = thing.object.pointer(pointer).and_then(Value::as_i64);
+        let found = thing.object.pointer(pointer).and_then(Json::as_i64);
         found.map_or(default, |found| i128::from(found.max(0)))
     };
     match thing.resource.kind.as_str() {
         "DaemonSet" => Times::EachNode,
         // None runs at the moment of the recovery.
         "CronJob" => Times::Number(0),
-        "Job" if thing.object.pointer("/spec/suspend") == Some(&Value::Bool(true)) => {
+        "Job" if thing.object.pointer("/spec/suspend") == Some(&Json::Bool(true)) => {
             Times::Number(0)
         }
         "Job" => Times::Number(number("/spec/parallelism", 1)),
@@ -87,24 +87,24 @@ fn times(thing: &Thing) -> Times {
     }
 }
 
-fn amounts(resources: Option<&Value>, key: &str) -> Amounts {
+fn amounts(resources: Option<&Json>, key: &str) -> Amounts {
     resources
         .and_then(|resources| resources.get(key)?.as_object())
         .into_iter()
         .flatten()
         .filter_map(|(name, amount)| {
             let amount = match amount {
-                Value::String(text) => thousandths(text)?,
-                Value::Number(number) => thousandths(&number.to_string())?,
-                Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
+                Json::String(text) => thousandths(text)?,
+                Json::Number(number) => thousandths(&number.to_string())?,
+                Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => return None,
             };
-            Some((name.clone(), amount.max(0)))
+            Some((name.to_owned(), amount.max(0)))
         })
         .collect()
 }
 
 /// What one container asks for; a limit without a request is the request.
-fn asked(resources: Option<&Value>, key: &str) -> Amounts {
+fn asked(resources: Option<&Json>, key: &str) -> Amounts {
     let mut all = match key {
         "requests" => amounts(resources, "limits"),
         _ => Amounts::new(),
@@ -129,12 +129,12 @@ fn largest(one: &mut Amounts, other: &Amounts) {
 
 /// What the scheduler reserves for a pod (`requests`), or what its limits add up to (`limits`): containers and sidecars together, or
 /// the largest init container, whichever is more; a value for the whole pod wins; overhead is added.
-pub(super) fn of_pod(spec: &Value, key: &str) -> Amounts {
+pub(super) fn of_pod(spec: &Json, key: &str) -> Amounts {
     let mut running = Amounts::new();
     let mut starting = Amounts::new();
     for init in elements(spec, "/initContainers") {
         let asks = asked(init.get("resources"), key);
-        if init.get("restartPolicy").and_then(Value::as_str) == Some("Always") {
+        if init.get("restartPolicy").and_then(Json::as_str) == Some("Always") {
             add(&mut running, &asks, 1);
             largest(&mut starting, &running);
         } else {
@@ -155,11 +155,12 @@ pub(super) fn of_pod(spec: &Value, key: &str) -> Amounts {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     fn shown(spec: &Value, key: &str) -> String {
+        let spec = &Json::from(spec);
         let all = of_pod(spec, key);
         let all: Vec<String> = all
             .iter()

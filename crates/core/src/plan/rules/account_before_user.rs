@@ -1,6 +1,6 @@
 //! Pods wait for their ServiceAccount and all that it may do; a binding waits for its role and its subjects.
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::super::context::{Context, account, write_step};
 use super::super::links::spec_path;
@@ -69,9 +69,9 @@ fn subjects(binding: &Thing) -> Vec<(String, String)> {
     binding
         .list("/subjects")
         .iter()
-        .filter(|subject| subject.get("kind").and_then(Value::as_str) == Some("ServiceAccount"))
+        .filter(|subject| subject.get("kind").and_then(Json::as_str) == Some("ServiceAccount"))
         .filter_map(|subject| {
-            let text = |key: &str| subject.get(key).and_then(Value::as_str);
+            let text = |key: &str| subject.get(key).and_then(Json::as_str);
             let namespace = text("namespace").or(binding.namespace())?;
             Some((namespace.to_owned(), text("name")?.to_owned()))
         })

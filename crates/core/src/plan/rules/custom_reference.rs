@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::super::context::{Context, write_step};
 use super::super::cycles::knots;
@@ -96,19 +96,19 @@ struct Search<'s, 'a> {
 }
 
 impl Search<'_, '_> {
-    fn walk(&mut self, value: &Value, path: &str, depth: usize) {
+    fn walk(&mut self, value: &Json, path: &str, depth: usize) {
         if depth > DEPTH_MAX || self.found.len() > FOUND_MAX {
             return;
         }
         match value {
-            Value::Object(map) => {
+            Json::Object(map) => {
                 for (key, inner) in map {
                     let here = format!("{path}.{key}");
                     self.look(key, inner, &here);
                     self.walk(inner, &here, depth + 1);
                 }
             }
-            Value::Array(list) => {
+            Json::Array(list) => {
                 for (place, inner) in list.iter().enumerate() {
                     let here = format!("{path}[{place}]");
                     if path.ends_with("Refs") {
@@ -117,11 +117,11 @@ impl Search<'_, '_> {
                     self.walk(inner, &here, depth + 1);
                 }
             }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
         }
     }
 
-    fn look(&mut self, key: &str, value: &Value, path: &str) {
+    fn look(&mut self, key: &str, value: &Json, path: &str) {
         let lower = key.to_ascii_lowercase();
         if lower.ends_with("ref") && value.get("kind").is_some() {
             return self.refers(value, path);
@@ -134,11 +134,11 @@ impl Search<'_, '_> {
                 .any(|end| lower.ends_with(&format!("{word}{end}")))
             {
                 let name = value.get("name").or_else(|| value.get("secretName"));
-                name.and_then(Value::as_str)
+                name.and_then(Json::as_str)
             } else {
                 None
             };
-            let namespace = value.get("namespace").and_then(Value::as_str);
+            let namespace = value.get("namespace").and_then(Json::as_str);
             let namespace = namespace.or(self.thing.namespace());
             if let (Some(name), Some(namespace)) = (name, namespace) {
                 let id = ThingId::namespaced("", kind, namespace, name);
@@ -147,7 +147,7 @@ impl Search<'_, '_> {
         }
     }
 
-    fn refers(&mut self, value: &Value, path: &str) {
+    fn refers(&mut self, value: &Json, path: &str) {
         let Some(reference) = Reference::of(value, "", "") else {
             return;
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::super::context::Context;
 use super::waves::all_before;
@@ -42,7 +42,7 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
                 continue;
             };
             for (place, on) in source.list("/spec/dependsOn").iter().enumerate() {
-                let text = |key: &str| on.get(key).and_then(Value::as_str);
+                let text = |key: &str| on.get(key).and_then(Json::as_str);
                 let of = text("namespace").unwrap_or(namespace);
                 let earlier = text("name").and_then(|name| applied.get(&(of, name)));
                 if let Some(earlier) = earlier {

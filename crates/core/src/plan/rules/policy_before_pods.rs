@@ -1,6 +1,6 @@
 //! Pods wait for the policies that select them.
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::super::context::{Context, write_step};
 use super::{CERTAIN, Drawn, Rule};
@@ -26,7 +26,7 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
             let (Some(namespace), Some(selector)) = (policy.namespace(), selector) else {
                 continue;
             };
-            let selector: &Value = selector;
+            let selector: &Json = selector;
             for thing in context.pods.selected(namespace, selector) {
                 let evidence = format!("{}: spec.{field} selects its pods", policy.id());
                 drawn.push(Drawn::new(

@@ -1,7 +1,7 @@
 //! Pods wait for the Secrets, ConfigMaps and classes that they name, unless optional; for one that an operator
 //! makes they wait for the resource that it is made from.
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::super::context::{Context, write_step};
 use super::super::links::spec_path;
@@ -66,12 +66,12 @@ pub(super) fn makers(context: &Context<'_>, thing: &Thing) -> Vec<ThingId> {
 }
 
 /// Everything that a pod cannot start without, with the field that names it.
-fn named(thing: &Thing, spec: &Value) -> Vec<(ThingId, String)> {
+fn named(thing: &Thing, spec: &Json) -> Vec<(ThingId, String)> {
     let namespace = thing.namespace().unwrap_or_default();
     let mut found = Vec::new();
     walk(spec, spec_path(thing), &mut found);
     for (place, pull) in items(spec, "imagePullSecrets").enumerate() {
-        if let Some(name) = pull.get("name").and_then(Value::as_str) {
+        if let Some(name) = pull.get("name").and_then(Json::as_str) {
             let path = format!("{}.imagePullSecrets[{place}]", spec_path(thing));
             found.push(("Secret", name, path));
         }
@@ -80,43 +80,43 @@ fn named(thing: &Thing, spec: &Value) -> Vec<(ThingId, String)> {
         .into_iter()
         .map(|(kind, name, path)| (ThingId::namespaced("", kind, namespace, name), path));
     let classes = CLASSES.iter().filter_map(|(field, group, kind)| {
-        let name = spec.get(*field).and_then(Value::as_str)?;
+        let name = spec.get(*field).and_then(Json::as_str)?;
         let path = format!("{}.{field}", spec_path(thing));
         Some((ThingId::cluster(group, kind, name), path))
     });
     near.chain(classes).collect()
 }
 
-fn items<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
+fn items<'v>(value: &'v Json, key: &str) -> impl Iterator<Item = &'v Json> {
     value
         .get(key)
-        .and_then(Value::as_array)
+        .and_then(Json::as_array)
         .into_iter()
         .flatten()
 }
 
-fn walk<'v>(value: &'v Value, path: &str, found: &mut Vec<(&'static str, &'v str, String)>) {
+fn walk<'v>(value: &'v Json, path: &str, found: &mut Vec<(&'static str, &'v str, String)>) {
     match value {
-        Value::Object(map) => {
+        Json::Object(map) => {
             for (key, inner) in map {
                 if !inner.is_object() && !inner.is_array() {
                     continue;
                 }
                 let here = format!("{path}.{key}");
                 for (reference, name_key, kind) in REFERENCES {
-                    let optional = inner.get("optional").and_then(Value::as_bool) == Some(true);
-                    let name = inner.get(name_key).and_then(Value::as_str);
-                    if let (true, Some(name), false) = (key == reference, name, optional) {
+                    let optional = inner.get("optional").and_then(Json::as_bool) == Some(true);
+                    let name = inner.get(name_key).and_then(Json::as_str);
+                    if let (true, Some(name), false) = (key == *reference, name, optional) {
                         found.push((kind, name, here.clone()));
                     }
                 }
                 walk(inner, &here, found);
             }
         }
-        Value::Array(list) => {
+        Json::Array(list) => {
             for (index, inner) in list.iter().enumerate() {
                 // A variable is known by its name.
-                let name = inner.get("name").and_then(Value::as_str);
+                let name = inner.get("name").and_then(Json::as_str);
                 let here = match name.filter(|_| path.rsplit('.').next() == Some("env")) {
                     Some(name) => format!("{path}[{name}]"),
                     None => format!("{path}[{index}]"),
@@ -124,6 +124,6 @@ fn walk<'v>(value: &'v Value, path: &str, found: &mut Vec<(&'static str, &'v str
                 walk(inner, &here, found);
             }
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
     }
 }

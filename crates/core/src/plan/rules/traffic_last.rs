@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::super::context::{Context, write_step};
 use super::super::phases::phase;
@@ -89,7 +89,7 @@ fn behind_gateways(context: &Context<'_>) -> BTreeMap<ThingId, Vec<(ThingId, Str
             continue;
         }
         for parent in route.list("/spec/parentRefs") {
-            let text = |key: &str| parent.get(key).and_then(Value::as_str);
+            let text = |key: &str| parent.get(key).and_then(Json::as_str);
             let namespace = text("namespace").or(route.namespace());
             let (Some(namespace), Some(name)) = (namespace, text("name")) else {
                 continue;
@@ -120,14 +120,14 @@ fn served(thing: &Thing) -> Vec<(ThingId, String)> {
     found
 }
 
-fn walk(value: &Value, path: &str, near: &str, found: &mut Vec<(ThingId, String)>) {
-    let mut add = |namespace: &str, reference: &Value, path: String| {
-        if let Some(name) = reference.get("name").and_then(Value::as_str) {
+fn walk(value: &Json, path: &str, near: &str, found: &mut Vec<(ThingId, String)>) {
+    let mut add = |namespace: &str, reference: &Json, path: String| {
+        if let Some(name) = reference.get("name").and_then(Json::as_str) {
             found.push((ThingId::namespaced("", "Service", namespace, name), path));
         }
     };
     match value {
-        Value::Object(map) => {
+        Json::Object(map) => {
             for (key, inner) in map {
                 let path = format!("{path}.{key}");
                 if key == "service" {
@@ -136,7 +136,7 @@ fn walk(value: &Value, path: &str, near: &str, found: &mut Vec<(ThingId, String)
                 if key == "backendRefs" {
                     let all = inner.as_array().into_iter().flatten();
                     for (place, backend) in all.enumerate() {
-                        let namespace = backend.get("namespace").and_then(Value::as_str);
+                        let namespace = backend.get("namespace").and_then(Json::as_str);
                         add(
                             namespace.unwrap_or(near),
                             backend,
@@ -149,11 +149,11 @@ fn walk(value: &Value, path: &str, near: &str, found: &mut Vec<(ThingId, String)
                 walk(inner, &format!("{path}.{key}"), near, found);
             }
         }
-        Value::Array(list) => {
+        Json::Array(list) => {
             for (place, one) in list.iter().enumerate() {
                 walk(one, &format!("{path}[{place}]"), near, found);
             }
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
     }
 }

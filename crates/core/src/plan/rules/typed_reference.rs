@@ -1,6 +1,6 @@
 //! What names another thing in a field made for it waits for that thing.
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::super::context::{Context, write_step};
 use super::{CERTAIN, Drawn, Rule};
@@ -258,8 +258,8 @@ pub(super) struct Reference<'v> {
 
 impl<'v> Reference<'v> {
     /// Reads `{apiVersion | apiGroup | group, kind, name, namespace}`; an empty `group` here means any.
-    pub(super) fn of(value: &'v Value, group: &'v str, kind: &'v str) -> Option<Self> {
-        let text = |key: &str| value.get(key).and_then(Value::as_str);
+    pub(super) fn of(value: &'v Json, group: &'v str, kind: &'v str) -> Option<Self> {
+        let text = |key: &str| value.get(key).and_then(Json::as_str);
         let says = text("kind").filter(|one| !one.is_empty());
         let version = text("apiVersion").map(|one| one.split_once('/').map_or("", |(of, _)| of));
         let own = text("apiGroup").or(text("group")).or(version);
@@ -306,7 +306,7 @@ fn push(
 }
 
 /// Values at a path, with the path as people write it.
-fn at<'v>(value: &'v Value, path: &str) -> Vec<(String, &'v Value)> {
+fn at<'v>(value: &'v Json, path: &str) -> Vec<(String, &'v Json)> {
     let mut found = vec![(String::new(), value)];
     for step in path.split('/') {
         let mut next = Vec::new();
@@ -352,7 +352,7 @@ fn monitors(context: &Context<'_>, drawn: &mut Vec<Drawn>) {
     ] {
         for monitor in context.of_kind(MONITORING, kind) {
             let listed = monitor.list("/spec/namespaceSelector/matchNames");
-            let listed = listed.iter().filter_map(Value::as_str);
+            let listed = listed.iter().filter_map(Json::as_str);
             let own = monitor.namespace().filter(|_| {
                 let pointer = "/spec/namespaceSelector/matchNames";
                 monitor.list(pointer).is_empty()

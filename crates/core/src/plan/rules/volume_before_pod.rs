@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::super::context::{Context, hand_over_step, write_step};
 use super::super::links::spec_path;
@@ -57,18 +57,18 @@ impl<'a> Parts<'a> {
 /// The parts that a workload's pods mount, with the field that says so.
 pub(super) fn mounts<'a>(
     thing: &Thing,
-    spec: &Value,
+    spec: &Json,
     Parts(parts): &Parts<'a>,
 ) -> Vec<(&'a str, String)> {
     let mut found = Vec::new();
     let Some(namespace) = thing.namespace() else {
         return found;
     };
-    let volumes = spec.get("volumes").and_then(Value::as_array);
+    let volumes = spec.get("volumes").and_then(Json::as_array);
     for (place, volume) in volumes.into_iter().flatten().enumerate() {
         let claim = volume
             .pointer("/persistentVolumeClaim/claimName")
-            .and_then(Value::as_str);
+            .and_then(Json::as_str);
         if let Some(part) = claim.and_then(|claim| parts.get(&(namespace, claim))) {
             let field = "persistentVolumeClaim.claimName";
             let path = format!("{}.volumes[{place}].{field}", spec_path(thing));
@@ -76,7 +76,7 @@ pub(super) fn mounts<'a>(
         }
     }
     for template in thing.list("/spec/volumeClaimTemplates") {
-        let Some(name) = template.pointer("/metadata/name").and_then(Value::as_str) else {
+        let Some(name) = template.pointer("/metadata/name").and_then(Json::as_str) else {
             continue;
         };
         let prefix = format!("{name}-{}-", thing.name());

@@ -1,6 +1,6 @@
 //! Webhooks and API services wait for what answers them.
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::super::context::{Context, write_step};
 use super::super::operators::{ADMISSION, conversion, service_named};
@@ -45,7 +45,7 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
 }
 
 /// Things that name a Service which answers for them.
-fn asked<'a>(context: &Context<'a>) -> Vec<(&'a Thing, String, &'a Value)> {
+fn asked<'a>(context: &Context<'a>) -> Vec<(&'a Thing, String, &'a Json)> {
     let mut found = Vec::new();
     for kind in ADMISSION {
         for thing in context.of_kind("admissionregistration.k8s.io", kind) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use crate::json::Json;
 
 use super::{Selection, What, claim_of};
 use crate::driver::Problem;
@@ -21,13 +21,11 @@ pub(super) struct Candidate {
     labels: BTreeMap<String, String>,
 }
 
-fn labels(object: &Value) -> BTreeMap<String, String> {
-    let all = object
-        .pointer("/metadata/labels")
-        .and_then(Value::as_object);
+fn labels(object: &Json) -> BTreeMap<String, String> {
+    let all = object.pointer("/metadata/labels").and_then(Json::as_object);
     all.into_iter()
         .flatten()
-        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .filter_map(|(key, value)| Some((key.to_owned(), value.as_str()?.to_owned())))
         .collect()
 }
 
@@ -46,7 +44,7 @@ pub(super) fn candidates(context: &Context<'_>, steps: &BTreeMap<String, Step>) 
             id: claim_of(part)?,
             plural: "persistentvolumeclaims".to_owned(),
             phase: steps.get(&hand_over_step(&part.id))?.phase,
-            labels: labels(&part.claim),
+            labels: labels(&Json::from(&part.claim)),
         })
     });
     objects.chain(volumes).collect()

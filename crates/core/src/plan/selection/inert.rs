@@ -4,7 +4,7 @@
 //! there, and nothing at the target waits for it. In the source's own cluster a workload that waits for it is the source itself; in
 //! another one it would be a second copy. What is there already is never overwritten, whatever the evidence.
 
-use serde_json::Value;
+use crate::json::Json;
 
 use crate::backup::PointContent;
 use crate::inventory::{Inventory, ThingId};
@@ -72,11 +72,11 @@ fn is_awaited(id: &ThingId, target: &Inventory, goal: &Goal) -> bool {
     })
 }
 
-fn names(value: &Value, name: &str) -> bool {
+fn names(value: &Json, name: &str) -> bool {
     match value {
-        Value::String(text) => text == name,
-        Value::Array(list) => list.iter().any(|one| names(one, name)),
-        Value::Object(map) => map.values().any(|one| names(one, name)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Json::String(text) => text == name,
+        Json::Array(list) => list.iter().any(|one| names(one, name)),
+        Json::Object(map) => map.values().any(|one| names(one, name)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => false,
     }
 }

@@ -124,8 +124,10 @@ pub(super) fn rename(id: &ThingId, name: &NewName, steps: &mut BTreeMap<String, 
     if let Some(step) = steps.get_mut(&write_step(id))
         && let Work::Write(writing) = &mut step.work
     {
-        writing.object["metadata"]["name"] = json!(name.as_str());
-        unmark(&mut writing.object);
+        writing.object.edit(|object| {
+            object["metadata"]["name"] = json!(name.as_str());
+            unmark(object);
+        });
         // Nobody has ever applied an object of this name.
         writing.owner = FieldOwner::refloat();
         writing.managers = Vec::new();

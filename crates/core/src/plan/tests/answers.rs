@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::facts::{judged, nothing, problem, warning};
 use super::fixture::{Case, case, resource, thing};
 use crate::inventory::ThingId;
+use crate::json::Json;
 use crate::plan::{Facts, Findings, Refusal, Rehearsal, Rehearsed, Said, Trial};
 
 fn rehearsed(trial: Trial, name: &str, said: Said) -> Rehearsed {
@@ -311,14 +312,14 @@ fn what_goes_into_a_namespace_that_is_not_there_is_tried_in_one_that_is() {
     let secret = find(&all, "Secret shop/database");
     assert_eq!(
         (secret.trial, &secret.object["metadata"]["namespace"]),
-        (Trial::Object, &json!("shop"))
+        (Trial::Object, &Json::from(json!("shop")))
     );
     assert!(
         all.iter().all(|one| one.thing.kind != "Namespace"),
         "it is there"
     );
     let mut going = thing("Namespace", "shop", &json!({}));
-    going.object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    going.edit(|it| it["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z"));
     case.target.insert(going);
     case.target.insert(thing("Secret", "database", &json!({})));
     let all = tried(&case);
@@ -335,10 +336,10 @@ fn pods_are_tried_without_what_comes_only_with_the_recovery() {
     case.target.insert(thing("Namespace", "shop", &json!({})));
     let db = ThingId::namespaced("apps", "StatefulSet", "shop", "db");
     let mut changed = case.objects.get(&db).unwrap().clone();
-    changed.object["spec"]["template"]["spec"] = json!({
+    changed.edit(|it| it["spec"]["template"]["spec"] = json!({
         "serviceAccountName": "db", "priorityClassName": "high", "containers": [{ "name": "db" }],
         "volumes": [{ "name": "other" }],
-    });
+    }));
     case.objects.insert(changed);
     let all = tried(&case);
     let pods: Vec<&Rehearsal> = all.iter().filter(|one| one.trial == Trial::Pod).collect();

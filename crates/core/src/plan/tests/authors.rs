@@ -8,13 +8,13 @@ use crate::run::Confidence::{Certain, High};
 
 fn said(name: &str, annotations: Value) -> Thing {
     let mut thing = deployment(name, json!({ "containers": [] }));
-    thing.object["metadata"]["annotations"] = annotations;
+    thing.edit(|it| it["metadata"]["annotations"] = annotations);
     thing
 }
 
 fn labelled(name: &str, labels: Value, annotations: Value) -> Thing {
     let mut thing = said(name, annotations);
-    thing.object["metadata"]["labels"] = labels;
+    thing.edit(|it| it["metadata"]["labels"] = labels);
     thing
 }
 
@@ -199,10 +199,12 @@ fn a_word_that_means_nothing_stands_against_the_recovery() {
 #[test]
 fn the_users_word_takes_away_what_was_concluded_and_not_what_is_certain() {
     let mut api = deployment("api", with_env(&[("URL", "postgres://db/x")]));
-    api.object["spec"]["template"]["spec"]["containers"][0]["envFrom"] =
-        json!([{ "secretRef": { "name": "database" } }]);
+    api.edit(|it| {
+        it["spec"]["template"]["spec"]["containers"][0]["envFrom"] =
+            json!([{ "secretRef": { "name": "database" } }])
+    });
     let free = "StatefulSet/db, Secret/database, Deployment/nothing";
-    api.object["metadata"]["annotations"] = json!({ "refloat.io/not-after": free });
+    api.edit(|it| it["metadata"]["annotations"] = json!({ "refloat.io/not-after": free }));
     let planned = planned([api]);
     expect_none(&planned, &id("api"), "ready shop/db");
     drawn(
@@ -244,7 +246,7 @@ fn a_guess_gives_way_to_the_users_word_with_a_warning() {
         .objects
         .remove(&super::fixture::database("db").thing)
         .unwrap();
-    db.object["metadata"]["annotations"] = json!({ "refloat.io/after": "Deployment/api" });
+    db.edit(|it| it["metadata"]["annotations"] = json!({ "refloat.io/after": "Deployment/api" }));
     case.objects.insert(db);
     let planned = case.plan().unwrap();
     drawn(

@@ -1,6 +1,6 @@
 //! Cycles: which edge is left out, and what holds for every tangle.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use super::property::{Random, check_order, permuted};
 use crate::inventory::Thing;
 use crate::plan::cycles::{break_cycles, knots, warnings};
 use crate::plan::order::order;
-use crate::run::{Confidence, Edge, Phase, Step, Work};
+use crate::run::{Confidence, Edge, Needs, Phase, Step, Work};
 
 type Drawn<'d> = (&'d str, &'d str, Confidence);
 
@@ -21,7 +21,7 @@ fn steps(edges: &[Drawn<'_>]) -> BTreeMap<String, Step> {
             id: (*id).to_owned(),
             phase: Phase::Applications,
             title: (*id).to_owned(),
-            needs: BTreeSet::new(),
+            needs: Needs::default(),
             work: Work::SystemNamespace,
             limit_seconds: 1,
             cleanup: false,
@@ -183,14 +183,14 @@ fn tangle(random: &mut Random) -> Vec<Thing> {
             pod["initContainers"] = json!([{ "name": "w", "command": ["nc", "-z", other, "80"] }]);
         }
         let mut thing = workload(kind, &own, &pod);
-        thing.object["spec"]["otherRef"] = json!({ "kind": "Any", "name": third });
+        thing.edit(|it| it["spec"]["otherRef"] = json!({ "kind": "Any", "name": third }));
         let mut said = json!({ "argocd.argoproj.io/sync-wave": random.below(4).to_string() });
         match random.below(8) {
             0 => said["refloat.io/after"] = json!(format!("Deployment/{other}")),
             1 => said["refloat.io/not-after"] = json!(format!("StatefulSet/{third}")),
             _ => {}
         }
-        thing.object["metadata"]["annotations"] = said;
+        thing.edit(|it| it["metadata"]["annotations"] = said);
         things.push(thing);
         if random.below(2) == 0 {
             things.push(service(&own, &[6379]));

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::fixture::{Case, case, part, thing, workload};
 use crate::driver::Problem;
 use crate::inventory::{Inventory, Thing, ThingId};
+use crate::json::Json;
 use crate::plan::{Facts, Findings, Preflight, Refusal, Rehearsed, Said, Trial, warning_line};
 use crate::recovery::Existing;
 
@@ -65,10 +66,12 @@ fn node(name: &str, body: &Value) -> Thing {
     );
     for (pointer, value) in body.as_object().into_iter().flatten() {
         let (parent, key) = pointer.rsplit_once('/').unwrap();
-        if node.object.pointer(parent).is_none() {
-            node.object[parent.trim_start_matches('/')] = json!({});
-        }
-        node.object.pointer_mut(parent).unwrap()[key] = value.clone();
+        node.edit(|it| {
+            if it.pointer(parent).is_none() {
+                it[parent.trim_start_matches('/')] = json!({});
+            }
+            it.pointer_mut(parent).unwrap()[key] = value.clone();
+        });
     }
     node
 }
@@ -99,7 +102,7 @@ fn a_target_that_fits_tells_nothing() {
         ));
         case.point.architectures = vec!["amd64".to_owned()];
         facts.csi_nodes = Some(vec![
-            json!({ "spec": { "drivers": [{ "name": "btrfs.csi.refloat.io" }] } }),
+            json!({ "spec": { "drivers": [{ "name": "btrfs.csi.refloat.io" }] } }).into(),
         ]);
         facts.pods = Some(Vec::new());
         facts.capacities = Some(Vec::new());
@@ -118,7 +121,8 @@ fn nonsense_at_the_target_tells_nothing() {
         json!([]),
         json!("x"),
         json!({ "spec": 1 }),
-    ];
+    ]
+    .map(Json::from);
     nothing(&judged(|case, facts| {
         facts.pods = Some(nonsense.to_vec());
         facts.capacities = Some(nonsense.to_vec());
@@ -178,9 +182,9 @@ fn a_pod_larger_than_every_node_is_a_problem_and_one_that_fits_none_now_is_not()
             case.target.insert(node("a", &json!({})));
             deploy(case, "large", &asks("3"));
             facts.pods = Some(vec![
-                json!({ "spec": { "nodeName": "a", "containers": asks("2")["containers"] } }),
-                json!({ "status": { "phase": "Succeeded" }, "spec": { "nodeName": "a", "containers": asks("4")["containers"] } }),
-                json!({ "spec": { "nodeName": "other", "containers": asks("4")["containers"] } }),
+                json!({ "spec": { "nodeName": "a", "containers": asks("2")["containers"] } }).into(),
+                json!({ "status": { "phase": "Succeeded" }, "spec": { "nodeName": "a", "containers": asks("4")["containers"] } }).into(),
+                json!({ "spec": { "nodeName": "other", "containers": asks("4")["containers"] } }).into(),
             ]);
         }),
         "capacity-short",
@@ -203,7 +207,7 @@ fn pods_are_counted_as_often_as_they_run() {
             case.target.insert(node("b", &json!({})));
             let mut thing = workload(kind, "many", &asks("3"));
             for (key, value) in spec.as_object().unwrap() {
-                thing.object["spec"][key] = value.clone();
+                thing.edit(|it| it["spec"][key] = value.clone());
             }
             case.objects.insert(thing);
         })
@@ -229,7 +233,7 @@ fn what_an_operator_makes_anew_is_counted_and_what_a_workload_makes_is_not() {
         move |case: &mut Case, _: &mut Facts| {
             case.target.insert(node("a", &json!({})));
             let mut thing = workload("StatefulSet", "made", &asks("9"));
-            thing.object["metadata"]["ownerReferences"] = json!([owner]);
+            thing.edit(|it| it["metadata"]["ownerReferences"] = json!([owner]));
             case.objects.insert(thing);
         }
     };
@@ -441,7 +445,7 @@ fn a_quota_that_leaves_too_little_names_resource_need_and_rest() {
             } }] });
             case.objects = Inventory::default();
             let mut web = workload("Deployment", "web", &stated);
-            web.object["spec"]["replicas"] = json!(3);
+            web.edit(|it| it["spec"]["replicas"] = json!(3));
             case.objects.insert(web);
             case.objects.insert(thing("Secret", "one", &json!({})));
             case.objects
@@ -476,7 +480,7 @@ fn a_quota_that_comes_back_is_judged_and_one_with_a_scope_is_the_servers_matter(
     assert!(told.contains("pods: 3 needed, 0 left"), "{told}");
     nothing(&judged(|case, _| {
         let mut scoped = quota("scoped", &json!({ "pods": "0" }), &json!({}));
-        scoped.object["spec"]["scopes"] = json!(["BestEffort"]);
+        scoped.edit(|it| it["spec"]["scopes"] = json!(["BestEffort"]));
         case.target.insert(scoped);
     }));
 }
@@ -505,7 +509,7 @@ fn a_quota_of_requests_refuses_pods_that_state_none_unless_they_are_given_some()
                 &json!({ "containers": [{ "resources": { "limits": { "memory": "1Mi" } } }, {}] }),
             );
             let mut idle = workload("Deployment", "idle", &json!({ "containers": [{}] }));
-            idle.object["spec"]["replicas"] = json!(0);
+            idle.edit(|it| it["spec"]["replicas"] = json!(0));
             case.objects.insert(idle);
         })
     };
@@ -534,7 +538,7 @@ fn what_pods_name_and_nobody_brings_is_named_with_who_names_it() {
             if let Some(metadata) = secret {
                 let mut token = thing("Secret", "token", &json!({}));
                 for (key, value) in metadata.as_object().unwrap() {
-                    token.object["metadata"][key] = value.clone();
+                    token.edit(|it| it["metadata"][key] = value.clone());
                 }
                 case.objects.insert(token);
             }
@@ -574,13 +578,13 @@ fn a_claim_that_is_named_and_not_filled_is_missing() {
     assert!(told.contains("PersistentVolumeClaim shop/other"), "{told}");
 }
 
-fn csi(case: &mut Case, drivers: &Value) -> Vec<Value> {
+fn csi(case: &mut Case, drivers: &Value) -> Vec<Json> {
     case.target.insert(thing(
         "StorageClass",
         "slow",
         &json!({ "provisioner": "btrfs.csi.refloat.io" }),
     ));
-    vec![json!({ "spec": { "drivers": drivers } })]
+    vec![json!({ "spec": { "drivers": drivers } }).into()]
 }
 
 #[test]
@@ -613,7 +617,7 @@ fn storage_that_publishes_its_room_is_compared_with_what_is_needed() {
                 &json!({ "spec": { "storageCapacity": true } }),
             ));
             case.point.parts.push(part("shop/data-db-1"));
-            facts.capacities = Some(capacities.as_array().unwrap().clone());
+            facts.capacities = Some(Json::from(&capacities).as_array().unwrap().to_vec());
         })
     };
     let one = |capacity: &str, largest: Value| json!({ "storageClassName": "slow", "capacity": capacity, "maximumVolumeSize": largest });

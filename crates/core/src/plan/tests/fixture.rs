@@ -80,7 +80,9 @@ pub(in crate::plan) fn workload(kind: &str, name: &str, pod: &Value) -> Thing {
     } });
     let mut thing = thing(kind, name, &spec);
     if kind == "StatefulSet" {
-        thing.object["spec"]["volumeClaimTemplates"] = json!([{ "metadata": { "name": "data" } }]);
+        thing.edit(|it| {
+            it["spec"]["volumeClaimTemplates"] = json!([{ "metadata": { "name": "data" } }])
+        });
     }
     thing
 }

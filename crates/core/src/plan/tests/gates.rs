@@ -46,7 +46,7 @@ fn gated() -> Case {
 
 fn annotate(case: &mut Case, name: &str, value: &str) {
     let mut thing = case.objects.get(&web()).unwrap().clone();
-    thing.object["metadata"]["annotations"][name] = json!(value);
+    thing.edit(|it| it["metadata"]["annotations"][name] = json!(value));
     case.objects.insert(thing);
 }
 

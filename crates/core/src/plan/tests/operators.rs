@@ -90,7 +90,7 @@ fn topics_come_after_their_kafka_and_so_after_its_topic_operator() {
         "shop/orders",
         json!({ "spec": {} }),
     );
-    topic.object["metadata"]["labels"] = json!({ "strimzi.io/cluster": "events" });
+    topic.edit(|it| it["metadata"]["labels"] = json!({ "strimzi.io/cluster": "events" }));
     let operator = json!({ "spec": { "entityOperator": { "topicOperator": {} } } });
     let planned = planned([
         object("kafka.strimzi.io/v1 Kafka", "shop/events", operator),

@@ -197,7 +197,7 @@ fn the_step_that_writes_an_owner_links_what_was_there_before_it() {
     assert_eq!(own[0], "Secret copy/password of Cache.example.com copy/one");
     // What is kept is nobody's to link.
     let mut claim = object("PersistentVolumeClaim", "shop/own", json!({ "spec": {} }));
-    claim.object["spec"]["storageClassName"] = json!("slow");
+    claim.edit(|it| it["spec"]["storageClassName"] = json!("slow"));
     case.goal.mappings.namespaces.clear();
     case.goal.existing = crate::recovery::Existing::Skip;
     case.target.insert(claim);
@@ -209,10 +209,12 @@ fn the_step_that_writes_an_owner_links_what_was_there_before_it() {
 fn what_comes_without_its_owner_or_after_it_is_linked_by_a_step_of_its_own() {
     let tenant = object("example.com/v1 Tenant", "big", json!({}));
     let mut of_two = object("ConfigMap", "shop/of-two", json!({}));
-    of_two.object["metadata"]["ownerReferences"] = json!([
-        { "kind": "Gone", "name": "gone", "uid": "gone", "controller": true },
-        { "kind": "ConfigMap", "name": "mine", "uid": "ConfigMap-shop-mine" },
-    ]);
+    of_two.edit(|it| {
+        it["metadata"]["ownerReferences"] = json!([
+            { "kind": "Gone", "name": "gone", "uid": "gone", "controller": true },
+            { "kind": "ConfigMap", "name": "mine", "uid": "ConfigMap-shop-mine" },
+        ])
+    });
     let mut case = with([
         cache(),
         owned("Secret", "password", OF_CACHE, json!({})),

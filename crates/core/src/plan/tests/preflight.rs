@@ -1,6 +1,6 @@
 //! Everything that stands against a recovery, each provoked once and by its own code.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::driver::Problem;
 use crate::inventory::{Inventory, ThingId, Unread};
 use crate::plan::{Evidence, cycles};
 use crate::recovery::Existing;
-use crate::run::{Edge, Phase, Step, Work};
+use crate::run::{Edge, Needs, Phase, Step, Work};
 
 fn problems(change: impl FnOnce(&mut Case)) -> Vec<Problem> {
     let mut case = case();
@@ -148,7 +148,7 @@ fn a_namespace_in_use_refuses_unless_what_is_there_may_stay() {
 fn what_goes_with_its_namespace_is_no_obstacle() {
     let leaving = |case: &mut Case, going: &Value| {
         let mut namespace = thing("Namespace", "shop", &json!({}));
-        namespace.object["metadata"]["deletionTimestamp"] = going.clone();
+        namespace.edit(|it| it["metadata"]["deletionTimestamp"] = going.clone());
         case.target.insert(namespace);
         // Whoever empties the namespace has not come to these yet.
         let claim = thing("PersistentVolumeClaim", "data-db-0", &json!({}));
@@ -254,7 +254,7 @@ fn all_problems_are_found_at_once() {
 }
 
 fn step(id: &str, on: &[(&str, &str)]) -> (String, Step) {
-    let needs: BTreeSet<Edge> = on
+    let needs: Needs = on
         .iter()
         .map(|(on, rule)| Edge::new(*on, *rule, "seen"))
         .collect();

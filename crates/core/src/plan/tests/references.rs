@@ -103,7 +103,7 @@ fn a_pod_waits_for_what_makes_the_secret_that_it_reads() {
         .objects
         .remove(&super::fixture::database("db").thing)
         .unwrap();
-    db.object["spec"]["template"]["spec"] = reads("access");
+    db.edit(|it| it["spec"]["template"]["spec"] = reads("access"));
     case.objects.insert(db);
     let planned = case.plan().unwrap();
     let rule = "REFERENCE_BEFORE_READER";
@@ -338,7 +338,7 @@ fn pods_wait_for_the_policies_that_select_them_and_for_no_others() {
 #[test]
 fn a_stateful_set_waits_for_its_service_though_it_selects_nothing() {
     let mut set = workload("apps/v1 StatefulSet", "ring", &json!({ "containers": [] }));
-    set.object["spec"]["serviceName"] = json!("ring-peers");
+    set.edit(|it| it["spec"]["serviceName"] = json!("ring-peers"));
     let planned = planned([
         set,
         object(
@@ -537,7 +537,7 @@ fn of_a_definition_that_nothing_else_tells_about_the_helm_release_does() {
             thing.resource.kind.as_str(),
             "Deployment" | "CustomResourceDefinition"
         ) {
-            thing.object["metadata"]["annotations"] = release.clone();
+            thing.edit(|it| it["metadata"]["annotations"] = release.clone());
         }
     }
     let planned = planned(things);

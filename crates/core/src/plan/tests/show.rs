@@ -184,7 +184,7 @@ fn what_is_left_out_is_grouped_by_its_reason() {
         let owner = json!([{ "kind": "ReplicaSet", "name": format!("web-{number}"),
             "uid": "Deployment-web", "controller": true }]);
         let mut pod = thing("Pod", &format!("web-{number}"), &json!({}));
-        pod.object["metadata"]["ownerReferences"] = owner;
+        pod.edit(|it| it["metadata"]["ownerReferences"] = owner);
         case.objects.insert(pod);
     }
     let planned = case.plan().unwrap();
@@ -200,9 +200,9 @@ fn what_is_left_out_is_grouped_by_its_reason() {
 fn what_is_at_the_target_already_stands_beside_the_plan_with_its_problems() {
     let mut case = case();
     let mut mine = thing("ConfigMap", "mine", &json!({}));
-    mine.object["metadata"]["uid"] = json!("mine");
+    mine.edit(|it| it["metadata"]["uid"] = json!("mine"));
     let mut owned = thing("Secret", "owned", &json!({}));
-    owned.object["metadata"]["ownerReferences"] = json!([{ "uid": "mine" }]);
+    owned.edit(|it| it["metadata"]["ownerReferences"] = json!([{ "uid": "mine" }]));
     for there in [
         mine,
         owned,
@@ -276,7 +276,7 @@ fn moved(seconds: &[(&str, i64)]) -> (RunPlan, Progress) {
             id: format!("move {id}"),
             phase: Phase::Move,
             title: String::new(),
-            needs: std::collections::BTreeSet::new(),
+            needs: crate::run::Needs::default(),
             work: Work::Fill(Filling {
                 direction: Way::Backup,
                 part: (*id).to_owned(),
@@ -376,9 +376,11 @@ fn with_secret(word: &str) -> Case {
         "database",
         &json!({ "data": { "password": word }, "stringData": { "again": word } }),
     );
-    secret.object["metadata"]["annotations"] = json!({
-        "kubectl.kubernetes.io/last-applied-configuration": format!("{{\"data\":\"{word}\"}}"),
-        "objectset.rio.cattle.io/applied": word,
+    secret.edit(|it| {
+        it["metadata"]["annotations"] = json!({
+            "kubectl.kubernetes.io/last-applied-configuration": format!("{{\"data\":\"{word}\"}}"),
+            "objectset.rio.cattle.io/applied": word,
+        })
     });
     case.objects.insert(secret);
     case
@@ -460,7 +462,7 @@ fn a_difference_names_steps_fields_edges_and_what_is_left_out() {
         "web",
         &json!({ "containers": [{ "name": "web", "image": "a/b~c:2" }] }),
     );
-    web.object["spec"]["replicas"] = json!(3);
+    web.edit(|it| it["spec"]["replicas"] = json!(3));
     later.objects.insert(web);
     later.goal.mover_image = "refloat.local/refloat:next".to_owned();
     let changed = difference(&before, &later);

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::ground::{object, with};
 use crate::inventory::Thing;
+use crate::json::Json;
 use crate::plan::Planned;
 use crate::run::Work;
 
@@ -30,7 +31,7 @@ fn cache(word: &str) -> Thing {
 
 fn status(planned: &Planned, step: &str) -> Option<Value> {
     match &planned.plan.step(step).unwrap().work {
-        Work::Write(writing) => writing.status.clone(),
+        Work::Write(writing) => writing.status.as_ref().map(Json::to_value),
         other => panic!("{other:?}"),
     }
 }

@@ -244,7 +244,7 @@ fn the_owner_of_a_service_is_better_evidence_than_its_name() {
         "engine",
         &json!({ "containers": [] }),
     );
-    set.object["metadata"]["ownerReferences"] = owner("Engine", "own");
+    set.edit(|it| it["metadata"]["ownerReferences"] = owner("Engine", "own"));
     let planned = planned([
         cluster("example.com/v1 Engine", "own"),
         object(

@@ -160,11 +160,11 @@ impl Gating {
             Some(Query::Object(_) | Query::Exec(_) | Query::Log(_)) | None => Vec::new(),
         };
         let ready =
-            |pod: &&&Value| condition(pod, "Ready").is_some_and(|one| Condition::is_true(&one));
+            |pod: &&&Value| condition(**pod, "Ready").is_some_and(|one| Condition::is_true(&one));
         let name = pods
             .iter()
             .filter(ready)
-            .filter_map(|pod| text(pod, "/metadata/name"))
+            .filter_map(|pod| text(*pod, "/metadata/name"))
             .min();
         let Some(pod) = name else {
             return Verdict::Wait(

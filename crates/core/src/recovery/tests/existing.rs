@@ -52,7 +52,7 @@ fn writing(kind: &str, existing: Existing, body: Value) -> Writing {
     }
     Writing {
         resource,
-        object,
+        object: object.into(),
         owner: FieldOwner {
             manager: "helm".to_owned(),
             apply: false,
@@ -68,7 +68,7 @@ fn writing(kind: &str, existing: Existing, body: Value) -> Writing {
 }
 
 fn live(writing: &Writing, change: impl FnOnce(&mut Value)) -> Value {
-    let mut live = writing.object.clone();
+    let mut live = writing.object.to_value();
     live["metadata"]["uid"] = json!("foreign");
     live["metadata"]["resourceVersion"] = json!("7");
     change(&mut live);

@@ -17,7 +17,8 @@ fn writing() -> Writing {
         object: json!({
             "apiVersion": "example.com/v1", "kind": "Database",
             "metadata": { "name": "db", "namespace": "shop" }, "spec": { "size": 3 },
-        }),
+        })
+        .into(),
         owner: FieldOwner::refloat(),
         managers: Vec::new(),
         existing: Existing::Fail,
@@ -26,7 +27,8 @@ fn writing() -> Writing {
         owns: Vec::new(),
         operated: false,
         status: Some(
-            json!({ "primary": "db-1", "conditions": [{ "type": "Ready", "status": "True" }] }),
+            json!({ "primary": "db-1", "conditions": [{ "type": "Ready", "status": "True" }] })
+                .into(),
         ),
     }
 }
@@ -44,7 +46,7 @@ fn decide(live: Option<Value>) -> Verdict {
 
 #[expect(clippy::unnecessary_wraps, reason = "as an answer holds it")]
 fn live(change: impl FnOnce(&mut Value)) -> Option<Value> {
-    let mut live = writing().object;
+    let mut live = writing().object.to_value();
     live["metadata"]["uid"] = json!("new");
     live["metadata"]["resourceVersion"] = json!("7");
     live["metadata"]["annotations"] = json!({ "refloat.io/recovery": "restore-1" });
@@ -110,7 +112,7 @@ fn what_a_restored_status_says_is_not_taken_for_the_operators_word() {
             it["status"] = status;
         }))
     };
-    let Verdict::Done(outcome) = complete(writing().status.unwrap()) else {
+    let Verdict::Done(outcome) = complete(writing().status.unwrap().to_value()) else {
         panic!();
     };
     assert_eq!(outcome.text("assumed"), Some("status-restored"));

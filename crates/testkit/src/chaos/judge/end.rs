@@ -221,11 +221,9 @@ fn provenance(scene: &Scene<'_>, touched: &[String]) -> Option<String> {
                 .pointer("/metadata/labels")
                 .is_some_and(|all| all.get(FOREIGN).is_some());
             for (key, value) in writing.object.as_object().into_iter().flatten() {
-                let compared = matches!(
-                    key.as_str(),
-                    "data" | "rules" | "roleRef" | "subjects" | "type"
-                ) || key == "spec" && target.resource.kind == "CronJob";
-                if compared && live.get(key) != Some(value) {
+                let compared = matches!(key, "data" | "rules" | "roleRef" | "subjects" | "type")
+                    || key == "spec" && target.resource.kind == "CronJob";
+                if compared && live.get(key).is_none_or(|live| live != value) {
                     let who = if touched.contains(&id) || foreign {
                         " after a foreign hand"
                     } else {

@@ -2,6 +2,7 @@
 //! ports, its unreleased 9653).
 
 use refloat_core::driver::ObjectRef;
+use refloat_core::json::Json;
 use refloat_core::plan::{NodePorts, plan};
 use refloat_core::recovery::Existing;
 use refloat_testkit::sim::{Store, resource};
@@ -53,7 +54,7 @@ fn a_node_port_and_an_address_that_are_taken_are_given_anew() {
     let all = recovery.world.inventory();
     let ours = all.find("", "Service", "shop", "door").unwrap();
     assert_ne!(ours.text("/spec/clusterIP"), Some(ADDRESS));
-    let port = ours.at("/spec/ports/0/nodePort").and_then(Value::as_u64);
+    let port = ours.at("/spec/ports/0/nodePort").and_then(Json::as_u64);
     assert!(port.is_some_and(|port| port != 30080), "{port:?}");
     let theirs = all.find("", "Service", "theirs", "door").unwrap();
     assert_eq!(theirs.text("/spec/clusterIP"), Some(ADDRESS));

@@ -4,6 +4,7 @@
 use refloat_core::drive::Drive;
 use refloat_core::driver::ObjectRef;
 use refloat_core::inventory::{Inventory, Thing};
+use refloat_core::json::Json;
 use refloat_testkit::sim::{SimWorld, Store, resource};
 use serde_json::{Value, json};
 
@@ -175,7 +176,7 @@ fn a_filled_volume_is_never_free_for_another_claim() {
         let ended = recovery.resume_faulty();
         recovery.world.settle(3);
         for volume in recovery.world.inventory().of_kind("", "PersistentVolume") {
-            let free = volume.at("/spec/claimRef").is_none_or(Value::is_null);
+            let free = volume.at("/spec/claimRef").is_none_or(Json::is_null);
             assert!(!free, "{} is free: {:?}", volume.name(), history());
         }
         ended == COMPLETED

@@ -1,6 +1,6 @@
 //! Label selectors as kubectl takes them: `app=web`, `tier!=cache`, `app in (web, api)`, `app notin (db)`, `app`, `!app`.
 
-use serde_json::Value;
+use crate::json::Json;
 
 /// One condition on labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(super) struct Requirement {
 
 impl Requirement {
     /// Whether an object's labels are so. As in Kubernetes `!=` and `notin` hold for objects without the label.
-    pub(super) fn fits(&self, object: &Value) -> bool {
+    pub(super) fn fits(&self, object: &Json) -> bool {
         let label = object
             .pointer("/metadata/labels")
             .and_then(|labels| labels.get(&self.key)?.as_str());

@@ -13,6 +13,7 @@ use super::parts::map_id;
 use super::{Mapped, MappedKind, MappedPoint, Maps};
 use crate::driver::Problem;
 use crate::inventory::{Thing, ThingId};
+use crate::json::Json;
 
 pub(super) use strategic::is_built_in;
 
@@ -89,7 +90,7 @@ impl Target {
         text
     }
 
-    fn fits(&self, id: &ThingId, object: &Value, labels: &[labels::Requirement]) -> bool {
+    fn fits(&self, id: &ThingId, object: &Json, labels: &[labels::Requirement]) -> bool {
         let same = |wanted: &Option<String>, is: &str| wanted.as_ref().is_none_or(|one| one == is);
         self.kind == id.kind
             && same(&self.group, &id.group)
@@ -152,7 +153,7 @@ pub(super) fn apply(
                 continue;
             };
             let id = ThingId::namespaced("", "PersistentVolumeClaim", namespace, name);
-            if patch.target.fits(&id, &part.claim, &labels) {
+            if patch.target.fits(&id, &Json::from(&part.claim), &labels) {
                 let outcome = claim_patched(patch, &title, &id, at, done);
                 found.insert(id, outcome);
             }
@@ -210,27 +211,27 @@ fn thing_patched(
         return Ok(());
     };
     let cleaned = clean(&thing.object);
-    let before = done.written.get(id).unwrap_or(&cleaned);
-    let patched = patched(patch, title, id, before)?;
+    let before = done.written.get(id).map(Json::to_value);
+    let patched = patched(patch, title, id, before.as_ref().unwrap_or(&cleaned))?;
     let seen = with_past(&patched, &thing.object, &cleaned);
     let seen = Thing {
         resource: thing.resource.clone(),
-        object: seen,
+        object: seen.into(),
     };
     done.objects.to_mut().insert(seen);
-    done.written.insert(id.clone(), patched);
+    done.written.insert(id.clone(), patched.into());
     Ok(())
 }
 
 /// A patched object with what the old cluster said of it: its status, its owners, its managers.
-fn with_past(patched: &Value, raw: &Value, cleaned: &Value) -> Value {
+fn with_past(patched: &Value, raw: &Json, cleaned: &Value) -> Value {
     let mut object = patched.clone();
     if let Some(status) = raw.get("status") {
-        object["status"] = status.clone();
+        object["status"] = status.to_value();
     }
     for (key, value) in raw["metadata"].as_object().into_iter().flatten() {
         if cleaned["metadata"].get(key).is_none() && patched["metadata"].get(key).is_none() {
-            object["metadata"][key] = value.clone();
+            object["metadata"][key] = value.to_value();
         }
     }
     object
@@ -244,7 +245,7 @@ fn claim_patched(
     at: usize,
     done: &mut MappedPoint<'_>,
 ) -> Result<(), Problem> {
-    let mut before = clean(&done.point.parts[at].claim);
+    let mut before = clean(&Json::from(&done.point.parts[at].claim));
     before["apiVersion"] = "v1".into();
     before["kind"] = "PersistentVolumeClaim".into();
     let after = patched(patch, title, id, &before)?;
@@ -353,5 +354,6 @@ pub(super) use strategic::merge as strategic_merge;
 #[cfg(test)]
 pub(super) fn fits_labels(selector: &str, object: &Value) -> Result<bool, String> {
     let all = labels::parse(selector)?;
-    Ok(all.iter().all(|one| one.fits(object)))
+    let object = Json::from(object);
+    Ok(all.iter().all(|one| one.fits(&object)))
 }

@@ -129,12 +129,12 @@ fn one_name_in_two_namespaces_is_ambiguous_until_it_is_said_which() {
     let two = |words: &str| {
         let mut case = selecting(&[words], &[]);
         let mut other = thing("ConfigMap", "web", &json!({}));
-        other.object["metadata"]["namespace"] = json!("blog");
+        other.edit(|it| it["metadata"]["namespace"] = json!("blog"));
         case.objects.insert(other);
         case.point.namespaces.push("blog".to_owned());
         let mut namespace = thing("Namespace", "blog", &json!({}));
         case.target.insert(namespace.clone());
-        namespace.object["metadata"]["uid"] = json!("blog");
+        namespace.edit(|it| it["metadata"]["uid"] = json!("blog"));
         case.objects.insert(namespace);
         case
     };

@@ -74,7 +74,7 @@ fn a_cronjob_is_something_that_runs() {
     );
     "CronJob".clone_into(&mut report.resource.kind);
     "cronjobs".clone_into(&mut report.resource.plural);
-    report.object["kind"] = json!("CronJob");
+    report.edit(|it| it["kind"] = json!("CronJob"));
     case.target.served.push(report.resource.clone());
     case.objects.insert(report);
     assert_eq!(codes(&case), ["source-may-be-alive"], "{}", said(&case));

@@ -1,5 +1,7 @@
 //! What the journal says. A format: fields are only ever added.
 
+mod reading;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -39,7 +41,7 @@ pub enum End {
 
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "record")]
+#[serde(rename_all = "kebab-case", tag = "record", remote = "Self")]
 pub enum Record {
     /// The run exists, with this plan.
     Started {

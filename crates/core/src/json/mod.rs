@@ -1,0 +1,246 @@
+//! JSON that is read and not changed, in a fraction of a `serde_json::Value`'s memory: an inventory and a plan hold an object for
+//! each of a hundred thousand steps.
+//!
+//! A `Value` keeps an object in a B-tree, at least 632 bytes for each however few its fields are; a small Secret has seven. Here
+//! fields are a sorted slice and short texts lie in place. Knows nothing of Kubernetes. What is to be changed becomes a `Value`
+//! and comes back.
+
+mod reading;
+mod serial;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::fmt;
+use std::ops::Index;
+
+use ecow::EcoString;
+use serde_json::{Number, Value};
+
+pub use tree::Tree;
+
+/// A JSON value. Objects have their fields ordered by name, as `serde_json` writes them.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub enum Json {
+    /// `null`.
+    #[default]
+    Null,
+    /// `true`, `false`.
+    Bool(bool),
+    /// A number, as `serde_json` keeps it.
+    Number(Number),
+    /// A string.
+    String(EcoString),
+    /// A list.
+    Array(Box<[Self]>),
+    /// An object.
+    Object(Fields),
+}
+
+/// The fields of an object, ordered by name, each name once.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Fields(Box<[(EcoString, Json)]>);
+
+/// What is at a place where nothing is.
+static NULL: Json = Json::Null;
+
+impl Fields {
+    /// Of two fields with one name the later stays, as in `serde_json`.
+    fn of(mut all: Vec<(EcoString, Json)>) -> Self {
+        if !all.is_sorted_by(|(one, _), (next, _)| one < next) {
+            all.reverse();
+            all.sort_by(|(one, _), (other, _)| one.cmp(other));
+            all.dedup_by(|(one, _), (kept, _)| one == kept);
+        }
+        Self(all.into_boxed_slice())
+    }
+
+    /// The field of this name.
+    pub fn get(&self, name: &str) -> Option<&Json> {
+        let place = self.0.binary_search_by(|(one, _)| one.as_str().cmp(name));
+        place.ok().map(|place| &self.0[place].1)
+    }
+
+    /// True when there is a field of this name.
+    pub fn contains_key(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// All fields, ordered by name.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &Json)> + ExactSizeIterator {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// The names, ordered.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The values, ordered by name.
+    pub fn values(&self) -> impl Iterator<Item = &Json> {
+        self.0.iter().map(|(_, value)| value)
+    }
+
+    /// Number of fields.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True without any field.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'a> IntoIterator for &'a Fields {
+    type Item = (&'a str, &'a Json);
+    type IntoIter = std::iter::Map<
+        std::slice::Iter<'a, (EcoString, Json)>,
+        fn(&'a (EcoString, Json)) -> (&'a str, &'a Json),
+    >;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+impl Json {
+    /// The same as a value that can be changed.
+    pub fn to_value(&self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(it) => Value::Bool(*it),
+            Self::Number(it) => Value::Number(it.clone()),
+            Self::String(it) => Value::String(it.to_string()),
+            Self::Array(all) => Value::Array(all.iter().map(Self::to_value).collect()),
+            Self::Object(all) => Value::Object(
+                all.iter()
+                    .map(|(name, value)| (name.to_owned(), value.to_value()))
+                    .collect(),
+            ),
+        }
+    }
+
+    /// Changes it as a value.
+    pub fn edit<R>(&mut self, change: impl FnOnce(&mut Value) -> R) -> R {
+        let mut value = self.to_value();
+        let outcome = change(&mut value);
+        *self = value.into();
+        outcome
+    }
+}
+
+impl From<Value> for Json {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(it) => Self::Bool(it),
+            Value::Number(it) => Self::Number(it),
+            Value::String(it) => Self::String(it.into()),
+            Value::Array(all) => Self::Array(all.into_iter().map(Self::from).collect()),
+            Value::Object(all) => {
+                let all = all.into_iter();
+                Self::Object(Fields::of(
+                    all.map(|(name, value)| (serial::name(&name), Self::from(value)))
+                        .collect(),
+                ))
+            }
+        }
+    }
+}
+
+impl From<&Value> for Json {
+    fn from(value: &Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(it) => Self::Bool(*it),
+            Value::Number(it) => Self::Number(it.clone()),
+            Value::String(it) => Self::String(it.into()),
+            Value::Array(all) => Self::Array(all.iter().map(Self::from).collect()),
+            Value::Object(all) => Self::Object(Fields::of(
+                all.iter()
+                    .map(|(name, value)| (serial::name(name), Self::from(value)))
+                    .collect(),
+            )),
+        }
+    }
+}
+
+/// The field of this name, `null` when there is none.
+impl Index<&str> for Json {
+    type Output = Self;
+
+    fn index(&self, name: &str) -> &Self {
+        self.get(name).unwrap_or(&NULL)
+    }
+}
+
+/// The item at this place, `null` when there is none.
+impl Index<usize> for Json {
+    type Output = Self;
+
+    fn index(&self, place: usize) -> &Self {
+        let items = self.as_array();
+        items.and_then(|all| all.get(place)).unwrap_or(&NULL)
+    }
+}
+
+impl PartialEq<Value> for Json {
+    fn eq(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Self::Null, Value::Null) => true,
+            (Self::Bool(one), Value::Bool(other)) => one == other,
+            (Self::Number(one), Value::Number(other)) => one == other,
+            (Self::String(one), Value::String(other)) => one == other,
+            (Self::Array(one), Value::Array(other)) => {
+                one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one == other)
+            }
+            (Self::Object(one), Value::Object(other)) => {
+                one.len() == other.len()
+                    && one
+                        .iter()
+                        .zip(other)
+                        .all(|((name, one), (key, other))| name == key.as_str() && one == other)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl PartialEq<Json> for Value {
+    fn eq(&self, other: &Json) -> bool {
+        other == self
+    }
+}
+
+impl PartialEq<str> for Json {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == Some(other)
+    }
+}
+
+impl PartialEq<&str> for Json {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == Some(*other)
+    }
+}
+
+/// JSON text without spaces, as `serde_json` writes a `Value`.
+impl fmt::Display for Json {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = serde_json::to_string(self).map_err(|_| fmt::Error)?;
+        formatter.write_str(&text)
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_map().entries(self).finish()
+    }
+}
