@@ -3,7 +3,7 @@
 //! Must not hold anything of an implementation. The job and, in the engine's process, the steps that
 //! save and read objects call it.
 
-use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
@@ -41,11 +41,11 @@ pub trait MoverEngine: Send + Sync {
         control: &Control,
     ) -> Result<Saved, PartError>;
 
-    /// Saves small files given in memory as one part.
+    /// Saves small files given in memory, ordered by path, as one part.
     fn save_objects(
         &self,
         request: &SaveRequest,
-        objects: Vec<ObjectFile>,
+        objects: ObjectFiles,
         control: &Control,
     ) -> Result<Saved, PartError>;
 
@@ -58,13 +58,15 @@ pub trait MoverEngine: Send + Sync {
         control: &Control,
     ) -> Result<Restored, PartError>;
 
-    /// Reads files saved by [`MoverEngine::save_objects`] back into memory.
+    /// Reads files saved by [`MoverEngine::save_objects`] back, one after the other in the order in which they were saved, until
+    /// `take` breaks off.
     fn read_objects(
         &self,
         reference: &PartReference,
         limits: &ObjectLimits,
         control: &Control,
-    ) -> Result<BTreeMap<String, Bytes>, PartError>;
+        take: &mut dyn FnMut(ObjectFile) -> ControlFlow<()>,
+    ) -> Result<(), PartError>;
 
     /// Checks that a part can be restored.
     fn verify(
@@ -107,6 +109,9 @@ pub struct ObjectFile {
     /// The whole content.
     pub content: Bytes,
 }
+
+/// Files in memory, each made when it is its turn: all of them at once may be too many.
+pub type ObjectFiles = Box<dyn Iterator<Item = ObjectFile> + Send>;
 
 /// How much a part holds: regular files and symbolic links, and the bytes in the files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -216,13 +221,15 @@ pub struct Restored {
     pub duration: Duration,
 }
 
-/// What may be read back into memory at most.
+/// What may be read back at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectLimits {
     /// Files.
     pub files_max: u64,
     /// Bytes of all files together.
     pub bytes_max: u64,
+    /// Bytes of one file: as much is in memory at once.
+    pub file_bytes_max: u64,
     /// Directories above a file.
     pub depth_max: usize,
 }
@@ -232,6 +239,8 @@ impl Default for ObjectLimits {
         Self {
             files_max: 500_000,
             bytes_max: 1 << 30,
+            // A file ends once it has a few megabytes, with an object that etcd still takes.
+            file_bytes_max: 32 << 20,
             depth_max: 16,
         }
     }

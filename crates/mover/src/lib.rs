@@ -16,8 +16,8 @@ mod rustic;
 
 pub use control::{CancelFlag, Control, Progress, ProgressSink};
 pub use engine::{
-    Amount, Edit, Labels, MoverEngine, ObjectFile, ObjectLimits, PartReference, ReadData, Restored,
-    SaveRequest, Saved, Verified,
+    Amount, Edit, Labels, MoverEngine, ObjectFile, ObjectFiles, ObjectLimits, PartReference,
+    ReadData, Restored, SaveRequest, Saved, Verified,
 };
 pub use error::PartError;
 pub use key::{KeyError, RepositoryKey};

@@ -429,10 +429,9 @@ fn measure(count: usize) -> Result<Value, Failure> {
     let made = objects(count);
     let point = point(&made)?;
     let (target, goal) = (target(&made), goal()?);
-    let stored = backup::pack(made.iter(), "v1.34.4");
-    drop(made);
+    let stored: Vec<_> = backup::pack(made.into_things(), "v1.34.4").collect();
     let mut stages = Stages(Vec::new());
-    let objects = stages.time("read the stored objects", || backup::unpack(&stored));
+    let objects = stages.time("read the stored objects", || backup::unpack(stored));
     let objects = objects.map_err(|problem| format!("{problem:?}"))?;
     let planned = stages.time("plan", || {
         plan("everything/1", &point, &objects, &target, &goal)

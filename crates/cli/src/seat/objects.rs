@@ -1,12 +1,14 @@
 //! Storing a protection's objects in the repository, and reading them back.
 
+use std::ops::ControlFlow;
+
 use bytes::Bytes;
 use jiff::Timestamp;
-use refloat_core::backup::{self, ObjectFile, PointContent};
+use refloat_core::backup::{self, ObjectFile, ObjectsError, PointContent, Unpack};
 use refloat_core::driver::{Class, Outcome, Problem};
 use refloat_core::inventory::{Inventory, ThingId};
 use refloat_mover::{
-    Control, Labels, MoverEngine, ObjectLimits, PartError, PartReference, SaveRequest,
+    Control, Labels, MoverEngine, ObjectLimits, PartError, PartReference, RusticEngine, SaveRequest,
 };
 use refloat_vault::format::RepositorySecret;
 use refloat_vault::store::Vault;
@@ -54,7 +56,7 @@ pub(super) async fn store(
         namespaces: namespaces.to_vec(),
     };
     let listed = Timestamp::now();
-    let inventory = cluster.inventory(&scope).await?;
+    let mut inventory = cluster.inventory(&scope).await?;
     if let Some(unread) = inventory.unread.first() {
         return Err(Problem::stuck(
             "inventory-incomplete",
@@ -69,28 +71,27 @@ pub(super) async fn store(
         let namespace = namespace.or_else(|| id.is("", "Namespace").then_some(id.name.as_str()));
         namespace.is_some_and(|one| namespaces.iter().any(|known| known == one))
     };
+    let kubernetes_version = std::mem::take(&mut inventory.kubernetes_version);
     let things: Vec<_> = inventory
-        .iter()
+        .into_things()
         .filter(|thing| {
             let id = thing.id();
             inside(thing.namespace(), &id) || owned.contains(&id)
         })
         .collect();
     let count = things.len() as u64;
-    let files = backup::pack(things, &inventory.kubernetes_version)
-        .into_iter()
-        .map(|file| refloat_mover::ObjectFile {
-            path: file.path,
-            content: Bytes::from(file.bytes),
-        })
-        .collect();
+    // A thing is let go as soon as it is packed, and a file as soon as it is stored.
+    let files = backup::pack(things, &kubernetes_version).map(|file| refloat_mover::ObjectFile {
+        path: file.path,
+        content: Bytes::from(file.bytes),
+    });
     let engine = repository_engine(vault, secret);
     let request = SaveRequest {
         labels,
         time: listed,
     };
     let saved = tokio::task::spawn_blocking(move || {
-        engine.save_objects(&request, files, &Control::default())
+        engine.save_objects(&request, Box::new(files), &Control::default())
     })
     .await
     .map_err(|error| worker_lost(&error))?
@@ -132,24 +133,36 @@ pub(crate) async fn read_point_objects(
         amount: None,
     };
     let engine = repository_engine(vault, secret);
-    let files = tokio::task::spawn_blocking(move || {
-        engine.read_objects(&reference, &ObjectLimits::default(), &Control::default())
-    })
-    .await
-    .map_err(|error| worker_lost(&error))?
-    .map_err(|error| part_problem(&error))?;
-    let files: Vec<ObjectFile> = files
-        .into_iter()
-        .map(|(path, content)| ObjectFile {
-            path,
-            bytes: content.to_vec(),
-        })
-        .collect();
-    backup::unpack(&files).map_err(|error| {
+    let read = tokio::task::spawn_blocking(move || read(&engine, &reference))
+        .await
+        .map_err(|error| worker_lost(&error))?
+        .map_err(|error| part_problem(&error))?;
+    read.map_err(|error| {
         Problem::stuck(
             "objects-unusable",
             error.to_string(),
             "run `refloat vault check`, then take another point",
         )
     })
+}
+
+/// Takes the stored files apart one by one; none is kept.
+fn read(
+    engine: &RusticEngine,
+    reference: &PartReference,
+) -> Result<Result<Inventory, ObjectsError>, PartError> {
+    let mut unpack = Unpack::default();
+    let mut taken = Ok(());
+    let (limits, control) = (ObjectLimits::default(), Control::default());
+    engine.read_objects(reference, &limits, &control, &mut |file| {
+        taken = unpack.take(ObjectFile {
+            path: file.path,
+            bytes: file.content.into(),
+        });
+        match taken {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    })?;
+    Ok(taken.and_then(|()| unpack.finish()))
 }

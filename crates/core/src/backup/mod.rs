@@ -17,7 +17,7 @@ mod tests;
 pub use gates::WantedGate;
 pub use goal::{BackupGoal, EngineOverride, Holds, Hook};
 pub use members::claims;
-pub use objects::{ObjectFile, ObjectsError, pack, unpack};
+pub use objects::{ObjectFile, ObjectsError, Pack, Unpack, pack, unpack};
 pub use plan::{Planned, plan};
 pub use point::{
     CaptureTimes, Finding, Held, Member, Mode, Part, PointContent, Required, StoredObjects,

@@ -293,6 +293,11 @@ impl Inventory {
         self.things.values()
     }
 
+    /// The things themselves, ordered by identity: for who needs each of them once and has no memory for all.
+    pub fn into_things(self) -> impl Iterator<Item = Thing> {
+        self.things.into_values()
+    }
+
     /// All things of a kind, ordered by identity.
     pub fn of_kind<'a>(
         &'a self,

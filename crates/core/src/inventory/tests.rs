@@ -348,10 +348,8 @@ fn fields_of_managers_are_kept_as_text_and_stored_as_they_were() {
     assert_eq!(of(0), Some(&json!(fields.to_string()).into()));
     assert_eq!(of(1), Some(&json!("no fields").into()));
     assert_eq!(kept.as_read(), object);
-    let stored = crate::backup::pack(inventory.iter(), "v1.34.4");
-    let stored = stored
-        .iter()
-        .find(|file| file.path.ends_with("one.volatile.json"));
-    let text = String::from_utf8(stored.unwrap().bytes.clone()).unwrap();
+    let mut stored = crate::backup::pack(inventory.into_things(), "v1.34.4");
+    let stored = stored.find(|file| file.path.ends_with(".volatile.jsonl"));
+    let text = String::from_utf8(stored.unwrap().bytes).unwrap();
     assert!(text.contains(r#""fieldsV1":{"f:data""#), "{text}");
 }

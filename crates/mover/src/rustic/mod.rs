@@ -20,12 +20,11 @@ mod verify;
 mod walk;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use bytesize::ByteSize;
 use object_store::ObjectStore;
 use object_store::path::Path as ObjectPath;
@@ -41,8 +40,8 @@ pub use source::{FileReader, SourceReader};
 
 use crate::control::Control;
 use crate::engine::{
-    Edit, MoverEngine, ObjectFile, ObjectLimits, PartReference, ReadData, Restored, SaveRequest,
-    Saved, Verified,
+    Edit, MoverEngine, ObjectFile, ObjectFiles, ObjectLimits, PartReference, ReadData, Restored,
+    SaveRequest, Saved, Verified,
 };
 use crate::error::PartError;
 use crate::key::RepositoryKey;
@@ -248,7 +247,7 @@ impl MoverEngine for RusticEngine {
     fn save_objects(
         &self,
         request: &SaveRequest,
-        objects: Vec<ObjectFile>,
+        objects: ObjectFiles,
         control: &Control,
     ) -> Result<Saved, PartError> {
         save::save_objects(self, request, objects, control)
@@ -269,8 +268,9 @@ impl MoverEngine for RusticEngine {
         reference: &PartReference,
         limits: &ObjectLimits,
         control: &Control,
-    ) -> Result<BTreeMap<String, Bytes>, PartError> {
-        read::read_objects(self, reference, limits, control)
+        take: &mut dyn FnMut(ObjectFile) -> ControlFlow<()>,
+    ) -> Result<(), PartError> {
+        read::read_objects(self, reference, limits, control, take)
     }
 
     fn verify(

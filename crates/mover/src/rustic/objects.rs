@@ -1,11 +1,10 @@
-//! Files in memory as a source.
+//! Files in memory as a source, each asked for when it is its turn.
 //!
-//! Must not know what the objects are. `save` uses it.
+//! Must not know what the objects are, nor keep one that was read. `save` uses it.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Buf, Bytes};
 use jiff::Timestamp;
@@ -13,7 +12,7 @@ use rustic_core::repofile::{Metadata, Node, NodeType};
 use rustic_core::{ReadSource, ReadSourceEntry, RusticResult};
 
 use super::watch::Watch;
-use crate::engine::{Amount, ObjectFile};
+use crate::engine::{Amount, ObjectFile, ObjectFiles};
 use crate::error::PartError;
 
 /// The name in a snapshot under which objects lie.
@@ -23,54 +22,69 @@ const DEPTH_MAX: usize = 16;
 const FILE_MODE: u32 = 0o600;
 
 pub(super) struct ObjectSource {
-    files: Arc<BTreeMap<PathBuf, Bytes>>,
+    stream: Arc<Mutex<Stream>>,
     watch: Arc<Watch>,
 }
 
+/// The files that are still to come, and how much has come.
+struct Stream {
+    files: ObjectFiles,
+    last: Option<PathBuf>,
+    amount: Amount,
+}
+
 impl ObjectSource {
-    /// Checks all paths; nothing is stored if one of them is not usable.
-    pub(super) fn new(objects: Vec<ObjectFile>, watch: &Arc<Watch>) -> Result<Self, PartError> {
-        let mut files = BTreeMap::new();
-        for object in objects {
-            if let Some(reason) = path_problem(&object.path) {
-                return Err(PartError::ObjectPath {
-                    path: object.path,
-                    reason,
-                });
-            }
-            let path = Path::new("/").join(OBJECTS_ROOT).join(&object.path);
-            if files.insert(path, object.content).is_some() {
-                return Err(PartError::ObjectPath {
-                    path: object.path,
-                    reason: "it is given twice",
-                });
-            }
-        }
-        if let Some(path) = files.keys().find(|path| {
-            path.ancestors()
-                .skip(1)
-                .any(|above| files.contains_key(above))
-        }) {
-            return Err(PartError::ObjectPath {
-                path: path.display().to_string(),
-                reason: "a file lies where it needs a directory",
-            });
-        }
-        Ok(Self {
-            files: Arc::new(files),
+    pub(super) fn new(files: ObjectFiles, watch: &Arc<Watch>) -> Self {
+        let stream = Stream {
+            files,
+            last: None,
+            amount: Amount::default(),
+        };
+        Self {
+            stream: Arc::new(Mutex::new(stream)),
             watch: Arc::clone(watch),
-        })
+        }
     }
 
+    /// What there is, with what nobody has asked for.
     pub(super) fn amount(&self) -> Amount {
-        Amount {
-            files: self.files.len() as u64,
-            bytes: self
-                .files
-                .values()
-                .map(|content| content.len() as u64)
-                .sum(),
+        let mut stream = lock(&self.stream);
+        while let Some(file) = stream.files.next() {
+            stream.count(&file);
         }
+        stream.amount
+    }
+}
+
+fn lock(stream: &Mutex<Stream>) -> MutexGuard<'_, Stream> {
+    stream.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Stream {
+    fn count(&mut self, file: &ObjectFile) {
+        self.amount.files += 1;
+        self.amount.bytes += file.content.len() as u64;
+    }
+
+    fn next(&mut self) -> Result<Option<(PathBuf, Bytes)>, PartError> {
+        let Some(file) = self.files.next() else {
+            return Ok(None);
+        };
+        self.count(&file);
+        let path = Path::new("/").join(OBJECTS_ROOT).join(&file.path);
+        let order = self.last.as_ref().and_then(|last| {
+            if path <= *last {
+                return Some("it is given twice or out of order");
+            }
+            path.starts_with(last)
+                .then_some("a file lies where it needs a directory")
+        });
+        if let Some(reason) = path_problem(&file.path).or(order) {
+            let path = file.path;
+            return Err(PartError::ObjectPath { path, reason });
+        }
+        self.last = Some(path.clone());
+        Ok(Some((path, file.content)))
     }
 }
 
@@ -112,21 +126,19 @@ impl ReadSource for ObjectSource {
     type Iter = ObjectEntries;
 
     fn size(&self) -> RusticResult<Option<u64>> {
-        Ok(Some(self.amount().bytes))
+        Ok(None)
     }
 
     fn entries(&self) -> Self::Iter {
         ObjectEntries {
-            files: Arc::clone(&self.files),
-            last: None,
+            stream: Arc::clone(&self.stream),
             watch: Arc::clone(&self.watch),
         }
     }
 }
 
 pub(super) struct ObjectEntries {
-    files: Arc<BTreeMap<PathBuf, Bytes>>,
-    last: Option<PathBuf>,
+    stream: Arc<Mutex<Stream>>,
     watch: Arc<Watch>,
 }
 
@@ -134,27 +146,25 @@ impl Iterator for ObjectEntries {
     type Item = RusticResult<ReadSourceEntry<ObjectRead>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        use std::ops::Bound;
         if self.watch.must_stop() {
             return None;
         }
-        let after = match &self.last {
-            Some(last) => Bound::Excluded(last.clone()),
-            None => Bound::Unbounded,
+        let next = lock(&self.stream).next();
+        let (path, content) = match next {
+            Ok(next) => next?,
+            Err(error) => {
+                // What is remembered lets no snapshot be written.
+                self.watch.fail(error);
+                return None;
+            }
         };
-        let (path, content) = self.files.range((after, Bound::Unbounded)).next()?;
         let name = path.file_name().unwrap_or_default();
         let node = Node::new_node(name, NodeType::File, metadata(content.len() as u64));
-        let entry = ReadSourceEntry {
-            path: path.clone(),
-            node,
-            open: Some(ObjectRead {
-                content: content.clone(),
-                watch: Arc::clone(&self.watch),
-            }),
-        };
-        self.last = Some(path.clone());
-        Some(Ok(entry))
+        let open = Some(ObjectRead {
+            content,
+            watch: Arc::clone(&self.watch),
+        });
+        Some(Ok(ReadSourceEntry { path, node, open }))
     }
 }
 

@@ -1,9 +1,9 @@
-//! Reading saved objects back into memory.
+//! Reading saved objects back, a few megabytes at a time.
 //!
 //! Must not write files. The engine calls it.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,20 +11,24 @@ use bytes::Bytes;
 use rustic_core::repofile::Node;
 
 use super::RusticEngine;
-use super::blobs::{Blobs, Deliver, Wants, with_fetcher};
+use super::blobs::{Blobs, Deliver, Place, Wants, with_fetcher};
 use super::objects::OBJECTS_ROOT;
 use super::tree::{Visit, walk};
 use super::watch::Watch;
 use crate::control::Control;
-use crate::engine::{ObjectLimits, PartReference};
+use crate::engine::{ObjectFile, ObjectLimits, PartReference};
 use crate::error::PartError;
+
+/// As much content is fetched and held at once, but for a single file that is larger.
+const BATCH_BYTES: u64 = 8 << 20;
 
 pub(super) fn read_objects(
     engine: &RusticEngine,
     reference: &PartReference,
     limits: &ObjectLimits,
     control: &Control,
-) -> Result<BTreeMap<String, Bytes>, PartError> {
+    take: &mut dyn FnMut(ObjectFile) -> ControlFlow<()>,
+) -> Result<(), PartError> {
     let watch = Arc::new(Watch::new(control));
     let (blobs, tree) = engine.open_part(reference, &watch)?;
     let mut collect = Collect {
@@ -32,40 +36,63 @@ pub(super) fn read_objects(
         limits,
         files: Vec::new(),
         bytes: 0,
-        wants: Wants::new(),
     };
     walk(&blobs, tree, OBJECTS_ROOT, &mut collect)?;
-    watch.meter.expect_bytes(collect.bytes);
-    let Collect {
-        files,
-        mut wants,
-        bytes,
-        ..
-    } = collect;
+    let Collect { files, bytes, .. } = collect;
+    watch.meter.expect_bytes(bytes);
     super::verify::compare(reference, files.len() as u64, bytes)?;
+    let mut files = files.into_iter().peekable();
+    while files.peek().is_some() {
+        let mut bytes = 0;
+        let mut batch = Vec::new();
+        while let Some(file) =
+            files.next_if(|file| batch.is_empty() || bytes + file.bytes <= BATCH_BYTES)
+        {
+            bytes += file.bytes;
+            batch.push(file);
+        }
+        for file in fetch(&blobs, batch)? {
+            if take(file).is_break() {
+                return Ok(());
+            }
+        }
+    }
+    watch.meter.finish();
+    Ok(())
+}
+
+/// Reads the content of a few files.
+fn fetch(blobs: &Blobs, batch: Vec<Found>) -> Result<impl Iterator<Item = ObjectFile>, PartError> {
+    let mut wants = Wants::new();
+    for (file, found) in batch.iter().enumerate() {
+        for (piece, place) in found.pieces.iter().enumerate() {
+            wants.add(*place, Destination { file, piece });
+        }
+    }
     let gather = Gather {
-        watch: &watch,
-        files: files
+        watch: blobs.watch(),
+        files: batch
             .iter()
-            .map(|file| Mutex::new(vec![Bytes::new(); file.pieces]))
+            .map(|file| Mutex::new(vec![Bytes::new(); file.pieces.len()]))
             .collect(),
     };
-    with_fetcher(&blobs, &gather, |fetcher| fetcher.fetch(&mut wants))?;
-    watch.meter.finish();
+    with_fetcher(blobs, &gather, |fetcher| fetcher.fetch(&mut wants))?;
     let contents = gather.files.into_iter().map(|pieces| {
-        let pieces = pieces.into_inner().unwrap_or_else(PoisonError::into_inner);
-        match pieces.as_slice() {
-            [one] => one.clone(),
-            many => Bytes::from(many.concat()),
+        let mut pieces = pieces.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match pieces.len() {
+            1 => pieces.swap_remove(0),
+            _ => Bytes::from(pieces.concat()),
         }
     });
-    let paths = files.into_iter().map(|file| file.path);
-    Ok(paths.zip(contents).collect())
+    let paths = batch.into_iter().map(|file| file.path);
+    let file = |(path, content)| ObjectFile { path, content };
+    Ok(paths.zip(contents).map(file))
 }
 
 struct Found {
     path: String,
-    pieces: usize,
+    bytes: u64,
+    pieces: Vec<Place>,
 }
 
 struct Collect<'a> {
@@ -73,7 +100,6 @@ struct Collect<'a> {
     limits: &'a ObjectLimits,
     files: Vec<Found>,
     bytes: u64,
-    wants: Wants<Destination>,
 }
 
 struct Destination {
@@ -115,18 +141,24 @@ impl Visit for Collect<'_> {
             return Err(self.limit("files", self.limits.files_max));
         }
         let content = node.content.as_deref().unwrap_or_default();
-        let file = self.files.len();
-        for (piece, id) in content.iter().enumerate() {
+        let mut pieces = Vec::with_capacity(content.len());
+        let mut bytes = 0_u64;
+        for id in content {
             let place = self.blobs.locate(id, path)?;
-            self.bytes = self.bytes.saturating_add(place.content_bytes());
-            if self.bytes > self.limits.bytes_max {
-                return Err(self.limit("bytes", self.limits.bytes_max));
+            bytes = bytes.saturating_add(place.content_bytes());
+            if bytes > self.limits.file_bytes_max {
+                return Err(self.limit("bytes in one file", self.limits.file_bytes_max));
             }
-            self.wants.add(place, Destination { file, piece });
+            pieces.push(place);
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > self.limits.bytes_max {
+            return Err(self.limit("bytes", self.limits.bytes_max));
         }
         self.files.push(Found {
             path: text.to_owned(),
-            pieces: content.len(),
+            bytes,
+            pieces,
         });
         Ok(())
     }

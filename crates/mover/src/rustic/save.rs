@@ -16,7 +16,7 @@ use super::walk::survey;
 use super::watch::Watch;
 use super::{RusticEngine, guarded};
 use crate::control::Control;
-use crate::engine::{Amount, Labels, ObjectFile, SaveRequest, Saved};
+use crate::engine::{Amount, Labels, ObjectFiles, SaveRequest, Saved};
 use crate::error::PartError;
 
 const TAG_LENGTH_MAX: usize = 253;
@@ -48,7 +48,8 @@ pub(super) fn save_tree(
         root: VOLUME_ROOT,
         use_parent: true,
     };
-    let snapshot = archive(engine, request, &watch, &source, expected, &place)?;
+    let snapshot = archive(engine, request, &watch, &source, &place)?;
+    let snapshot = complete(engine, &watch, snapshot, expected)?;
     Ok(saved(
         &snapshot,
         expected,
@@ -61,21 +62,22 @@ pub(super) fn save_tree(
 pub(super) fn save_objects(
     engine: &RusticEngine,
     request: &SaveRequest,
-    objects: Vec<ObjectFile>,
+    objects: ObjectFiles,
     control: &Control,
 ) -> Result<Saved, PartError> {
     let started = Instant::now();
     let watch = Arc::new(Watch::new(control));
     check_labels(&request.labels)?;
-    let source = ObjectSource::new(objects, &watch)?;
-    let expected = source.amount();
-    watch.meter.expect_bytes(expected.bytes);
+    let source = ObjectSource::new(objects, &watch);
     // Objects have no times: by a parent, a changed one of the same length would look unchanged.
     let place = Place {
         root: OBJECTS_ROOT,
         use_parent: false,
     };
-    let snapshot = archive(engine, request, &watch, &source, expected, &place)?;
+    let snapshot = archive(engine, request, &watch, &source, &place)?;
+    let expected = source.amount();
+    watch.meter.expect_bytes(expected.bytes);
+    let snapshot = complete(engine, &watch, snapshot, expected)?;
     Ok(saved(&snapshot, expected, &watch, 0, started))
 }
 
@@ -90,7 +92,6 @@ fn archive<S>(
     request: &SaveRequest,
     watch: &Arc<Watch>,
     source: &S,
-    expected: Amount,
     place: &Place,
 ) -> Result<SnapshotFile, PartError>
 where
@@ -111,7 +112,16 @@ where
     });
     // Errors that the library dropped come first: they are the cause of what it says.
     watch.check()?;
-    let snapshot = result?;
+    result
+}
+
+/// A snapshot that does not hold everything is taken back.
+fn complete(
+    engine: &RusticEngine,
+    watch: &Arc<Watch>,
+    snapshot: SnapshotFile,
+    expected: Amount,
+) -> Result<SnapshotFile, PartError> {
     let stored = snapshot.summary.as_ref().map(|summary| Amount {
         files: summary.total_files_processed,
         bytes: summary.total_bytes_processed,

@@ -7,6 +7,7 @@
 
 mod edits;
 mod job;
+mod objects;
 mod property;
 mod restic;
 mod round_trip;

@@ -268,14 +268,14 @@ impl Ground {
         let point: PointContent = serde_json::from_value(body.unwrap_or_default())
             .map_err(|error| format!("the sealed point cannot be read: {error}"))?;
         let now = world.inventory();
-        let stored = now.iter().filter(|thing| {
+        let stored = now.into_things().filter(|thing| {
             let of = thing.namespace().unwrap_or(thing.name());
             let inside = self.application.namespaces.iter().any(|one| one == of);
             inside && (thing.namespace().is_some() || thing.id().is("", "Namespace"))
                 || point.owned.contains(&thing.id())
         });
         let files = backup::pack(stored, "v1.34.4");
-        let objects = backup::unpack(&files).map_err(|error| error.to_string())?;
+        let objects = backup::unpack(files).map_err(|error| error.to_string())?;
         let target = self.target().inventory();
         let existing = if self.application.existing.is_empty() {
             Existing::Fail

@@ -235,15 +235,12 @@ pub(crate) fn sealed_at_least(source: &SimWorld, mode: Mode) -> Sealed {
     assert_eq!(end, Ok(Drive::Ended(End::Completed)), "the backup");
     let point: PointContent = serde_json::from_value(source.sealed.borrow()[0].clone()).unwrap();
     let now = source.inventory();
-    let stored: Vec<_> = now
-        .iter()
-        .filter(|thing| {
-            thing.namespace() == Some("shop")
-                || thing.id().is("", "Namespace") && thing.name() == "shop"
-                || point.owned.contains(&thing.id())
-        })
-        .collect();
-    let objects = backup::unpack(&backup::pack(stored, "v1.34.4")).unwrap();
+    let stored = now.into_things().filter(|thing| {
+        thing.namespace() == Some("shop")
+            || thing.id().is("", "Namespace") && thing.name() == "shop"
+            || point.owned.contains(&thing.id())
+    });
+    let objects = backup::unpack(backup::pack(stored, "v1.34.4")).unwrap();
     Sealed { point, objects }
 }
 

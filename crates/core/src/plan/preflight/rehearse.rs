@@ -62,15 +62,21 @@ pub(super) fn rehearsals(scene: &Scene<'_>, objects_max: usize) -> Rehearsals {
         }
         match untriable(scene, &writing.resource) {
             Some(why) => *untried.entry((&writing.resource.kind, why)).or_default() += 1,
-            None => all.extend(object(scene, &id, writing)),
+            None => all.push((id, writing)),
         }
     }
-    let pods = pods(scene);
     let before = all.len();
-    let tried = sample(all, objects_max);
+    let tried = sample(all, objects_max, |(_, writing)| {
+        (&writing.resource, &writing.object)
+    });
+    let pods = sample(pods(scene), objects_max, |pod| (&pod.resource, &pod.object));
     Rehearsals {
         left_out: before - tried.len(),
-        tried: tried.into_iter().chain(sample(pods, objects_max)).collect(),
+        tried: tried
+            .into_iter()
+            .map(|(id, writing)| object(scene, &id, writing))
+            .chain(pods)
+            .collect(),
         notes: untried
             .into_iter()
             .map(|((kind, why), count)| format!("not tried: {count} of kind {kind}: {why}"))
@@ -109,7 +115,7 @@ fn stand_in<'a>(scene: &Scene<'_>) -> &'a str {
     }
 }
 
-fn object(scene: &Scene<'_>, id: &ThingId, writing: &Writing) -> Option<Rehearsal> {
+fn object(scene: &Scene<'_>, id: &ThingId, writing: &Writing) -> Rehearsal {
     let mut object = writing.object.clone();
     let mut trial = Trial::Object;
     if let Some(namespace) = &id.namespace
@@ -118,13 +124,13 @@ fn object(scene: &Scene<'_>, id: &ThingId, writing: &Writing) -> Option<Rehearsa
         trial = Trial::StandIn;
         object.edit(|object| object["metadata"]["namespace"] = json!(stand_in(scene)));
     }
-    Some(Rehearsal {
+    Rehearsal {
         thing: id.clone(),
         trial,
         resource: writing.resource.clone(),
         object,
         owner: writing.owner.clone(),
-    })
+    }
 }
 
 /// A pod of each template that goes into a namespace that exists: policies for pods refuse pods, and only warn of workloads.
@@ -198,15 +204,16 @@ fn pod_spec(templates: &[Json], spec: &Json) -> Value {
 }
 
 /// At most so many: first one of each shape, then more in order.
-fn sample(all: Vec<Rehearsal>, objects_max: usize) -> Vec<Rehearsal> {
+fn sample<T>(all: Vec<T>, objects_max: usize, of: impl Fn(&T) -> (&Resource, &Json)) -> Vec<T> {
     if all.len() <= objects_max {
         return all;
     }
     let mut shapes = BTreeSet::new();
     let (mut first, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| {
+        let (resource, object) = of(one);
         let mut fields = BTreeSet::new();
-        shape(&one.object, "", &mut fields);
-        shapes.insert((one.resource.clone(), fields))
+        shape(object, "", &mut fields);
+        shapes.insert((resource.clone(), fields))
     });
     first.extend(rest);
     first.truncate(objects_max);

@@ -80,7 +80,7 @@ fn named(thing: &Thing, spec: &Json) -> Vec<(ThingId, String)> {
         .into_iter()
         .map(|(kind, name, path)| (ThingId::namespaced("", kind, namespace, name), path));
     let classes = CLASSES.iter().filter_map(|(field, group, kind)| {
-        let name = spec.get(*field).and_then(Json::as_str)?;
+        let name = spec.get(field).and_then(Json::as_str)?;
         let path = format!("{}.{field}", spec_path(thing));
         Some((ThingId::cluster(group, kind, name), path))
     });

@@ -201,7 +201,7 @@ fn the_users_word_takes_away_what_was_concluded_and_not_what_is_certain() {
     let mut api = deployment("api", with_env(&[("URL", "postgres://db/x")]));
     api.edit(|it| {
         it["spec"]["template"]["spec"]["containers"][0]["envFrom"] =
-            json!([{ "secretRef": { "name": "database" } }])
+            json!([{ "secretRef": { "name": "database" } }]);
     });
     let free = "StatefulSet/db, Secret/database, Deployment/nothing";
     api.edit(|it| it["metadata"]["annotations"] = json!({ "refloat.io/not-after": free }));

@@ -81,7 +81,7 @@ pub(in crate::plan) fn workload(kind: &str, name: &str, pod: &Value) -> Thing {
     let mut thing = thing(kind, name, &spec);
     if kind == "StatefulSet" {
         thing.edit(|it| {
-            it["spec"]["volumeClaimTemplates"] = json!([{ "metadata": { "name": "data" } }])
+            it["spec"]["volumeClaimTemplates"] = json!([{ "metadata": { "name": "data" } }]);
         });
     }
     thing

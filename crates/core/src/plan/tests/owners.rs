@@ -213,7 +213,7 @@ fn what_comes_without_its_owner_or_after_it_is_linked_by_a_step_of_its_own() {
         it["metadata"]["ownerReferences"] = json!([
             { "kind": "Gone", "name": "gone", "uid": "gone", "controller": true },
             { "kind": "ConfigMap", "name": "mine", "uid": "ConfigMap-shop-mine" },
-        ])
+        ]);
     });
     let mut case = with([
         cache(),

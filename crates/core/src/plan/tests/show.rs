@@ -380,7 +380,7 @@ fn with_secret(word: &str) -> Case {
         it["metadata"]["annotations"] = json!({
             "kubectl.kubernetes.io/last-applied-configuration": format!("{{\"data\":\"{word}\"}}"),
             "objectset.rio.cattle.io/applied": word,
-        })
+        });
     });
     case.objects.insert(secret);
     case
