@@ -1,7 +1,8 @@
 //! The one loop: look → decide → journal → act. The CLI and the operator drive every run through it.
 //!
 //! A turn looks only at steps that are new, were acted on, or of which something changed (`rounds`), and writes one journal entry
-//! (`turn`); what it set out to do is done while the next one looks and decides (`acting`).
+//! (`turn`); what it set out to do is done while the next one looks and decides (`acting`), and what the next one wants to see is read while
+//! this one decides and writes (`ahead`).
 
 use std::collections::BTreeMap;
 
@@ -11,12 +12,18 @@ use crate::run::{End, Frontier, Phase, Progress, Record, RunPlan, Step, Workers,
 use crate::world::World;
 
 mod acting;
+mod ahead;
+mod doing;
 mod rounds;
 mod turn;
 mod verdicts;
 
 use acting::{Acting, beside};
+use ahead::Ahead;
 use rounds::Rounds;
+
+/// Steps that one turn looks at: as many as make a batch that is worth its journal entry.
+pub const TURN_STEPS_MAX: usize = 512;
 
 /// Where records go before anything is done.
 #[allow(
@@ -103,6 +110,8 @@ pub struct Engine<'a, W, J, O> {
     pub observer: &'a O,
     /// The catalogue of drivers.
     pub workers: Workers<'a>,
+    /// Steps that one turn looks at: [`TURN_STEPS_MAX`], fewer in a simulation, where plans are small.
+    pub turn_steps_max: usize,
 }
 
 /// What one process knows of a run beyond its journal.
@@ -114,6 +123,8 @@ struct Going<'a> {
     brought: BTreeMap<String, Outcome>,
     /// Objects that the last turn created, by step and uid: for the journal, unless their steps are done by then.
     created: Vec<(String, String)>,
+    /// What is read for the next turn.
+    ahead: Option<Ahead<'a>>,
 }
 
 impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
@@ -143,9 +154,10 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
         let mut going = Going {
             plan,
             frontier: Frontier::new(plan, progress),
-            rounds: Rounds::new(self.world.elapsed()),
+            rounds: Rounds::new(self.world.elapsed(), self.turn_steps_max),
             brought: BTreeMap::new(),
             created: Vec::new(),
+            ahead: None,
         };
         let mut acting = None;
         // A journal that fails ends all that is being done with it: nothing more can be written down.
@@ -183,7 +195,7 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
             let due = going
                 .rounds
                 .due(going.frontier.open(), self.world.elapsed());
-            if !due.is_empty() {
+            if !due.now.is_empty() {
                 let next = beside(acting, self.turn(going, &due, progress)).await?;
                 self.act(going, acting, next, progress).await?;
             } else if acting.is_some() {
@@ -245,7 +257,8 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
         self.write(progress, vec![Record::Failing { at, problem }])
             .await?;
         going.frontier = Frontier::new(going.plan, progress);
-        going.rounds = Rounds::new(self.world.elapsed());
+        going.ahead = None;
+        going.rounds = Rounds::new(self.world.elapsed(), self.turn_steps_max);
         Ok(())
     }
 

@@ -123,7 +123,8 @@ pub type Results = Vec<Vec<Result<Effected, Problem>>>;
 /// The outside, as the engine needs it.
 ///
 /// # Expected flow
-/// `see` a batch, decide, `act` a batch while the next one is seen and decided, `pause`, again.
+/// `see` a batch, decide, `act` a batch while the next one is seen and decided, `pause`, again. A second `see` may go on beside all of it,
+/// and may be dropped.
 ///
 /// # Guarantees
 /// `see` answers every query, if only by a refusal. `act` answers every effect that it tried, in order, with its own bound

@@ -20,12 +20,12 @@ use crate::session::HeldSessions;
 use crate::watch::Watches;
 use crate::{exec, read, write};
 
-/// Calls at once.
+/// Calls at once, of those that may each take long or bring much: lists, commands, logs.
 pub(crate) const CALLS_MAX: usize = 16;
 
-/// Effects at once. A bare loop of creations was a seventh faster with 64 in flight than with 16, on two cores with all of a cluster
+/// Objects read at once by a look, and effects at once. A bare loop of creations was a seventh faster with 64 in flight than with 16, on two cores with all of a cluster
 /// (`cargo xtask bench recover`).
-const EFFECTS_MAX: usize = 64;
+const OBJECTS_MAX: usize = 64;
 
 /// A cluster that answered.
 #[derive(Clone)]
@@ -130,6 +130,32 @@ impl Cluster {
         answer.unwrap_or_else(Answer::Refused)
     }
 
+    async fn look(&self, queries: Vec<Query>) -> Seen {
+        let (objects, others): (Vec<Query>, Vec<Query>) = queries
+            .into_iter()
+            .partition(|query| matches!(query, Query::Object(_)));
+        let (objects, others) = futures::join!(
+            self.calls(objects, OBJECTS_MAX),
+            self.calls(others, CALLS_MAX)
+        );
+        let mut seen = Seen::default();
+        for (query, answer) in objects.into_iter().chain(others) {
+            seen.insert(query, answer);
+        }
+        seen
+    }
+
+    async fn calls(&self, queries: Vec<Query>, calls_max: usize) -> Vec<(Query, Answer)> {
+        futures::stream::iter(queries)
+            .map(|query| async move {
+                let answer = self.answer(&query).await;
+                (query, answer)
+            })
+            .buffer_unordered(calls_max)
+            .collect()
+            .await
+    }
+
     async fn batch(&self, effects: &[Effect]) -> Vec<Result<Effected, Problem>> {
         let mut answers = Vec::with_capacity(effects.len());
         for effect in effects {
@@ -164,47 +190,29 @@ impl Sessions for Cluster {
 
 impl World for Cluster {
     async fn see(&self, queries: &[Query]) -> Seen {
-        let mut wanted: Vec<&Query> = queries.iter().collect();
+        let mut wanted = queries.to_vec();
         wanted.sort();
         wanted.dedup();
-        let answers: Vec<(Query, Answer)> = futures::stream::iter(wanted)
-            .map(|query| async move { (query.clone(), self.answer(query).await) })
-            .buffer_unordered(CALLS_MAX)
-            .collect()
-            .await;
-        let mut seen = Seen::default();
-        for (query, answer) in answers {
-            seen.insert(query, answer);
-        }
-        seen
+        let cluster = self.clone();
+        apart(async move { cluster.look(wanted).await }).await
     }
 
     async fn act(&self, batches: Batches) -> Results {
         let cluster = self.clone();
-        // On a thread of its own: the engine decides meanwhile, and the API server does not wait for that. Ends with its future.
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
+        apart(async move {
             let mut done: Vec<(usize, Vec<Result<Effected, Problem>>)> =
                 futures::stream::iter(0..batches.len())
                     .map(|place| {
                         let (cluster, effects) = (&cluster, &batches[place]);
                         async move { (place, cluster.batch(effects).await) }
                     })
-                    .buffer_unordered(EFFECTS_MAX)
+                    .buffer_unordered(OBJECTS_MAX)
                     .collect()
                     .await;
             done.sort_by_key(|(place, _)| *place);
             done.into_iter().map(|(_, results)| results).collect()
-        });
-        match tasks.join_next().await {
-            Some(Ok(results)) => results,
-            Some(Err(error)) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // Its runtime is going down.
-                Err(_) => std::future::pending().await,
-            },
-            None => Vec::new(),
-        }
+        })
+        .await
     }
 
     fn now(&self) -> Timestamp {
@@ -217,5 +225,20 @@ impl World for Cluster {
 
     async fn pause(&self, at_most: Duration, on: &[Query]) -> Changed {
         self.watches.pause(&self.client, at_most, on).await
+    }
+}
+
+/// Runs something on a thread of its own: the engine decides meanwhile, and the API server does not wait for that. Ends with its future.
+async fn apart<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(work);
+    match tasks.join_next().await {
+        Some(Ok(done)) => done,
+        Some(Err(error)) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Its runtime is going down.
+            Err(_) => std::future::pending().await,
+        },
+        None => std::future::pending().await,
     }
 }

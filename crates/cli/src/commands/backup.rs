@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use refloat_api::{Mode as ApiMode, ProtectionSpec};
 use refloat_core::backup::{self, BackupGoal, EngineOverride, Holds, Mode, PointContent};
-use refloat_core::drive::{Drive, Engine};
+use refloat_core::drive::{Drive, Engine, TURN_STEPS_MAX};
 use refloat_core::inventory::scope;
 use refloat_core::names::{ProtectionName, RunId};
 use refloat_core::run::{End, Progress, Record, RunKind, RunPlan, Workers};
@@ -287,6 +287,7 @@ async fn drive(
         journal: &mut journal,
         observer: &narrator,
         workers: Workers { drivers: CATALOGUE },
+        turn_steps_max: TURN_STEPS_MAX,
     };
     let ended = engine.drive(plan, &mut progress).await;
     narrator.finish();

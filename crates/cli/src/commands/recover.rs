@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use jiff::Timestamp;
-use refloat_core::drive::{Drive, Engine};
+use refloat_core::drive::{Drive, Engine, TURN_STEPS_MAX};
 use refloat_core::run::{End, Phase, Progress, Record, RunKind, RunPlan, Workers, until};
 use refloat_drivers::CATALOGUE;
 use refloat_vault::format::PointDocument;
@@ -268,6 +268,7 @@ async fn drive(
         journal: &mut journal,
         observer: &narrator,
         workers: Workers { drivers: CATALOGUE },
+        turn_steps_max: TURN_STEPS_MAX,
     };
     let ended = engine.drive(plan, &mut progress).await;
     narrator.finish();

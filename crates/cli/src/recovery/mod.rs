@@ -12,7 +12,7 @@ mod selecting;
 
 use clap::{Args, ValueEnum};
 use refloat_core::driver::Problem;
-use refloat_core::inventory::ThingId;
+use refloat_core::inventory::{Inventory, ThingId};
 use refloat_core::names::ProtectionName;
 use refloat_core::plan::{
     self, Around, Detail, Goal, Moves, NodePorts, Planned, Preflight, Selection, View, warning_line,
@@ -285,11 +285,15 @@ pub(crate) async fn attempt(
     let key = access.site_key()?;
     let document = pick(access, &options.pick).await?.document;
     let secret = &access.recovery.repository;
-    let objects = read_point_objects(&access.vault, secret, &document.content).await?;
     let given = options.given()?;
+    // Vault and target do not wait for each other. What is wrong with the point is said first all the same.
+    let (objects, target) = tokio::join!(
+        read_point_objects(&access.vault, secret, &document.content),
+        look(cluster, target_namespaces(&document, &given))
+    );
+    let objects = objects?;
     let evidence = evidence::judge(&options.evidence, &document.content).await?;
-    let namespaces = existing_namespaces(cluster, &target_namespaces(&document, &given)).await?;
-    let target = cluster.inventory(&InventoryScope { namespaces }).await?;
+    let target = target?;
     let selection = options.selection();
     let (run, _) = run_of(access, cluster, &document, &variant(&given, &selection)).await?;
     let goal = Goal {
@@ -338,6 +342,12 @@ pub(crate) async fn attempt(
         preflight,
         around,
     })
+}
+
+/// What is in these namespaces of the target, as far as there are any, and in no namespace.
+async fn look(cluster: &Cluster, namespaces: Vec<String>) -> Result<Inventory, Failure> {
+    let namespaces = existing_namespaces(cluster, &namespaces).await?;
+    Ok(cluster.inventory(&InventoryScope { namespaces }).await?)
 }
 
 /// Namespaces that the recovery writes into.

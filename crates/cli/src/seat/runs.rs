@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use refloat_core::drive::{Drive, Engine};
+use refloat_core::drive::{Drive, Engine, TURN_STEPS_MAX};
 use refloat_core::driver::{Effect, ListRequest, ObjectRef, Precondition, Problem, Propagation};
 use refloat_core::inventory::Resource;
 use refloat_core::names::{LABEL_RUN, LABEL_STEP, RunId};
@@ -108,6 +108,7 @@ pub(crate) async fn clean_up_dead_run(
         journal: &mut journal,
         observer: &narrator,
         workers: Workers { drivers: CATALOGUE },
+        turn_steps_max: TURN_STEPS_MAX,
     };
     let ended = engine.drive(&plan, &mut progress).await;
     narrator.finish();

@@ -1,15 +1,12 @@
 //! What a turn set out to do is done, all of it side by side, while the next turn looks, decides and journals: at most one batch at a
 //! time, and each only after its entry is durable.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::future::Future;
 
+use super::doing::{self, Doing};
 use super::verdicts::fatal;
 use super::{DriveError, Engine, Going, Journal, Observer};
-use crate::driver::{
-    Answer, Effect, Effected, ExecAnswer, ObjectRef, Outcome, Problem, Query, Seen,
-};
+use crate::driver::{Answer, Effect, Effected, ExecAnswer, Outcome, Problem, Query, Seen};
 use crate::planted::{self, Bug};
 use crate::probe;
 use crate::run::{Progress, Record, Step, Work};
@@ -48,8 +45,7 @@ impl<'s> Next<'s> {
 pub(super) struct Acting<'s> {
     steps: Vec<Intended<'s>>,
     effects: Batches,
-    doing: Pin<Box<dyn Future<Output = Results> + 's>>,
-    results: Option<Results>,
+    doing: Doing<'s, Results>,
 }
 
 /// One batch that was done.
@@ -62,35 +58,20 @@ pub(super) struct Acted<'s> {
 impl<'s> Acting<'s> {
     fn begin<W: World>(world: &'s W, steps: Vec<Intended<'s>>, effects: Vec<Vec<Effect>>) -> Self {
         let effects = Batches::from(effects);
-        let doing = Box::pin(world.act(Batches::clone(&effects)));
+        let doing = Doing::new(world.act(Batches::clone(&effects)));
         Self {
             steps,
             effects,
             doing,
-            results: None,
-        }
-    }
-
-    /// Lets it go on; its results are kept until it is asked for its end.
-    fn go_on(&mut self, context: &mut Context<'_>) {
-        if self.results.is_none()
-            && let Poll::Ready(results) = self.doing.as_mut().poll(context)
-        {
-            self.results = Some(results);
         }
     }
 
     /// Waits until all of it is done.
-    pub(super) async fn end(mut self) -> Acted<'s> {
-        let results = poll_fn(|context| {
-            self.go_on(context);
-            self.results.take().map_or(Poll::Pending, Poll::Ready)
-        });
-        let results = results.await;
+    pub(super) async fn end(self) -> Acted<'s> {
         Acted {
             steps: self.steps,
             effects: self.effects,
-            results,
+            results: self.doing.end().await,
         }
     }
 }
@@ -100,14 +81,7 @@ pub(super) async fn beside<T>(
     acting: &mut Option<Acting<'_>>,
     awaited: impl Future<Output = T>,
 ) -> T {
-    let mut awaited = pin!(awaited);
-    poll_fn(|context| {
-        if let Some(acting) = acting {
-            acting.go_on(context);
-        }
-        awaited.as_mut().poll(context)
-    })
-    .await
+    doing::beside(acting.as_mut().map(|acting| &mut acting.doing), awaited).await
 }
 
 impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
@@ -141,6 +115,8 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
             self.write(progress, next.late).await?;
         }
         for (intended, effects) in captures {
+            // Nothing else is done while something is held.
+            going.ahead = None;
             let step = intended.step;
             let brought = &mut going.brought;
             self.perform_capture(going.plan, step, &effects, progress, brought)
@@ -183,6 +159,7 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
             let whole = results.len() == effects.len() && results.iter().all(Result::is_ok);
             let mut fresh = Seen::default();
             for (effect, result) in effects.iter().zip(results) {
+                going.touched(effect);
                 going.created.extend(created(step, &result));
                 match result {
                     Ok(
@@ -198,7 +175,7 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
                     Ok(
                         Effected::Created(live) | Effected::Exists(live) | Effected::Patched(live),
                     ) => {
-                        if let Some(object) = object_of(effect) {
+                        if let Some(object) = effect.object() {
                             fresh.insert(Query::Object(object), Answer::Object(Some(live)));
                         }
                     }
@@ -248,30 +225,6 @@ fn explained(step: &Step, effect: &Effect, problem: Problem) -> Problem {
 fn may_be_there(step: &Step, effect: &Effect) -> bool {
     matches!(&step.work, Work::Write(writing) if writing.operated)
         && matches!(effect, Effect::Create { .. })
-}
-
-/// The object whose state the effect's answer is.
-fn object_of(effect: &Effect) -> Option<ObjectRef> {
-    match effect {
-        Effect::Create {
-            resource, object, ..
-        } => {
-            let text = |pointer: &str| object.pointer(pointer)?.as_str().map(str::to_owned);
-            Some(ObjectRef {
-                resource: resource.clone(),
-                namespace: text("/metadata/namespace"),
-                name: text("/metadata/name")?,
-            })
-        }
-        Effect::Patch { object, .. } => Some(object.clone()),
-        Effect::Delete { .. }
-        | Effect::Exec { .. }
-        | Effect::GrantVault { .. }
-        | Effect::Capture(_)
-        | Effect::StoreObjects
-        | Effect::Keep(_)
-        | Effect::Seal(_) => None,
-    }
 }
 
 fn ran(answer: ExecAnswer) -> Outcome {

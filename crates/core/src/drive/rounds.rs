@@ -11,8 +11,6 @@ use crate::planted::{self, Bug};
 use crate::run::{Step, Work};
 use crate::world::Changed;
 
-/// Steps that one turn looks at: as many as make a batch that is worth its journal entry.
-const STEPS_PER_TURN_MAX: usize = 512;
 /// What no watch tells of (commands, logs) is asked again after this time.
 const POLL: Duration = Duration::from_millis(300);
 /// A gate of a user's own runs a command or asks a service: no more often than this.
@@ -47,7 +45,7 @@ struct Round {
     /// Since when its limit runs.
     since: Duration,
     /// When it was looked at last.
-    looked: Duration,
+    looked: Option<Duration>,
     /// It is not looked at again before this much time, whatever changes.
     least: Duration,
     /// The failure that it shows, and since when without a break.
@@ -56,8 +54,18 @@ struct Round {
     acting: bool,
 }
 
+/// Steps that are due.
+pub(super) struct Due<'a> {
+    /// To be looked at in this turn.
+    pub(super) now: Vec<&'a Step>,
+    /// Those that the next turn will look at for the first time.
+    pub(super) next: Vec<&'a Step>,
+}
+
 /// When each step of a run is looked at again.
 pub(super) struct Rounds {
+    /// Steps that one turn looks at, of those that were answered and of the others.
+    turn_steps_max: usize,
     /// When this process began to drive.
     began: Duration,
     steps: BTreeMap<String, Round>,
@@ -68,8 +76,9 @@ pub(super) struct Rounds {
 }
 
 impl Rounds {
-    pub(super) fn new(now: Duration) -> Self {
+    pub(super) fn new(now: Duration, turn_steps_max: usize) -> Self {
         Self {
+            turn_steps_max,
             began: now,
             steps: BTreeMap::new(),
             waiting: 0,
@@ -83,7 +92,8 @@ impl Rounds {
         &mut self,
         open: impl Iterator<Item = &'a Step>,
         now: Duration,
-    ) -> Vec<&'a Step> {
+    ) -> Due<'a> {
+        let most = self.turn_steps_max;
         let mut answered: Vec<(Duration, &Step)> = Vec::new();
         let mut waiting: Vec<(Duration, &Step)> = Vec::new();
         for step in open {
@@ -108,19 +118,28 @@ impl Rounds {
             }
         }
         for some in [&mut answered, &mut waiting] {
-            if some.len() > STEPS_PER_TURN_MAX {
+            if some.len() > most {
                 some.sort_by_key(|(since, _)| *since);
-                some.truncate(STEPS_PER_TURN_MAX);
             }
         }
+        answered.truncate(most);
+        let later = waiting.split_off(most.min(waiting.len()));
         let due = answered.into_iter().chain(waiting);
         let due: Vec<&Step> = due.map(|(_, step)| step).collect();
         for step in &due {
             if let Some(round) = self.steps.get_mut(&step.id) {
-                round.looked = now;
+                round.looked = Some(now);
             }
         }
-        due
+        let next = later.into_iter().take(most).map(|(_, step)| step);
+        let next = next.filter(|step| self.is_new(&step.id)).collect();
+        Due { now: due, next }
+    }
+
+    /// Nobody in this process has looked at it.
+    fn is_new(&self, step: &str) -> bool {
+        let round = self.steps.get(step);
+        round.is_some_and(|round| round.looked.is_none())
     }
 
     /// How long nothing is due.
@@ -155,7 +174,9 @@ impl Rounds {
         }
         for round in self.steps.values_mut() {
             if round.asked.iter().any(|query| changed.concerns(query)) {
-                round.again = round.again.min(round.looked + round.least.max(LOOK_AGAIN));
+                round.again = round
+                    .again
+                    .min(round.looked.unwrap_or_default() + round.least.max(LOOK_AGAIN));
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::acting::{Intended, Next};
+use super::rounds::Due;
 use super::verdicts::endless_look;
 use super::{DriveError, Engine, Event, Going, Journal, Observer};
 use jiff::Timestamp;
@@ -16,16 +17,19 @@ use crate::world::World;
 /// What a step decided, and what it had asked for.
 type Decided<'s> = (&'s Step, Decision, Vec<Query>);
 
-impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
+impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
     /// One turn over the steps that are due: what it decided is journaled; what is to be done now comes back.
     pub(super) async fn turn<'s>(
         &mut self,
-        going: &mut Going<'_>,
-        steps: &[&'s Step],
+        going: &mut Going<'s>,
+        due: &Due<'s>,
         progress: &mut Progress,
-    ) -> Result<Next<'s>, DriveError> {
-        let mut records = self.begin(going, steps, progress);
-        let decisions = self.decide(going, steps, progress).await;
+    ) -> Result<Next<'s>, DriveError>
+    where
+        'e: 's,
+    {
+        let mut records = self.begin(going, &due.now, progress);
+        let decisions = self.decide(going, due, progress).await;
         let at = self.world.now();
         let mut next = Next::default();
         let mut over = BTreeSet::new();
@@ -69,7 +73,8 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
         if planted::is(Bug::JournalAfterActing) {
             next.late = records;
         } else {
-            self.write(progress, records).await?;
+            let written = self.write(progress, records);
+            going.beside_looking(written).await?;
         }
         for step in over {
             going.rounds.over(step);
@@ -107,13 +112,19 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
 
     async fn decide<'s>(
         &self,
-        going: &mut Going<'_>,
-        steps: &[&'s Step],
+        going: &mut Going<'s>,
+        due: &Due<'s>,
         progress: &Progress,
-    ) -> Vec<Decided<'s>> {
-        let mut seen = Seen::default();
+    ) -> Vec<Decided<'s>>
+    where
+        'e: 's,
+    {
+        let mut seen = match going.ahead.take() {
+            Some(ahead) => ahead.end().await,
+            None => Seen::default(),
+        };
         let mut asked: BTreeMap<&str, Vec<Query>> = BTreeMap::new();
-        for step in steps {
+        for step in &due.now {
             seen.extend(going.rounds.fresh(&step.id));
             if let Some(target) = believed_absent(step, progress) {
                 seen.insert(Query::Object(target), Answer::Object(None));
@@ -123,7 +134,8 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
         }
         let first = asked.values().flatten().cloned().collect();
         seen.extend(self.world.see(&unseen(first, &seen)).await);
-        let mut open: Vec<&'s Step> = steps.to_vec();
+        self.look_ahead(going, due, progress).await;
+        let mut open: Vec<&'s Step> = due.now.clone();
         let mut decisions = Vec::new();
         for round in 0..=LOOK_ROUNDS_MAX {
             let mut more = Vec::new();
@@ -165,7 +177,8 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
             if open.is_empty() {
                 break;
             }
-            let fresh = self.world.see(&unseen(more, &seen)).await;
+            let more = unseen(more, &seen);
+            let fresh = going.beside_looking(self.world.see(&more)).await;
             seen.extend(fresh);
         }
         decisions
@@ -183,7 +196,7 @@ fn still_awaited(going: &mut Going<'_>, over: &BTreeSet<&str>, at: Timestamp) ->
 
 /// The object that a step is about to write for the first time: nothing was there when the run was planned. Should something be
 /// there by now, its creation says so, and it is looked at.
-fn believed_absent(step: &Step, progress: &Progress) -> Option<ObjectRef> {
+pub(super) fn believed_absent(step: &Step, progress: &Progress) -> Option<ObjectRef> {
     match &step.work {
         // With `skip` something may well be there, and so may what an operator makes; a server may refuse to create it before it says
         // so.

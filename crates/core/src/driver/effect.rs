@@ -177,6 +177,29 @@ impl Effect {
         }
     }
 
+    /// The object that it is done to, when it is one object.
+    pub fn object(&self) -> Option<ObjectRef> {
+        match self {
+            Self::Create {
+                resource, object, ..
+            } => {
+                let text = |pointer: &str| object.pointer(pointer)?.as_str().map(str::to_owned);
+                Some(ObjectRef {
+                    resource: resource.clone(),
+                    namespace: text("/metadata/namespace"),
+                    name: text("/metadata/name")?,
+                })
+            }
+            Self::Patch { object, .. } | Self::Delete { object, .. } => Some(object.clone()),
+            Self::Exec { .. }
+            | Self::GrantVault { .. }
+            | Self::Capture(_)
+            | Self::StoreObjects
+            | Self::Keep(_)
+            | Self::Seal(_) => None,
+        }
+    }
+
     /// One line for people: what is done to what.
     pub fn describe(&self) -> String {
         match self {

@@ -142,6 +142,11 @@ impl Seen {
         self.answers.insert(query, answer);
     }
 
+    /// Drops an answer: it may be old.
+    pub fn forget(&mut self, query: &Query) {
+        self.answers.remove(query);
+    }
+
     /// Takes over the answers of another look.
     pub fn extend(&mut self, other: Self) {
         self.answers.extend(other.answers);

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use refloat_core::capture::Sessions;
-use refloat_core::drive::{Drive, DriveError, Engine, Event, Observer};
+use refloat_core::drive::{Drive, DriveError, Engine, Event, Observer, TURN_STEPS_MAX};
 use refloat_core::driver::{Driver, Effect};
 use refloat_core::run::{Progress, Workers};
 use refloat_drivers::CATALOGUE;
@@ -96,14 +96,16 @@ impl Observer for Watcher<'_> {
 
 /// Drives the run on with the journal that there is.
 pub(super) fn live(scene: &Scene<'_>) -> Lived {
-    let engine = {
+    let (engine, turn_steps_max) = {
         let mut script = scene.script.borrow_mut();
         let number = script.life.number + 1;
         script.life = Life {
             number,
             ..Life::default()
         };
-        script.owner
+        // Plans are small here: turns are smaller still in most lives, so that steps are looked at ahead. Draws no lot that others would miss.
+        let turn = *script.lots.clone().pick(&[2, 7, TURN_STEPS_MAX]);
+        (script.owner, turn)
     };
     let mut progress = Progress::of(scene.records.borrow().iter());
     let world = Adversary {
@@ -117,6 +119,7 @@ pub(super) fn live(scene: &Scene<'_>) -> Lived {
         journal: &mut journal,
         observer: &watcher,
         workers: Workers { drivers: drivers() },
+        turn_steps_max,
     };
     let lived = {
         let mut future = pin!(engine.drive(scene.plan, &mut progress));

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use refloat_core::drive::{Drive, DriveError, Engine, Event, Observer};
+use refloat_core::drive::{Drive, DriveError, Engine, Event, Observer, TURN_STEPS_MAX};
 use refloat_core::names::LABEL_RUN;
 use refloat_core::run::{Progress, Record, RunPlan, Workers};
 use refloat_core::world::World;
@@ -23,6 +23,7 @@ pub(crate) fn drive(
         journal: &mut journal,
         observer: &watch,
         workers: Workers { drivers: CATALOGUE },
+        turn_steps_max: TURN_STEPS_MAX,
     };
     block_on(engine.drive(plan, &mut progress))
 }

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on stops"
 )]
 
+mod ahead;
 mod backup;
 mod chaos;
 mod cluster;

@@ -2,7 +2,8 @@
 //!
 //! An entry is sealed with the vault's journal key (XChaCha20-Poly1305, RFC draft-irtf-cfrg-xchacha): a plan carries
 //! Secrets, and whoever can only write to the bucket must not be able to tell an engine what to do. The object is the
-//! line `refloat.journal/1`, 24 bytes of nonce and the ciphertext; the run and the number are bound to it.
+//! line `refloat.journal/2`, 24 bytes of nonce and the ciphertext; the line, the run and the number are bound to it. What is sealed is
+//! JSON, packed: a plan repeats itself. Entries of format 1 are not packed, and are read for ever.
 
 use chacha20poly1305::aead::{Aead, AeadInOut, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -13,12 +14,16 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::keys::RecoveryKey;
+use super::packed::{self, PackedError};
 
-const HEADER: &[u8] = b"refloat.journal/1\n";
+const HEADER: &[u8] = b"refloat.journal/2\n";
+const HEADER_UNPACKED: &[u8] = b"refloat.journal/1\n";
 const HEADER_START: &[u8] = b"refloat.journal/";
 const NONCE_BYTES: usize = 24;
-/// Largest entry that is read: a plan of many thousand steps fits.
-const BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Largest entry that is read: a plan of many thousand steps fits, also one that is not packed.
+const BYTES_MAX: usize = 256 << 20;
+/// Longest text that an entry is unpacked to, and that is packed. Tests do with less: they look at every byte with debug code.
+const TEXT_BYTES_MAX: u64 = if cfg!(test) { 1 << 20 } else { 512 << 20 };
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +46,9 @@ pub enum EntryError {
     /// It is no entry.
     #[error("it is no journal entry: {0}")]
     Malformed(String),
+    /// It holds more than is read.
+    #[error("it holds more than {0} bytes of records")]
+    TooLarge(u64),
     /// Written by a newer Refloat.
     #[error("its format is `{0}`")]
     Newer(String),
@@ -59,8 +67,19 @@ pub enum EntryError {
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct JournalKey([u8; 32]);
 
-fn bound(run: &RunId, sequence: u64) -> Vec<u8> {
-    let mut bound = HEADER.to_vec();
+impl From<PackedError> for EntryError {
+    fn from(error: PackedError) -> Self {
+        match error {
+            PackedError::TooLong(bytes_max) => Self::TooLarge(bytes_max),
+            PackedError::Json(_) | PackedError::Trailing(_) | PackedError::Packer(_) => {
+                Self::Malformed(error.to_string())
+            }
+        }
+    }
+}
+
+fn bound(header: &[u8], run: &RunId, sequence: u64) -> Vec<u8> {
+    let mut bound = header.to_vec();
     bound.extend_from_slice(run.as_str().as_bytes());
     bound.push(b'/');
     bound.extend_from_slice(&sequence.to_be_bytes());
@@ -100,11 +119,9 @@ impl Entry {
     pub fn write(&self, key: &JournalKey, run: &RunId) -> Result<Vec<u8>, EntryError> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|error| EntryError::Random(error.to_string()))?;
-        // A plan may be a hundred megabytes: it is sealed where it lies.
-        let mut bytes = [HEADER, &nonce].concat();
-        serde_json::to_writer(&mut bytes, self).expect("a journal entry is plain data");
+        let mut bytes = packed::pack(self, [HEADER, &nonce].concat(), TEXT_BYTES_MAX)?;
         let plain = &mut bytes[HEADER.len() + NONCE_BYTES..];
-        let bound = bound(run, self.sequence);
+        let bound = bound(HEADER, run, self.sequence);
         let tag = key
             .cipher()
             .encrypt_inout_detached(&XNonce::from(nonce), &bound, plain.into())
@@ -140,35 +157,44 @@ impl Entry {
         if bytes.len() > BYTES_MAX {
             return Err(EntryError::Malformed(format!("{} bytes", bytes.len())));
         }
-        let Some(rest) = bytes.strip_prefix(HEADER) else {
-            if bytes.starts_with(HEADER_START) {
-                let line = bytes
-                    .split(|byte| *byte == b'\n')
-                    .next()
-                    .unwrap_or_default();
-                let line = &line[..line.len().min(60)];
-                return Err(EntryError::Newer(
-                    String::from_utf8_lossy(line).into_owned(),
-                ));
-            }
-            return Err(malformed("it has no format"));
-        };
+        let (header, rest) = [HEADER, HEADER_UNPACKED]
+            .into_iter()
+            .find_map(|header| Some((header, bytes.strip_prefix(header)?)))
+            .ok_or_else(|| unknown(bytes))?;
         let (nonce, sealed) = rest
             .split_first_chunk::<NONCE_BYTES>()
             .ok_or_else(|| malformed("it is too short"))?;
         let payload = Payload {
             msg: sealed,
-            aad: &bound(run, sequence),
+            aad: &bound(header, run, sequence),
         };
         let plain = key
             .cipher()
             .decrypt(&XNonce::from(*nonce), payload)
             .map_err(|_| EntryError::Sealed)?;
-        let entry: Self = serde_json::from_slice(&plain)
-            .map_err(|error| EntryError::Malformed(error.to_string()))?;
+        let entry: Self = if header == HEADER {
+            packed::unpack(&plain, TEXT_BYTES_MAX)?
+        } else {
+            serde_json::from_slice(&plain)
+                .map_err(|error| EntryError::Malformed(error.to_string()))?
+        };
         if entry.sequence != sequence {
             return Err(EntryError::Chain);
         }
         Ok(entry)
     }
 }
+
+/// Why something that has no known first line is not read.
+fn unknown(bytes: &[u8]) -> EntryError {
+    if !bytes.starts_with(HEADER_START) {
+        return EntryError::Malformed("it has no format".to_owned());
+    }
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    let line = lines.next().unwrap_or_default();
+    let line = &line[..line.len().min(60)];
+    EntryError::Newer(String::from_utf8_lossy(line).into_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,11 @@
-//! The vault's format, pure: decided once, read for ever. `docs/src/concepts/vault-format.md` describes it; a fixture of
+//! The vault's format, pure: decided once, read for ever. `docs/src/reference/vault-format.md` describes it; a fixture of
 //! every object that was ever written is in `tests/fixtures`.
 
 mod armor;
 mod envelope;
 mod journal;
 mod keys;
+mod packed;
 mod point;
 mod root;
 

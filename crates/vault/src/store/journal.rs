@@ -33,10 +33,12 @@ fn entry_error(path: &str, error: EntryError) -> VaultError {
             path,
             why: error.to_string(),
         },
-        EntryError::Malformed(_) | EntryError::Random(_) => VaultError::Unreadable {
-            path,
-            why: error.to_string(),
-        },
+        EntryError::Malformed(_) | EntryError::TooLarge(_) | EntryError::Random(_) => {
+            VaultError::Unreadable {
+                path,
+                why: error.to_string(),
+            }
+        }
     }
 }
 

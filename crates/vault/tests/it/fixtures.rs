@@ -227,19 +227,16 @@ fn records() -> Vec<Record> {
     ]
 }
 
+fn first_entry() -> Vec<u8> {
+    let at = time("2026-01-04T00:00:01Z");
+    Entry::new(1, None, "host process 1", at, &records())
+        .write(&JournalKey::of(&recovery()), &plan().run)
+        .unwrap()
+}
+
 #[test]
 #[ignore = "writes the fixtures of a new format, once"]
 fn write_fixtures() {
-    let entry = Entry::new(
-        1,
-        None,
-        "host process 1",
-        time("2026-01-04T00:00:01Z"),
-        &records(),
-    );
-    let journal = entry
-        .write(&JournalKey::of(&recovery()), &plan().run)
-        .unwrap();
     let files: [(&str, Vec<u8>); 8] = [
         ("recovery.key", recovery().write().as_bytes().to_vec()),
         ("root.key", root().write().as_bytes().to_vec()),
@@ -251,7 +248,7 @@ fn write_fixtures() {
         ("point", point_bytes()),
         ("verification", verification_bytes()),
         ("heartbeat", heartbeat_bytes()),
-        ("journal-entry", journal),
+        ("journal-entry", first_entry()),
     ];
     fs::create_dir_all(path("")).unwrap();
     for (name, bytes) in files {
@@ -278,6 +275,41 @@ fn write_fixture_of_a_pause() {
     let name = "../v2/journal-entry-pause";
     assert!(!path(name).exists(), "{name} is kept for ever");
     fs::write(path(name), pause_journal()).unwrap();
+}
+
+#[test]
+#[ignore = "writes the fixture of a packed entry, once"]
+fn write_fixture_of_a_packed_entry() {
+    let name = "../v3/journal-entry";
+    assert!(!path(name).exists(), "{name} is kept for ever");
+    fs::write(path(name), first_entry()).unwrap();
+}
+
+#[tokio::test]
+async fn a_packed_entry_of_then_is_read_today() {
+    let store = store().await;
+    put(store.as_ref(), "refloat.json", read("refloat.json")).await;
+    let entry = read("../v3/journal-entry");
+    assert!(entry.starts_with(b"refloat.journal/2\n"));
+    let run = format!("runs/{RUN}/journal/0000000001");
+    put(store.as_ref(), &run, entry).await;
+    let vault = open(&store).await;
+    let journal = RunJournal::open(&vault, &plan().run, "test").await.unwrap();
+    assert_eq!(journal.records(), records());
+}
+
+/// A run that an earlier Refloat began, and that this one goes on with: entries of both formats in one chain.
+#[tokio::test]
+async fn a_run_of_then_is_gone_on_with_today() {
+    let store = store().await;
+    put(store.as_ref(), "refloat.json", read("refloat.json")).await;
+    let run = format!("runs/{RUN}/journal/0000000001");
+    put(store.as_ref(), &run, read("journal-entry")).await;
+    let vault = open(&store).await;
+    let mut journal = RunJournal::open(&vault, &plan().run, "new").await.unwrap();
+    journal.append_records(&pause_records()).await.unwrap();
+    let read = RunJournal::open(&vault, &plan().run, "x").await.unwrap();
+    assert_eq!(read.records(), [records(), pause_records()].concat());
 }
 
 #[tokio::test]

@@ -201,7 +201,7 @@ async fn nobody_without_the_keys_writes_reads_or_moves_an_entry() {
     put(
         store.as_ref(),
         &path("a", 1),
-        &b"refloat.journal/2\nwhatever"[..],
+        &b"refloat.journal/3\nwhatever"[..],
     )
     .await;
     assert_eq!(refused("a").await, "vault-format-newer");

@@ -8,6 +8,8 @@ use crate::inventory::Resource;
 use crate::run::{Needs, Phase, Work};
 use crate::world::Labels;
 
+const MOST: usize = 512;
+
 fn step(id: &str) -> Step {
     Step {
         id: id.to_owned(),
@@ -53,13 +55,17 @@ fn at(milliseconds: u64) -> Duration {
 
 fn due(rounds: &mut Rounds, steps: &[Step], now: u64) -> Vec<String> {
     let due = rounds.due(steps.iter(), at(now));
-    due.iter().map(|step| step.id.clone()).collect()
+    ids(&due.now)
+}
+
+fn ids(steps: &[&Step]) -> Vec<String> {
+    steps.iter().map(|step| step.id.clone()).collect()
 }
 
 #[test]
 fn a_step_is_looked_at_when_what_it_asked_for_changes_and_no_other_is() {
     let steps = [step("a"), step("b"), step("c")];
-    let mut rounds = Rounds::new(at(0));
+    let mut rounds = Rounds::new(at(0), MOST);
     assert_eq!(due(&mut rounds, &steps, 0), ["a", "b", "c"], "new");
     for one in &steps {
         rounds.anew(&one.id, at(0));
@@ -141,7 +147,7 @@ fn a_pod_wakes_those_who_listed_it_by_its_labels_and_no_other() {
 #[test]
 fn events_are_read_and_wake_nobody() {
     let steps = [step("a")];
-    let mut rounds = Rounds::new(at(0));
+    let mut rounds = Rounds::new(at(0), MOST);
     assert_eq!(due(&mut rounds, &steps, 0), ["a"]);
     let events = Query::List(ListRequest {
         resource: Resource::namespaced("v1", "Event", "events"),
@@ -155,7 +161,7 @@ fn events_are_read_and_wake_nobody() {
 #[test]
 fn without_any_news_it_is_looked_at_ever_more_rarely_but_always_again() {
     let steps = [step("a")];
-    let mut rounds = Rounds::new(at(0));
+    let mut rounds = Rounds::new(at(0), MOST);
     assert_eq!(due(&mut rounds, &steps, 0), ["a"]);
     let (mut now, mut looks) = (0, Vec::new());
     while now < 60_000 {
@@ -176,7 +182,7 @@ fn without_any_news_it_is_looked_at_ever_more_rarely_but_always_again() {
 #[test]
 fn of_many_that_wait_each_is_looked_at_more_rarely() {
     let steps: Vec<Step> = (0..400).map(|number| step(&number.to_string())).collect();
-    let mut rounds = Rounds::new(at(0));
+    let mut rounds = Rounds::new(at(0), MOST);
     assert_eq!(due(&mut rounds, &steps, 0).len(), 400);
     let looks = |rounds: &mut Rounds, from: u64| {
         let times = (from..from + 60_000).step_by(50);
@@ -209,7 +215,7 @@ fn of_many_that_wait_each_is_looked_at_more_rarely() {
 #[test]
 fn what_no_watch_tells_of_is_asked_again_soon() {
     let steps = [step("a")];
-    let mut rounds = Rounds::new(at(0));
+    let mut rounds = Rounds::new(at(0), MOST);
     assert_eq!(due(&mut rounds, &steps, 0), ["a"]);
     rounds.waits(&step("a"), vec![list(), command()], at(60_000));
     assert_eq!(rounds.interest(), [list()], "no watch on a command");
@@ -220,7 +226,7 @@ fn what_no_watch_tells_of_is_asked_again_soon() {
 #[test]
 fn what_was_in_vain_is_tried_again_after_ever_longer_times() {
     let steps = [step("a")];
-    let mut rounds = Rounds::new(at(0));
+    let mut rounds = Rounds::new(at(0), MOST);
     assert_eq!(due(&mut rounds, &steps, 0), ["a"]);
     let mut now = 0;
     let mut gaps = Vec::new();
@@ -239,12 +245,12 @@ fn what_was_in_vain_is_tried_again_after_ever_longer_times() {
 
 #[test]
 fn a_turn_takes_those_that_have_waited_longest() {
-    let steps: Vec<Step> = (0..STEPS_PER_TURN_MAX + 10)
+    let steps: Vec<Step> = (0..MOST + 10)
         .map(|number| step(&format!("{number:04}")))
         .collect();
-    let mut rounds = Rounds::new(at(0));
+    let mut rounds = Rounds::new(at(0), MOST);
     let first = due(&mut rounds, &steps, 0);
-    assert_eq!(first.len(), STEPS_PER_TURN_MAX);
+    assert_eq!(first.len(), MOST);
     for id in &first {
         rounds.waits(&step(id), vec![command()], at(100));
     }
@@ -257,10 +263,37 @@ fn a_turn_takes_those_that_have_waited_longest() {
     );
 }
 
+/// What is said to come next does come next, also when more is due by then; and what was looked at before is never among it.
+#[test]
+fn the_steps_of_the_next_turn_are_known_when_they_are_new() {
+    let steps: Vec<Step> = (0..8).map(|number| step(&number.to_string())).collect();
+    let mut rounds = Rounds::new(at(0), 3);
+    let turn = |rounds: &mut Rounds, now| {
+        let due = rounds.due(steps.iter(), at(now));
+        for step in &due.now {
+            rounds.waits(step, vec![command()], at(now));
+        }
+        (ids(&due.now), ids(&due.next))
+    };
+    let told = |now: &[&str], next: &[&str]| {
+        let owned = |some: &[&str]| some.iter().map(|id| (*id).to_owned()).collect();
+        (owned(now), owned(next))
+    };
+    assert_eq!(
+        turn(&mut rounds, 0),
+        told(&["0", "1", "2"], &["3", "4", "5"])
+    );
+    assert_eq!(
+        turn(&mut rounds, 5_000),
+        told(&["3", "4", "5"], &["6", "7"])
+    );
+    assert_eq!(turn(&mut rounds, 10_000), told(&["6", "7", "0"], &[]));
+}
+
 #[test]
 fn what_is_over_is_not_waited_for() {
     let steps = [step("a"), step("b")];
-    let mut rounds = Rounds::new(at(0));
+    let mut rounds = Rounds::new(at(0), MOST);
     assert_eq!(due(&mut rounds, &steps, 0), ["a", "b"]);
     rounds.waits(&step("b"), vec![command()], at(0));
     rounds.over("a");
@@ -279,10 +312,10 @@ fn what_is_over_is_not_waited_for() {
 
 #[test]
 fn what_was_just_answered_is_looked_at_before_all_others() {
-    let steps: Vec<Step> = (0..STEPS_PER_TURN_MAX + 10)
+    let steps: Vec<Step> = (0..MOST + 10)
         .map(|number| step(&format!("{number:04}")))
         .collect();
-    let mut rounds = Rounds::new(at(0));
+    let mut rounds = Rounds::new(at(0), MOST);
     let first = due(&mut rounds, &steps, 0);
     let mut answered = Seen::default();
     answered.insert(list(), crate::driver::Answer::List(Vec::new()));
@@ -298,7 +331,7 @@ fn a_failure_is_one_when_it_is_shown_at_every_look_for_its_time() {
     let problem = crate::driver::Problem::stuck("cluster-error", "it says `error`", "look");
     let failing = || Why::new("cluster-error", "it says `error`").failing(problem.clone(), 180);
     let steps = [step("a")];
-    let mut rounds = Rounds::new(at(0));
+    let mut rounds = Rounds::new(at(0), MOST);
     assert_eq!(due(&mut rounds, &steps, 0), ["a"]);
     let mut says = |why: Why, now: u64| rounds.judged("a", why, at(now * 1000));
     assert!(matches!(says(failing(), 1000), Verdict::Wait(_)));
@@ -317,7 +350,7 @@ fn a_failure_is_one_when_it_is_shown_at_every_look_for_its_time() {
 fn a_limit_runs_from_the_resume_and_anew_from_each_thing_that_is_done() {
     let steps = [step("a")];
     // The step ran before this process began to drive, at whatever time that was.
-    let mut rounds = Rounds::new(at(5_000));
+    let mut rounds = Rounds::new(at(5_000), MOST);
     assert_eq!(due(&mut rounds, &steps, 5_200), ["a"]);
     assert_eq!(rounds.waited("a", at(95_000)), Duration::from_secs(90));
     rounds.anew("a", at(95_000));
@@ -335,7 +368,7 @@ fn a_gate_that_runs_a_command_is_asked_once_a_second() {
         check: crate::readiness::user::Check::Skipped,
     });
     let steps = [gate];
-    let mut rounds = Rounds::new(at(0));
+    let mut rounds = Rounds::new(at(0), MOST);
     assert_eq!(due(&mut rounds, &steps, 0), ["a"]);
     rounds.waits(&steps[0], vec![list(), command()], at(10));
     let mut changed = Changed::default();

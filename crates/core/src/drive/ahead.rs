@@ -1,0 +1,91 @@
+//! Objects of the steps that come next are read while a turn decides and journals. Where everything is there already nothing is done
+//! meanwhile, and reads and entries would wait for each other.
+//!
+//! Looking needs no entry before it. But what was seen must not be older than what the engine itself did since: so only steps that this
+//! process has never looked at are looked at ahead, and what an effect has touched is read anew.
+
+use super::doing::{Doing, beside};
+use super::rounds::Due;
+use super::turn::believed_absent;
+use super::{Engine, Going, Journal, Observer};
+use crate::driver::{Effect, ObjectRef, Query, Seen};
+use crate::run::{Progress, first_queries};
+use crate::world::World;
+
+/// A look for the next turn.
+pub(super) struct Ahead<'s> {
+    looking: Doing<'s, Seen>,
+    /// What was written since it began.
+    touched: Vec<ObjectRef>,
+}
+
+impl<'s> Ahead<'s> {
+    fn new<W: World>(world: &'s W, queries: Vec<Query>) -> Self {
+        Self {
+            looking: Doing::new(async move { world.see(&queries).await }),
+            touched: Vec::new(),
+        }
+    }
+
+    /// An effect has ended; false when there is no telling what it has touched.
+    fn survives(&mut self, effect: &Effect) -> bool {
+        match effect {
+            Effect::Keep(_) | Effect::StoreObjects | Effect::Seal(_) => true,
+            Effect::Create { .. } | Effect::Patch { .. } | Effect::Delete { .. } => {
+                self.touched.extend(effect.object());
+                true
+            }
+            Effect::Exec { .. } | Effect::GrantVault { .. } | Effect::Capture(_) => false,
+        }
+    }
+
+    /// What was seen, but for what may have changed since by the engine's own doing.
+    pub(super) async fn end(self) -> Seen {
+        let mut seen = self.looking.end().await;
+        for object in self.touched {
+            seen.forget(&Query::Object(object));
+        }
+        seen
+    }
+}
+
+impl Going<'_> {
+    /// An effect has ended: what was read ahead may be older.
+    pub(super) fn touched(&mut self, effect: &Effect) {
+        self.ahead.take_if(|ahead| !ahead.survives(effect));
+    }
+
+    /// Awaits something while the look ahead goes on.
+    pub(super) async fn beside_looking<T>(&mut self, awaited: impl Future<Output = T>) -> T {
+        beside(self.ahead.as_mut().map(|ahead| &mut ahead.looking), awaited).await
+    }
+}
+
+impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
+    /// Begins to read what the steps of the next turn will ask for. Objects alone: commands are not run before their time, and lists are
+    /// long.
+    pub(super) async fn look_ahead<'s>(
+        &self,
+        going: &mut Going<'s>,
+        due: &Due<'_>,
+        progress: &Progress,
+    ) where
+        'e: 's,
+    {
+        let steps = due.next.iter();
+        let asking = steps.filter(|step| believed_absent(step, progress).is_none());
+        let queries: Vec<Query> = asking
+            .flat_map(|step| first_queries(going.plan, step, progress, self.workers))
+            .filter(|query| matches!(query, Query::Object(_)))
+            .collect();
+        if queries.is_empty() {
+            return;
+        }
+        let mut ahead = Ahead::new(self.world, queries);
+        ahead.looking.begin().await;
+        going.ahead = Some(ahead);
+    }
+}
+
+#[cfg(test)]
+mod tests;
