@@ -70,14 +70,14 @@ pub(crate) async fn run(
     }
     match command {
         Command::Vault(command) => vault::run(command, config, *printer).await,
-        Command::Backup(arguments) => backup::run(arguments, config, *printer).await,
+        Command::Backup(arguments) => Box::pin(backup::run(arguments, config, *printer)).await,
         Command::Points(arguments) => points::run(arguments, config, *printer).await,
         Command::Verify(arguments) => verify::run(arguments, config, *printer).await,
         Command::Plan(arguments) => plan::run(arguments, config, *printer).await,
         Command::Recover(arguments) => Box::pin(recover::run(arguments, config, *printer)).await,
-        Command::Rollback(arguments) => rollback::run(arguments, config, *printer).await,
+        Command::Rollback(arguments) => Box::pin(rollback::run(arguments, config, *printer)).await,
         Command::Status(arguments) => status::run(arguments, config, *printer).await,
-        Command::Gc(arguments) => gc::run(arguments, config, *printer).await,
+        Command::Gc(arguments) => Box::pin(gc::run(arguments, config, *printer)).await,
         Command::Completion(arguments) => {
             completion::run(&arguments, *printer);
             Ok(())

@@ -108,7 +108,8 @@ pub(super) async fn run(
         let (plan, journal) = go_on(&run, journal, printer).await?;
         (plan, journal, Vec::new())
     } else {
-        begin(&arguments, (&access, &cluster), recovery, journal, printer).await?
+        let sites = (&access, &cluster);
+        Box::pin(begin(&arguments, sites, recovery, journal, printer)).await?
     };
     let progress = drive(&cluster, &access, &plan, journal, printer).await?;
     let achieved = achieved(name, &plan, &progress, resumed, untouched);

@@ -65,13 +65,11 @@ impl<T> Bounded<T> {
     }
 
     fn count(&mut self, bytes: usize) -> io::Result<()> {
-        match self.left.checked_sub(bytes as u64) {
-            Some(left) => self.left = left,
-            None => {
-                self.exceeded = true;
-                return Err(io::Error::other("too long"));
-            }
-        }
+        let Some(left) = self.left.checked_sub(bytes as u64) else {
+            self.exceeded = true;
+            return Err(io::Error::other("too long"));
+        };
+        self.left = left;
         Ok(())
     }
 }

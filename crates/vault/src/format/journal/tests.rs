@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "what goes wrong ends a test")]
-
 use std::io::Write as _;
 
 use super::*;
