@@ -161,7 +161,7 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
         };
         let mut acting = None;
         // A journal that fails ends all that is being done with it: nothing more can be written down.
-        self.go(&mut going, &mut acting, pauses, progress).await
+        Box::pin(self.go(&mut going, &mut acting, pauses, progress)).await
     }
 
     async fn go<'s>(

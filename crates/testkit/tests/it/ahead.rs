@@ -58,7 +58,7 @@ impl World for Slow<'_> {
     }
     async fn act(&self, batches: Batches) -> Results {
         // What is read meanwhile does not see it yet.
-        for _ in 0..4 {
+        for _ in 0..20 {
             moment().await;
         }
         self.inner.act(batches).await

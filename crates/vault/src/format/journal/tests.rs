@@ -1,3 +1,5 @@
+//! Entries of both formats, and what whoever holds the key could put in their place.
+
 use std::io::Write as _;
 
 use super::*;
