@@ -3,27 +3,29 @@
 
 use serde_json::Value;
 
+use crate::json::Json;
+
 const FIELDS: &str = "fieldsV1";
 
-fn entries(object: &mut Value) -> impl Iterator<Item = &mut Value> {
-    let entries = object.pointer_mut("/metadata/managedFields");
-    entries
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.get_mut(FIELDS))
-}
-
 /// Fields become text.
-pub(super) fn fold(object: &mut Value) {
-    for fields in entries(object).filter(|fields| fields.is_object()) {
-        *fields = Value::String(fields.to_string());
+pub(super) fn fold(object: &mut Json) {
+    let entries = object.get_mut("metadata");
+    let entries = entries.and_then(|metadata| metadata.get_mut("managedFields"));
+    let Some(Json::Array(entries)) = entries else {
+        return;
+    };
+    for fields in entries.iter_mut().filter_map(|entry| entry.get_mut(FIELDS)) {
+        if fields.is_object() {
+            *fields = Json::String(fields.to_string().into());
+        }
     }
 }
 
 /// Text becomes fields again, as the API server writes them. What is no text of fields stays as it is.
 pub(super) fn unfold(object: &mut Value) {
-    entries(object).for_each(open);
+    let entries = object.pointer_mut("/metadata/managedFields");
+    let entries = entries.and_then(Value::as_array_mut).into_iter().flatten();
+    entries.for_each(unfold_entry);
 }
 
 /// The same for one entry.

@@ -143,13 +143,11 @@ pub struct Thing {
 
 impl Thing {
     /// Keeps an object; `None` when it has no name.
-    pub fn new(resource: Resource, mut object: Value) -> Option<Self> {
+    pub fn new(resource: Resource, object: impl Into<Json>) -> Option<Self> {
+        let mut object = object.into();
         object.pointer("/metadata/name")?.as_str()?;
         folded::fold(&mut object);
-        Some(Self {
-            resource,
-            object: object.into(),
-        })
+        Some(Self { resource, object })
     }
 
     /// The object as it was read.

@@ -61,6 +61,18 @@ impl Fields {
         place.ok().map(|place| &self.0[place].1)
     }
 
+    /// The field of this name, to be replaced.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Json> {
+        let place = self.0.binary_search_by(|(one, _)| one.as_str().cmp(name));
+        place.ok().map(|place| &mut self.0[place].1)
+    }
+
+    /// These fields and more; of two with one name the one of `more` stays.
+    #[must_use]
+    pub fn with(self, more: impl IntoIterator<Item = (EcoString, Json)>) -> Self {
+        Self::of(self.0.into_iter().chain(more).collect())
+    }
+
     /// True when there is a field of this name.
     pub fn contains_key(&self, name: &str) -> bool {
         self.get(name).is_some()
@@ -89,6 +101,15 @@ impl Fields {
     /// True without any field.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl IntoIterator for Fields {
+    type Item = (EcoString, Json);
+    type IntoIter = std::vec::IntoIter<(EcoString, Json)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_vec().into_iter()
     }
 }
 

@@ -28,6 +28,14 @@ impl Json {
         Some(at)
     }
 
+    /// The field of this name, to be replaced.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Self> {
+        match self {
+            Self::Object(all) => all.get_mut(name),
+            _ => None,
+        }
+    }
+
     /// The text, when it is one.
     pub fn as_str(&self) -> Option<&str> {
         match self {

@@ -5,6 +5,7 @@
 use serde_json::{Map, Value};
 
 use crate::inventory::{Resource, Thing};
+use crate::json::Json;
 
 /// Fields of `metadata` that change without anybody's doing.
 const VOLATILE_METADATA: &[&str] = &[
@@ -42,36 +43,39 @@ pub(super) fn split(thing: &Thing) -> (Value, Value) {
 }
 
 /// Gives an object back what was split off.
-pub(super) fn join(stable: &mut Value, volatile: Value) {
-    let Value::Object(mut volatile) = volatile else {
-        return;
+pub(super) fn join(stable: Json, volatile: Json) -> Json {
+    let (mut object, volatile) = match (stable, volatile) {
+        (Json::Object(object), Json::Object(volatile)) => (object, volatile),
+        (stable, _) => return stable,
     };
-    if let (Some(Value::Object(more)), Some(metadata)) = (
-        volatile.remove("metadata"),
-        stable
-            .pointer_mut("/metadata")
-            .and_then(Value::as_object_mut),
-    ) {
-        metadata.extend(more);
+    let mut status = None;
+    for (name, half) in volatile {
+        match (name.as_str(), half) {
+            ("metadata", Json::Object(more)) => {
+                if let Some(Json::Object(metadata)) = object.get_mut("metadata") {
+                    *metadata = std::mem::take(metadata).with(more);
+                }
+            }
+            ("status", half) => status = Some((name, half)),
+            _ => {}
+        }
     }
-    if let (Some(status), Some(object)) = (volatile.remove("status"), stable.as_object_mut()) {
-        object.insert("status".to_owned(), status);
-    }
+    Json::Object(object.with(status))
 }
 
 /// The name in either half.
-pub(super) fn name_of(half: &Value) -> Option<&str> {
+pub(super) fn name_of(half: &Json) -> Option<&str> {
     half.pointer("/metadata/name")?.as_str()
 }
 
 /// True for a whole object and for the half that stays.
-pub(super) fn says_its_kind(half: &Value) -> bool {
+pub(super) fn says_its_kind(half: &Json) -> bool {
     half.get("kind").is_some()
 }
 
 /// The object as a thing, or why it is none.
-pub(super) fn thing(object: Value, resources: &[Resource]) -> Result<Thing, &'static str> {
-    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
+pub(super) fn thing(object: Json, resources: &[Resource]) -> Result<Thing, &'static str> {
+    let text = |key: &str| object.get(key).and_then(Json::as_str).unwrap_or_default();
     let (api_version, kind) = (text("apiVersion"), text("kind"));
     let resource = resources
         .iter()

@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::halves::{join, says_its_kind, thing};
 use super::{KINDS, Kinds, ObjectFile, ObjectsError, VERSION_SINGLY, escape, parse};
 use crate::inventory::{Inventory, Thing};
+use crate::json::Json;
 
 /// Suffix of the file with the volatile fields.
 const VOLATILE: &str = ".volatile.json";
@@ -35,14 +34,14 @@ impl Singly {
         let mut inventory = Inventory::default();
         inventory.kubernetes_version = kinds.kubernetes_version;
         while let Some((path, bytes)) = self.files.pop_first() {
-            let mut object: Value = parse(&path, &bytes)?;
+            let mut object: Json = parse(&path, &bytes)?;
             // An object may be called `x.volatile`, and its file then looks like another one's.
             if path.ends_with(VOLATILE) && !says_its_kind(&object) {
                 continue;
             }
             let stem = path.strip_suffix(PLAIN).unwrap_or(&path);
             if let Some(volatile) = self.volatile(stem)? {
-                join(&mut object, volatile);
+                object = join(object, volatile);
             }
             let thing = thing(object, &kinds.resources)
                 .map_err(|why| ObjectsError::unusable(&path, why))?;
@@ -56,12 +55,12 @@ impl Singly {
         Ok(inventory)
     }
 
-    fn volatile(&mut self, stem: &str) -> Result<Option<Value>, ObjectsError> {
+    fn volatile(&mut self, stem: &str) -> Result<Option<Json>, ObjectsError> {
         let path = format!("{stem}{VOLATILE}");
         let Some(bytes) = self.files.remove(&path) else {
             return Ok(None);
         };
-        let volatile: Value = parse(&path, &bytes)?;
+        let volatile: Json = parse(&path, &bytes)?;
         if says_its_kind(&volatile) {
             self.files.insert(path, bytes);
             return Ok(None);

@@ -2,13 +2,12 @@
 //!
 //! Must not keep a file that was read. The engine's hands call it.
 
-use serde_json::Value;
-
 use super::halves::{join, name_of, thing};
 use super::pack::{LINES, THINGS, VOLATILE_LINES, folder_of};
 use super::singly::Singly;
 use super::{KINDS, Kinds, ObjectFile, ObjectsError, VERSION, VERSION_SINGLY, parse};
 use crate::inventory::{Inventory, Resource};
+use crate::json::Json;
 
 /// Reads a layout back. Every object must be where its own name says.
 pub fn unpack(files: impl IntoIterator<Item = ObjectFile>) -> Result<Inventory, ObjectsError> {
@@ -139,12 +138,11 @@ impl Packed {
     fn object(
         &mut self,
         line: &Line<'_>,
-        mut object: Value,
-        changing: Value,
+        object: Json,
+        changing: Json,
     ) -> Result<(), ObjectsError> {
         let resources = self.resources.as_ref().ok_or(ObjectsError::NoKinds)?;
-        join(&mut object, changing);
-        let thing = thing(object, resources).map_err(|why| line.unusable(why))?;
+        let thing = thing(join(object, changing), resources).map_err(|why| line.unusable(why))?;
         let folder = format!("{VERSION}/{THINGS}/{}", folder_of(&thing).join("/"));
         let id = thing.id();
         if line.path.rsplit_once('/').map(|(before, _)| before) != Some(folder.as_str()) {
@@ -182,7 +180,7 @@ fn lines(file: &ObjectFile) -> impl Iterator<Item = Line<'_>> {
 }
 
 impl Line<'_> {
-    fn parse(&self) -> Result<Value, ObjectsError> {
+    fn parse(&self) -> Result<Json, ObjectsError> {
         serde_json::from_slice(self.text).map_err(|error| {
             // The parser counts lines, too, and sees but one.
             let text = error.to_string();
