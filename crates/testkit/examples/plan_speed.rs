@@ -100,12 +100,8 @@ impl Maker {
     }
 
     fn operator(&mut self, kind: usize) {
-        let Resource {
-            group,
-            kind: name,
-            plural,
-            ..
-        } = custom(kind);
+        let names = custom(kind);
+        let (group, name, plural) = (&names.group, &names.kind, &names.plural);
         let (home, own) = (namespace(kind), format!("operator-{kind}"));
         let at = Some(home.as_str());
         self.put(

@@ -3,7 +3,7 @@
 use kube::Client;
 use kube::client::{APIGroupDiscovery, APIResourceDiscovery};
 use refloat_core::driver::Problem;
-use refloat_core::inventory::{Resource, Unread};
+use refloat_core::inventory::{Resource, ResourceNames, Unread};
 
 use crate::failure::Failure;
 use crate::problem::problem;
@@ -86,13 +86,13 @@ impl Discovered {
             return;
         }
         self.unread.push(Unread {
-            resource: Resource {
+            resource: Resource::from(ResourceNames {
                 group: group.to_owned(),
                 version: version.to_owned(),
                 kind: "*".to_owned(),
                 plural: "*".to_owned(),
                 namespaced: true,
-            },
+            }),
             namespace: None,
             message: format!(
                 "the server behind APIService {version}.{group} does not answer: what it serves is not known"
@@ -112,13 +112,13 @@ fn served(group: &str, version: &str, found: &APIResourceDiscovery) -> Option<Se
     // A resource that only takes subresources has no kind of its own.
     let kind = found.response_kind.as_ref()?.kind.clone()?;
     Some(Served {
-        resource: Resource {
+        resource: Resource::from(ResourceNames {
             group: group.to_owned(),
             version: version.to_owned(),
             kind,
             plural,
             namespaced: found.scope.as_deref() == Some("Namespaced"),
-        },
+        }),
         listable: found.verbs.iter().any(|verb| verb == "list"),
     })
 }

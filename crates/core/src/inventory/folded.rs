@@ -11,12 +11,10 @@ const FIELDS: &str = "fieldsV1";
 pub(super) fn fold(object: &mut Json) {
     let entries = object.get_mut("metadata");
     let entries = entries.and_then(|metadata| metadata.get_mut("managedFields"));
-    let Some(Json::Array(entries)) = entries else {
-        return;
-    };
-    for fields in entries.iter_mut().filter_map(|entry| entry.get_mut(FIELDS)) {
+    let entries = entries.and_then(Json::items_mut).into_iter().flatten();
+    for fields in entries.filter_map(|entry| entry.get_mut(FIELDS)) {
         if fields.is_object() {
-            *fields = Json::String(fields.to_string().into());
+            *fields = Json::of_text(&fields.to_string());
         }
     }
 }

@@ -14,6 +14,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -25,9 +27,14 @@ pub use inside::inside_scope;
 pub use rights::{grants, writers};
 pub use scope::{LeftOut, Scope, scope};
 
-/// What the API server calls a kind, enough to make a call.
+/// What the API server calls a kind, enough to make a call. A copy is the same one in memory: every object and every step has one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Resource {
+#[serde(transparent)]
+pub struct Resource(Arc<ResourceNames>);
+
+/// The names of a [`Resource`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ResourceNames {
     /// API group, empty for the core group.
     pub group: String,
     /// Version that was used, `v1`.
@@ -38,6 +45,27 @@ pub struct Resource {
     pub plural: String,
     /// Whether objects live in a namespace.
     pub namespaced: bool,
+}
+
+impl Deref for Resource {
+    type Target = ResourceNames;
+
+    fn deref(&self) -> &ResourceNames {
+        &self.0
+    }
+}
+
+/// Changing one leaves its copies as they are.
+impl DerefMut for Resource {
+    fn deref_mut(&mut self) -> &mut ResourceNames {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl From<ResourceNames> for Resource {
+    fn from(names: ResourceNames) -> Self {
+        Self(Arc::new(names))
+    }
 }
 
 impl Resource {
@@ -53,13 +81,13 @@ impl Resource {
 
     fn build(group_version: &str, kind: &str, plural: &str, namespaced: bool) -> Self {
         let (group, version) = group_version.split_once('/').unwrap_or(("", group_version));
-        Self {
+        Self::from(ResourceNames {
             group: group.to_owned(),
             version: version.to_owned(),
             kind: kind.to_owned(),
             plural: plural.to_owned(),
             namespaced,
-        }
+        })
     }
 
     /// `apps/v1`, or `v1` for the core group.

@@ -2,17 +2,19 @@
 //! each of a hundred thousand steps.
 //!
 //! A `Value` keeps an object in a B-tree, at least 632 bytes for each however few its fields are; a small Secret has seven. Here
-//! fields are a sorted slice and short texts lie in place. Knows nothing of Kubernetes. What is to be changed becomes a `Value`
-//! and comes back.
+//! fields are a sorted slice, short texts lie in place, and a copy shares with its original whatever is the same. Knows nothing of
+//! Kubernetes. What is to be changed deep inside becomes a `Value` and comes back.
 
 mod reading;
 mod serial;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod tree;
 
 use std::fmt;
 use std::ops::Index;
+use std::sync::Arc;
 
 use ecow::EcoString;
 use serde_json::{Number, Value};
@@ -32,14 +34,14 @@ pub enum Json {
     /// A string.
     String(EcoString),
     /// A list.
-    Array(Box<[Self]>),
+    Array(Arc<[Self]>),
     /// An object.
     Object(Fields),
 }
 
 /// The fields of an object, ordered by name, each name once.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Fields(Box<[(EcoString, Json)]>);
+pub struct Fields(Arc<[(EcoString, Json)]>);
 
 /// What is at a place where nothing is.
 static NULL: Json = Json::Null;
@@ -52,25 +54,38 @@ impl Fields {
             all.sort_by(|(one, _), (other, _)| one.cmp(other));
             all.dedup_by(|(one, _), (kept, _)| one == kept);
         }
-        Self(all.into_boxed_slice())
+        Self(all.into())
     }
 
     /// The field of this name.
     pub fn get(&self, name: &str) -> Option<&Json> {
+        Some(&self.0[self.place(name)?].1)
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
         let place = self.0.binary_search_by(|(one, _)| one.as_str().cmp(name));
-        place.ok().map(|place| &self.0[place].1)
+        place.ok()
     }
 
     /// The field of this name, to be replaced.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Json> {
-        let place = self.0.binary_search_by(|(one, _)| one.as_str().cmp(name));
-        place.ok().map(|place| &mut self.0[place].1)
+        let place = self.place(name)?;
+        Some(&mut Arc::make_mut(&mut self.0)[place].1)
+    }
+
+    /// Keeps some, by name.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        if self.keys().all(&keep) {
+            return;
+        }
+        let kept = self.0.iter().filter(|(name, _)| keep(name));
+        self.0 = kept.cloned().collect();
     }
 
     /// These fields and more; of two with one name the one of `more` stays.
     #[must_use]
     pub fn with(self, more: impl IntoIterator<Item = (EcoString, Json)>) -> Self {
-        Self::of(self.0.into_iter().chain(more).collect())
+        Self::of(self.into_iter().chain(more).collect())
     }
 
     /// True when there is a field of this name.
@@ -109,7 +124,7 @@ impl IntoIterator for Fields {
     type IntoIter = std::vec::IntoIter<(EcoString, Json)>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_vec().into_iter()
+        self.0.to_vec().into_iter()
     }
 }
 
@@ -142,6 +157,22 @@ impl Json {
         }
     }
 
+    /// Gives an object a field, in the place of one of the same name; nothing else has fields.
+    pub fn set(&mut self, name: &str, value: Self) {
+        let Self::Object(fields) = self else {
+            return;
+        };
+        match fields.get_mut(name) {
+            Some(there) => *there = value,
+            None => *fields = std::mem::take(fields).with([(texts::kept(name), value)]),
+        }
+    }
+
+    /// A text; one that repeats is kept once.
+    pub fn of_text(text: &str) -> Self {
+        Self::String(texts::kept(text))
+    }
+
     /// Changes it as a value.
     pub fn edit<R>(&mut self, change: impl FnOnce(&mut Value) -> R) -> R {
         let mut value = self.to_value();
@@ -157,12 +188,12 @@ impl From<Value> for Json {
             Value::Null => Self::Null,
             Value::Bool(it) => Self::Bool(it),
             Value::Number(it) => Self::Number(it),
-            Value::String(it) => Self::String(it.into()),
+            Value::String(it) => Self::String(texts::kept(&it)),
             Value::Array(all) => Self::Array(all.into_iter().map(Self::from).collect()),
             Value::Object(all) => {
                 let all = all.into_iter();
                 Self::Object(Fields::of(
-                    all.map(|(name, value)| (serial::name(&name), Self::from(value)))
+                    all.map(|(name, value)| (texts::kept(&name), Self::from(value)))
                         .collect(),
                 ))
             }
@@ -176,11 +207,11 @@ impl From<&Value> for Json {
             Value::Null => Self::Null,
             Value::Bool(it) => Self::Bool(*it),
             Value::Number(it) => Self::Number(it.clone()),
-            Value::String(it) => Self::String(it.into()),
+            Value::String(it) => Self::String(texts::kept(it)),
             Value::Array(all) => Self::Array(all.iter().map(Self::from).collect()),
             Value::Object(all) => Self::Object(Fields::of(
                 all.iter()
-                    .map(|(name, value)| (serial::name(name), Self::from(value)))
+                    .map(|(name, value)| (texts::kept(name), Self::from(value)))
                     .collect(),
             )),
         }

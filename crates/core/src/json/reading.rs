@@ -1,5 +1,7 @@
 //! How a [`Json`] is read: by the names under which a `serde_json::Value` is.
 
+use std::sync::Arc;
+
 use super::{Fields, Json};
 
 impl Json {
@@ -32,6 +34,26 @@ impl Json {
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Self> {
         match self {
             Self::Object(all) => all.get_mut(name),
+            _ => None,
+        }
+    }
+
+    /// The items, to be replaced, when it is a list.
+    pub fn items_mut(&mut self) -> Option<&mut [Self]> {
+        match self {
+            Self::Array(all) => Some(Arc::make_mut(all)),
+            _ => None,
+        }
+    }
+
+    /// The fields, to be replaced, of the object at these names, one inside of the other.
+    pub fn fields_mut(&mut self, names: &[&str]) -> Option<&mut Fields> {
+        let mut at = self;
+        for name in names {
+            at = at.get_mut(name)?;
+        }
+        match at {
+            Self::Object(all) => Some(all),
             _ => None,
         }
     }

@@ -1,7 +1,5 @@
 //! A [`Json`] to text and back, by whatever `serde` format.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::fmt;
 
 use ecow::EcoString;
@@ -9,33 +7,7 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Number;
 
-use super::{Fields, Json};
-
-/// Names up to here lie in the field itself.
-const IN_PLACE: usize = EcoString::INLINE_LIMIT;
-/// So many different long names are kept once; who has more (a ConfigMap of file names) pays for each.
-const NAMES_MAX: usize = 4096;
-
-thread_local! {
-    static NAMES: RefCell<BTreeSet<EcoString>> = const { RefCell::new(BTreeSet::new()) };
-}
-
-/// A field's name. The same few stand in every object: those that do not lie in place are kept once.
-pub(super) fn name(text: &str) -> EcoString {
-    if text.len() <= IN_PLACE {
-        return EcoString::from(text);
-    }
-    NAMES.with_borrow_mut(|names| {
-        if let Some(known) = names.get(text) {
-            return known.clone();
-        }
-        let new = EcoString::from(text);
-        if names.len() < NAMES_MAX {
-            names.insert(new.clone());
-        }
-        new
-    })
-}
+use super::{Fields, Json, texts};
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -44,7 +16,7 @@ impl Serialize for Json {
             Self::Bool(it) => serializer.serialize_bool(*it),
             Self::Number(it) => it.serialize(serializer),
             Self::String(it) => serializer.serialize_str(it),
-            Self::Array(all) => serializer.collect_seq(all),
+            Self::Array(all) => serializer.collect_seq(all.iter()),
             Self::Object(all) => serializer.collect_map(all),
         }
     }
@@ -74,7 +46,7 @@ impl Visitor<'_> for NameText {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Name, E> {
-        Ok(Name(name(text)))
+        Ok(Name(texts::kept(text)))
     }
 }
 
@@ -117,7 +89,7 @@ impl<'de> Visitor<'de> for Whole {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Json, E> {
-        Ok(Json::String(text.into()))
+        Ok(Json::String(texts::kept(text)))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
@@ -125,7 +97,7 @@ impl<'de> Visitor<'de> for Whole {
         while let Some(item) = items.next_element()? {
             all.push(item);
         }
-        Ok(Json::Array(all.into_boxed_slice()))
+        Ok(Json::Array(all.into()))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Json, A::Error> {

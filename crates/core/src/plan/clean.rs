@@ -1,7 +1,5 @@
 //! An object as it is written at another site: without what belonged to its old cluster.
 
-use serde_json::{Map, Value};
-
 use crate::json::{Fields, Json};
 
 /// Fields of `metadata` that the old API server gave.
@@ -38,78 +36,53 @@ const JOB_LABELS: &[&str] = &[
     "batch.kubernetes.io/job-name",
 ];
 
-fn strip(object: &mut Value, pointer: &str, keys: &[&str]) {
-    if let Some(map) = object.pointer_mut(pointer).and_then(Value::as_object_mut) {
-        map.retain(|key, _| !keys.contains(&key.as_str()));
+/// Takes fields away from the object at these names; where there are none, nothing is touched.
+fn strip(object: &mut Json, at: &[&str], keys: &[&str]) {
+    if let Some(fields) = object.fields_mut(at) {
+        fields.retain(|key| !keys.contains(&key));
     }
 }
 
-fn drop_if_empty(object: &mut Value, parent: &str, key: &str) {
-    let empty = object
-        .pointer(&format!("{parent}/{key}"))
-        .and_then(Value::as_object)
-        .is_some_and(Map::is_empty);
+fn drop_if_empty(object: &mut Json, parent: &str, key: &str) {
+    let empty = object[parent][key]
+        .as_object()
+        .is_some_and(Fields::is_empty);
     if empty {
-        strip(object, parent, &[key]);
+        strip(object, &[parent], &[key]);
     }
-}
-
-/// An object without its status and what the old cluster knew of it: often most of it, so it is not copied first.
-fn copy(object: &Json) -> Value {
-    let Some(fields) = object.as_object() else {
-        return object.to_value();
-    };
-    let without = |fields: &Fields, keys: &[&str]| -> Map<String, Value> {
-        let kept = fields.iter().filter(|(key, _)| !keys.contains(key));
-        kept.map(|(key, value)| (key.to_owned(), value.to_value()))
-            .collect()
-    };
-    let mut copied = without(fields, &["status", "metadata"]);
-    if let Some(metadata) = fields.get("metadata") {
-        let metadata = match metadata.as_object() {
-            Some(fields) => Value::Object(without(fields, METADATA)),
-            None => metadata.to_value(),
-        };
-        copied.insert("metadata".to_owned(), metadata);
-    }
-    Value::Object(copied)
 }
 
 /// Cleans an object for another cluster.
-pub fn clean(object: &Json) -> Value {
-    let mut object = copy(object);
-    strip(&mut object, "/metadata/annotations", ANNOTATIONS);
-    drop_if_empty(&mut object, "/metadata", "annotations");
-    let kind = object
-        .get("kind")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
+pub fn clean(object: &Json) -> Json {
+    let mut object = object.clone();
+    strip(&mut object, &[], &["status"]);
+    strip(&mut object, &["metadata"], METADATA);
+    strip(&mut object, &["metadata", "annotations"], ANNOTATIONS);
+    drop_if_empty(&mut object, "metadata", "annotations");
+    let kind = object["kind"].as_str().unwrap_or_default().to_owned();
     match kind.as_str() {
         "Service" => service(&mut object),
-        "ServiceAccount" => strip(&mut object, "", &["secrets"]),
-        "Namespace" => strip(&mut object, "", &["spec"]),
-        "Pod" => strip(&mut object, "/spec", &["nodeName"]),
+        "ServiceAccount" => strip(&mut object, &[], &["secrets"]),
+        "Namespace" => strip(&mut object, &[], &["spec"]),
+        "Pod" => strip(&mut object, &["spec"], &["nodeName"]),
         "PersistentVolumeClaim" => {
             strip(
                 &mut object,
-                "/spec",
+                &["spec"],
                 &["volumeName", "dataSource", "dataSourceRef"],
             );
         }
         "Job" => {
-            strip(&mut object, "/spec", &["selector", "manualSelector"]);
-            for labels in ["/metadata/labels", "/spec/template/metadata/labels"] {
-                strip(&mut object, labels, JOB_LABELS);
-            }
+            strip(&mut object, &["spec"], &["selector", "manualSelector"]);
+            strip(&mut object, &["metadata", "labels"], JOB_LABELS);
+            let template = ["spec", "template", "metadata", "labels"];
+            strip(&mut object, &template, JOB_LABELS);
         }
         "Secret" => {
-            let token = object.get("type").and_then(Value::as_str)
-                == Some("kubernetes.io/service-account-token");
-            if token {
-                strip(&mut object, "", &["data"]);
+            if object["type"] == "kubernetes.io/service-account-token" {
+                strip(&mut object, &[], &["data"]);
                 let uid = ["kubernetes.io/service-account.uid"];
-                strip(&mut object, "/metadata/annotations", &uid);
+                strip(&mut object, &["metadata", "annotations"], &uid);
             }
         }
         _ => {}
@@ -118,17 +91,14 @@ pub fn clean(object: &Json) -> Value {
 }
 
 /// Addresses and ports that the old cluster chose; headless stays headless.
-fn service(object: &mut Value) {
-    if object.pointer("/spec/clusterIP").and_then(Value::as_str) != Some("None") {
-        strip(object, "/spec", &["clusterIP", "clusterIPs"]);
+fn service(object: &mut Json) {
+    if object["spec"]["clusterIP"] != "None" {
+        strip(object, &["spec"], &["clusterIP", "clusterIPs"]);
     }
-    strip(object, "/spec", &["healthCheckNodePort"]);
-    if let Some(ports) = object
-        .pointer_mut("/spec/ports")
-        .and_then(Value::as_array_mut)
-    {
-        for port in ports.iter_mut().filter_map(Value::as_object_mut) {
-            port.remove("nodePort");
-        }
+    strip(object, &["spec"], &["healthCheckNodePort"]);
+    let ports = object.fields_mut(&["spec"]);
+    let ports = ports.and_then(|spec| spec.get_mut("ports")?.items_mut());
+    for port in ports.into_iter().flatten() {
+        strip(port, &[], &["nodePort"]);
     }
 }

@@ -168,11 +168,11 @@ fn write(context: &Context<'_>, thing: &Thing, goal: &Goal) -> Step {
     let id = thing.id();
     let resource = resource(context, thing);
     let patched = context.written.and_then(|written| written.get(&id));
-    let mut object = patched.map_or_else(|| clean(&thing.object), Json::to_value);
-    object["apiVersion"] = json!(resource.api_version());
+    let mut object = patched.cloned().unwrap_or_else(|| clean(&thing.object));
+    object.set("apiVersion", Json::of_text(&resource.api_version()));
     match goal.node_ports {
         NodePorts::Anew => {}
-        NodePorts::Preserve => preserve_node_ports(&thing.object, &mut object),
+        NodePorts::Preserve => object.edit(|object| preserve_node_ports(&thing.object, object)),
     }
     let phase = phases::phase(context, &id, thing);
     let verb = if is_made_by_cluster(&id) {
@@ -186,7 +186,7 @@ fn write(context: &Context<'_>, thing: &Thing, goal: &Goal) -> Step {
         &format!("{verb} {id}"),
         Work::Write(Writing {
             resource,
-            object: object.into(),
+            object,
             owner: owner_of(thing),
             managers: managers_of(thing),
             existing: goal.existing,
@@ -267,7 +267,7 @@ fn storage(part: &Part, goal: &Goal) -> Option<[Step; 3]> {
         .storage_classes
         .get(&part.storage_class)
         .unwrap_or(&part.storage_class);
-    let mut claim = clean(&Json::from(&part.claim));
+    let mut claim = clean(&Json::from(&part.claim)).to_value();
     let spec = claim.get_mut("spec")?;
     spec["storageClassName"] = json!(class);
     if !part.capacity.is_empty() {

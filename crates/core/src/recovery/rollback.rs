@@ -13,7 +13,7 @@ use super::retaining::retain;
 use crate::driver::{
     Effect, ListRequest, ObjectRef, Outcome, Precondition, Problem, Query, Seen, Verdict, Why,
 };
-use crate::inventory::{Resource, Thing};
+use crate::inventory::{Resource, ResourceNames, Thing};
 use crate::json::Json;
 use crate::names::{ANNOTATION_RECOVERY, RunId};
 use crate::readiness::{self, Clock, Gate, Told, View};
@@ -235,12 +235,12 @@ pub(crate) fn contents(live: &Thing, served: &[Resource]) -> Vec<ListRequest> {
             .then(|| one.get("name")?.as_str().map(str::to_owned))
             .flatten()
     });
-    let resource = Resource {
+    let resource = Resource::from(ResourceNames {
         group: text("/spec/group"),
         version: version.unwrap_or_default(),
         kind: text("/spec/names/kind"),
         plural: text("/spec/names/plural"),
         namespaced: live.text("/spec/scope") == Some("Namespaced"),
-    };
+    });
     vec![list(resource, None)]
 }

@@ -1,7 +1,7 @@
 //! Custom kinds.
 
 use refloat_core::driver::ObjectRef;
-use refloat_core::inventory::Resource;
+use refloat_core::inventory::{Resource, ResourceNames};
 use serde_json::{Value, json};
 
 use super::{Api, Checked, Ground, because, done, ensure, refused, same, says, text, version};
@@ -225,17 +225,17 @@ pub(super) async fn a_version_is_as_good_as_another<A: Api>(ground: &Ground<'_, 
     ground
         .create(&thing, json!({ "spec": { "size": 1 } }))
         .await?;
-    let second = Resource {
+    let second = Resource::from(ResourceNames {
         version: "v2".to_owned(),
-        ..kind.resource.clone()
-    };
+        ..(*kind.resource).clone()
+    });
     let read = ground.read(&ground.custom(&second, "a")).await?;
     same("version", text(&read, "/apiVersion"), &second.api_version())?;
     same("size", read.pointer("/spec/size"), Some(&json!(1)))?;
-    let third = Resource {
+    let third = Resource::from(ResourceNames {
         version: "v3".to_owned(),
-        ..kind.resource
-    };
+        ..(*kind.resource).clone()
+    });
     same(
         "code",
         ground.get(&ground.custom(&third, "a")).await.code,

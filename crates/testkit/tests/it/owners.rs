@@ -150,7 +150,10 @@ fn with_resource() -> SimWorld {
             let id = thing.id();
             if id.kind == "CustomResourceDefinition" || id.is("", "Namespace") && id.name == "shop"
             {
-                store.seed(&thing.resource, refloat_core::plan::clean(&thing.object));
+                store.seed(
+                    &thing.resource,
+                    refloat_core::plan::clean(&thing.object).to_value(),
+                );
             }
         }
     });

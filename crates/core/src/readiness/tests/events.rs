@@ -17,7 +17,7 @@ fn events_are_read_only_of_gates_that_have_been_closed_for_a_while() {
             .asks()
             .into_iter()
             .filter_map(|query| match query {
-                Query::List(request) => Some(request.resource.kind),
+                Query::List(request) => Some(request.resource.kind.clone()),
                 Query::Object(_) | Query::Exec(_) | Query::Log(_) => None,
             })
             .collect()

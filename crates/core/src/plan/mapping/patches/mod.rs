@@ -210,7 +210,7 @@ fn thing_patched(
     let Some(thing) = done.objects.get(id) else {
         return Ok(());
     };
-    let cleaned = clean(&thing.object);
+    let cleaned = clean(&thing.object).to_value();
     let before = done.written.get(id).map(Json::to_value);
     let patched = patched(patch, title, id, before.as_ref().unwrap_or(&cleaned))?;
     let seen = with_past(&patched, &thing.object, &cleaned);
@@ -245,7 +245,7 @@ fn claim_patched(
     at: usize,
     done: &mut MappedPoint<'_>,
 ) -> Result<(), Problem> {
-    let mut before = clean(&Json::from(&done.point.parts[at].claim));
+    let mut before = clean(&Json::from(&done.point.parts[at].claim)).to_value();
     before["apiVersion"] = "v1".into();
     before["kind"] = "PersistentVolumeClaim".into();
     let after = patched(patch, title, id, &before)?;
