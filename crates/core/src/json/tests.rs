@@ -1,3 +1,5 @@
+//! The same value, the same text and the same answers as of `serde_json`.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
