@@ -45,12 +45,13 @@ pub(super) fn web_answers(ground: &Ground, site: Site, limit: Duration) -> Resul
 
 /// Every check; each says what it found.
 pub(super) fn all(ground: &Ground, site: Site, orders: &[Order], cut: Timestamp) -> Result<()> {
+    // First: the checks of the database are work, and a readiness probe that misses its time meanwhile makes the application available anew.
+    order(ground, site)?;
     acknowledged(ground, site, orders, cut)?;
     invariant(ground, site)?;
     amcheck(ground, site)?;
     owners(ground, site)?;
-    operator(ground, site)?;
-    order(ground, site)
+    operator(ground, site)
 }
 
 /// Every order acknowledged before the cut is there, and the sequence has no hole.

@@ -19,6 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 pub(super) use cut_off::{links, restarts, site};
@@ -155,6 +156,30 @@ impl<'a> Scene<'a> {
         )?;
         let points = found.value.get("points").and_then(Value::as_array);
         Ok(points.map_or(0, Vec::len))
+    }
+
+    /// True when every hold of the newest point began after this moment.
+    fn newest_held_since(&self, moment: f64) -> Result<bool> {
+        let found = self.stage.refloat.answer(
+            Some(Site::Primary),
+            &["points", "--protection", "ledger"],
+            &[],
+        )?;
+        let points = found.value.get("points").and_then(Value::as_array);
+        let members = points.and_then(|points| points.last()?.get("members"));
+        let since: Vec<f64> = members
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|member| member.pointer("/held/since")?.as_str()?.parse().ok())
+            .map(|since: Timestamp| since.as_duration().as_secs_f64())
+            .collect();
+        ensure!(
+            !since.is_empty(),
+            "the newest point has no holds: {}",
+            found.value
+        );
+        Ok(since.iter().all(|since| *since >= moment))
     }
 
     /// Waits a little past the bound, then tells how long writers were made to wait after this moment.
