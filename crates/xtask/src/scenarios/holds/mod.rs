@@ -147,26 +147,28 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// How many points there are.
-    fn points(&self) -> Result<usize> {
-        let found = self.stage.refloat.answer(
+    /// The points there are, the newest last.
+    fn listed(&self) -> Result<Vec<Value>> {
+        let mut found = self.stage.refloat.answer(
             Some(Site::Primary),
             &["points", "--protection", "ledger"],
             &[],
         )?;
-        let points = found.value.get("points").and_then(Value::as_array);
-        Ok(points.map_or(0, Vec::len))
+        match found.value.get_mut("points").map(Value::take) {
+            Some(Value::Array(points)) => Ok(points),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// How many points there are.
+    fn points(&self) -> Result<usize> {
+        Ok(self.listed()?.len())
     }
 
     /// True when every hold of the newest point began after this moment.
     fn newest_held_since(&self, moment: f64) -> Result<bool> {
-        let found = self.stage.refloat.answer(
-            Some(Site::Primary),
-            &["points", "--protection", "ledger"],
-            &[],
-        )?;
-        let points = found.value.get("points").and_then(Value::as_array);
-        let members = points.and_then(|points| points.last()?.get("members"));
+        let points = self.listed()?;
+        let members = points.last().and_then(|point| point.get("members"));
         let since: Vec<f64> = members
             .and_then(Value::as_array)
             .into_iter()
@@ -174,11 +176,7 @@ impl<'a> Scene<'a> {
             .filter_map(|member| member.pointer("/held/since")?.as_str()?.parse().ok())
             .map(|since: Timestamp| since.as_duration().as_secs_f64())
             .collect();
-        ensure!(
-            !since.is_empty(),
-            "the newest point has no holds: {}",
-            found.value
-        );
+        ensure!(!since.is_empty(), "the newest point has no holds");
         Ok(since.iter().all(|since| *since >= moment))
     }
 
