@@ -19,7 +19,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 pub(super) use cut_off::{links, restarts, site};
@@ -147,37 +146,15 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// The points there are, the newest last.
-    fn listed(&self) -> Result<Vec<Value>> {
-        let mut found = self.stage.refloat.answer(
+    /// How many points there are.
+    fn points(&self) -> Result<usize> {
+        let found = self.stage.refloat.answer(
             Some(Site::Primary),
             &["points", "--protection", "ledger"],
             &[],
         )?;
-        match found.value.get_mut("points").map(Value::take) {
-            Some(Value::Array(points)) => Ok(points),
-            _ => Ok(Vec::new()),
-        }
-    }
-
-    /// How many points there are.
-    fn points(&self) -> Result<usize> {
-        Ok(self.listed()?.len())
-    }
-
-    /// True when every hold of the newest point began after this moment.
-    fn newest_held_since(&self, moment: f64) -> Result<bool> {
-        let points = self.listed()?;
-        let members = points.last().and_then(|point| point.get("members"));
-        let since: Vec<f64> = members
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(|member| member.pointer("/held/since")?.as_str()?.parse().ok())
-            .map(|since: Timestamp| since.as_duration().as_secs_f64())
-            .collect();
-        ensure!(!since.is_empty(), "the newest point has no holds");
-        Ok(since.iter().all(|since| *since >= moment))
+        let points = found.value.get("points").and_then(Value::as_array);
+        Ok(points.map_or(0, Vec::len))
     }
 
     /// Waits a little past the bound, then tells how long writers were made to wait after this moment.
