@@ -2,7 +2,8 @@
 
 use std::io::Write;
 use std::process::Stdio;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
@@ -140,12 +141,12 @@ pub(crate) fn query(ground: &Ground, site: Site, sql: &str) -> Result<String> {
     Ok(output(command)?.trim().to_owned())
 }
 
-/// Asks the web application through its Service once, from inside the cluster: its address and its name are under test, too.
-pub(crate) fn web_answer(ground: &Ground, site: Site) -> Result<String> {
+/// Asks the web application in a namespace through its Service once, from inside the cluster: its address and its name are under test, too.
+pub(crate) fn web_answer(ground: &Ground, site: Site, namespace: &str) -> Result<String> {
     let script =
         "exec 3<>/dev/tcp/web/80 && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && timeout 10 cat <&3";
     let mut command = ground.kubectl(site);
-    command.args(["-n", "shop", "exec", "db-0", "--"]);
+    command.args(["-n", namespace, "exec", "db-0", "--"]);
     command.args(["timeout", "12", "bash", "-c", script]);
     let answer = output(command)?;
     ensure!(
@@ -153,4 +154,27 @@ pub(crate) fn web_answer(ground: &Ground, site: Site) -> Result<String> {
         "the web application says {answer}"
     );
     Ok(answer.lines().last().unwrap_or_default().to_owned())
+}
+
+/// Asks the web application in a namespace until it answers well.
+///
+/// More than once, because kube-proxy follows a Service's endpoints with a second's delay, and a connection that begins while it changes
+/// its tables is tracked without the change and times out, however often its first packet is sent again.
+pub(crate) fn web_answers(
+    ground: &Ground,
+    site: Site,
+    namespace: &str,
+    limit: Duration,
+) -> Result<String> {
+    let deadline = Instant::now() + limit;
+    loop {
+        match web_answer(ground, site, namespace) {
+            Ok(answer) => return Ok(answer),
+            Err(error) if Instant::now() > deadline => {
+                return Err(error)
+                    .context("the web application does not answer through its Service");
+            }
+            Err(_) => thread::sleep(Duration::from_millis(200)),
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! A point recovered under other names: namespace, host, patches; and strategic patches beside the API server's own answers.
 
 use std::fs;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -265,17 +266,8 @@ fn came_back(stage: &Stage<'_>) -> Result<()> {
         "{there} accounts, {} came back",
         back.trim()
     );
-    let ask =
-        "exec 3<>/dev/tcp/web/80 && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && timeout 10 cat <&3";
-    let said = kubectl(
-        stage,
-        Site::Recovery,
-        &["-n", DRILL, "exec", "db-0", "--", "bash", "-c", ask],
-    )?;
-    ensure!(
-        said.contains("200 OK") && said.contains("only a drill"),
-        "the web answers {said}"
-    );
+    let said = shop::web_answers(stage.ground, Site::Recovery, DRILL, Duration::from_mins(1))?;
+    ensure!(said.contains("only a drill"), "the web answers {said}");
     for binding in ["rolebinding/web", "clusterrolebinding/campaign-operator"] {
         let binding = object(stage, Site::Recovery, DRILL, binding)?;
         let subject = &binding["subjects"][0]["namespace"];

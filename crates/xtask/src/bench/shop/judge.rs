@@ -75,7 +75,7 @@ impl Judge<'_> {
             && !over.load(Ordering::Relaxed)
         {
             if seen.answers.is_none() {
-                match web_answer(self.ground, Site::Primary) {
+                match web_answer(self.ground, Site::Primary, "shop") {
                     Ok(answer) if answer == self.expected => {
                         seen.answers = Some(begun.elapsed().as_secs_f64());
                     }
@@ -128,7 +128,7 @@ impl Judge<'_> {
     /// What is left to see once it has been steady for a while.
     pub(super) fn afterwards(&self) -> Result<Left> {
         thread::sleep(STEADY);
-        let answer = web_answer(self.ground, Site::Primary).unwrap_or_default();
+        let answer = web_answer(self.ground, Site::Primary, "shop").unwrap_or_default();
         let pods = list(self.ground, "pods")?;
         let restarts = pods
             .iter()

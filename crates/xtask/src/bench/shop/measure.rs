@@ -106,7 +106,7 @@ fn open(ground: &Ground, size: u32) -> Result<String> {
     shop.sql(&format!(
         "INSERT INTO orders SELECT n, 1 + n % 1000, 1 + (n + 7) % 1000, 1, repeat('x', 200) FROM generate_series(1, {ORDERS}) AS n; CHECKPOINT;"
     ))?;
-    let said = web_answer(ground, Site::Primary)?;
+    let said = web_answer(ground, Site::Primary, "shop")?;
     ensure!(
         said.contains(&format!("orders={ORDERS} ")),
         "the shop does not work before the disaster: {said}"
