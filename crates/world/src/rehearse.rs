@@ -62,11 +62,11 @@ fn call(rehearsal: &Rehearsal) -> Call {
     let text = |pointer: &str| object.pointer(pointer).and_then(Json::as_str);
     let namespace = text("/metadata/namespace").filter(|_| resource.namespaced);
     let call = if rehearsal.owner.apply {
-        let there = ObjectRef {
-            resource: resource.clone(),
-            namespace: namespace.map(str::to_owned),
-            name: text("/metadata/name").unwrap_or_default().to_owned(),
-        };
+        let there = ObjectRef::of(
+            resource.clone(),
+            namespace,
+            text("/metadata/name").unwrap_or_default(),
+        );
         Call::on_object(Verb::Apply, &there)
     } else {
         Call::on_kind(Verb::Create, resource, namespace)

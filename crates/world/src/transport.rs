@@ -327,11 +327,11 @@ mod tests {
     use super::*;
 
     fn secret(namespace: Option<&str>, name: &str) -> Call {
-        let object = ObjectRef {
-            resource: Resource::namespaced("v1", "Secret", "secrets"),
-            namespace: namespace.map(str::to_owned),
-            name: name.to_owned(),
-        };
+        let object = ObjectRef::of(
+            Resource::namespaced("v1", "Secret", "secrets"),
+            namespace,
+            name,
+        );
         Call::on_object(Verb::Delete, &object)
     }
 

@@ -230,11 +230,7 @@ fn event(line: &[u8], resource: &Resource) -> Result<Option<(ObjectRef, Labels)>
     let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
     match text("/type") {
         Some("ADDED" | "MODIFIED" | "DELETED") => Ok(text("/object/metadata/name").map(|name| {
-            let object = ObjectRef {
-                resource: resource.clone(),
-                namespace: text("/object/metadata/namespace").map(str::to_owned),
-                name: name.to_owned(),
-            };
+            let object = ObjectRef::of(resource.clone(), text("/object/metadata/namespace"), name);
             (object, labels(event.pointer("/object/metadata/labels")))
         })),
         Some("BOOKMARK") => Ok(None),

@@ -226,17 +226,12 @@ pub(crate) async fn delete(
 
 /// Where an object belongs, by its own metadata.
 fn address(resource: &Resource, object: &Value) -> Result<ObjectRef, Problem> {
-    let text = |pointer: &str| {
-        object
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-    };
-    let there = ObjectRef {
-        resource: resource.clone(),
-        namespace: text("/metadata/namespace").filter(|_| resource.namespaced),
-        name: text("/metadata/name").unwrap_or_default(),
-    };
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+    let there = ObjectRef::of(
+        resource.clone(),
+        text("/metadata/namespace").filter(|_| resource.namespaced),
+        text("/metadata/name").unwrap_or_default(),
+    );
     // A create has no name in its path, so it is checked as the read of the same object.
     let call = Call::on_object(Verb::Get, &there);
     match call.path() {

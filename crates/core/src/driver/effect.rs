@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::query::{ExecAnswer, ExecRequest, ObjectRef};
+use super::ObjectRef;
+use super::query::{ExecAnswer, ExecRequest};
 use crate::capture::Capture;
 use crate::inventory::Resource;
 
@@ -183,12 +184,12 @@ impl Effect {
             Self::Create {
                 resource, object, ..
             } => {
-                let text = |pointer: &str| object.pointer(pointer)?.as_str().map(str::to_owned);
-                Some(ObjectRef {
-                    resource: resource.clone(),
-                    namespace: text("/metadata/namespace"),
-                    name: text("/metadata/name")?,
-                })
+                let text = |pointer: &str| object.pointer(pointer)?.as_str();
+                Some(ObjectRef::of(
+                    resource.clone(),
+                    text("/metadata/namespace"),
+                    text("/metadata/name")?,
+                ))
             }
             Self::Patch { object, .. } | Self::Delete { object, .. } => Some(object.clone()),
             Self::Exec { .. }

@@ -5,6 +5,7 @@
 
 mod achieved;
 mod effect;
+mod object_ref;
 mod query;
 
 use std::collections::BTreeMap;
@@ -16,9 +17,9 @@ use serde_json::Value;
 
 pub use achieved::Achieved;
 pub use effect::{Effect, Effected, FieldOwner, Patch, Precondition, Propagation, Repeat};
+pub use object_ref::ObjectRef;
 pub use query::{
-    Answer, COMMAND_RUNNING, ExecAnswer, ExecRequest, ListRequest, LogRequest, ObjectRef, Query,
-    Seen,
+    Answer, COMMAND_RUNNING, ExecAnswer, ExecRequest, ListRequest, LogRequest, Query, Seen,
 };
 
 use crate::inventory::{Inventory, Thing, ThingId};

@@ -5,49 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Problem;
-use crate::inventory::{Resource, ThingId};
-
-/// One object, by address.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ObjectRef {
-    /// Kind of the object.
-    pub resource: Resource,
-    /// `None` for cluster-scoped objects.
-    pub namespace: Option<String>,
-    /// Name of the object.
-    pub name: String,
-}
-
-impl ObjectRef {
-    /// An object in a namespace.
-    pub fn namespaced(resource: Resource, namespace: &str, name: &str) -> Self {
-        Self {
-            resource,
-            namespace: Some(namespace.to_owned()),
-            name: name.to_owned(),
-        }
-    }
-
-    /// A cluster-scoped object.
-    pub fn cluster(resource: Resource, name: &str) -> Self {
-        Self {
-            resource,
-            namespace: None,
-            name: name.to_owned(),
-        }
-    }
-
-    /// Identity of the object.
-    pub fn id(&self) -> ThingId {
-        ThingId {
-            group: self.resource.group.clone(),
-            kind: self.resource.kind.clone(),
-            namespace: self.namespace.clone(),
-            name: self.name.clone(),
-        }
-    }
-}
+use super::{ObjectRef, Problem};
+use crate::inventory::Resource;
 
 /// Objects of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -5,27 +5,27 @@
 
 mod ended;
 mod folded;
+mod id;
 mod inside;
 mod owners;
 mod rights;
 mod scope;
 #[cfg(test)]
 mod tests;
+mod thing;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
-use crate::json::Json;
 
 pub(crate) use folded::unfold_entry;
+pub use id::{ThingId, ThingNames};
 pub use inside::inside_scope;
 pub use rights::{grants, writers};
 pub use scope::{LeftOut, Scope, scope};
+pub use thing::{Thing, ThingParts};
 
 /// What the API server calls a kind, enough to make a call. A copy is the same one in memory: every object and every step has one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -100,169 +100,14 @@ impl Resource {
     }
 }
 
-/// Identity of a thing: group and kind, not version, so that a served version may change between sites.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ThingId {
-    /// API group, empty for the core group.
-    pub group: String,
-    /// `StatefulSet`.
-    pub kind: String,
-    /// `None` for cluster-scoped things.
-    pub namespace: Option<String>,
-    /// Name of the object.
-    pub name: String,
-}
-
-impl ThingId {
-    /// A thing in a namespace.
-    pub fn namespaced(group: &str, kind: &str, namespace: &str, name: &str) -> Self {
-        Self {
-            group: group.to_owned(),
-            kind: kind.to_owned(),
-            namespace: Some(namespace.to_owned()),
-            name: name.to_owned(),
-        }
-    }
-
-    /// A cluster-scoped thing.
-    pub fn cluster(group: &str, kind: &str, name: &str) -> Self {
-        Self {
-            group: group.to_owned(),
-            kind: kind.to_owned(),
-            namespace: None,
-            name: name.to_owned(),
-        }
-    }
-
-    /// True when group and kind are these.
-    pub fn is(&self, group: &str, kind: &str) -> bool {
-        self.group == group && self.kind == kind
-    }
-}
-
-/// `StatefulSet.apps shop/db`, `Namespace shop`.
-impl fmt::Display for ThingId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.kind)?;
-        if !self.group.is_empty() {
-            write!(formatter, ".{}", self.group)?;
-        }
-        match &self.namespace {
-            Some(namespace) => write!(formatter, " {namespace}/{}", self.name),
-            None => write!(formatter, " {}", self.name),
-        }
-    }
-}
-
 /// How the identities of a kind begin as texts, as none of another kind does: `StatefulSet.apps `.
 fn kind_text(group: &str, kind: &str) -> String {
     let dot = if group.is_empty() { "" } else { "." };
     format!("{kind}{dot}{group} ")
 }
 
-/// One object as it was read.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Thing {
-    /// How to reach it.
-    pub resource: Resource,
-    /// The object as read, nothing removed; `fieldsV1` of its managers is text: as a tree it is half of a small object.
-    pub object: Json,
-}
-
-impl Thing {
-    /// Keeps an object; `None` when it has no name.
-    pub fn new(resource: Resource, object: impl Into<Json>) -> Option<Self> {
-        let mut object = object.into();
-        object.pointer("/metadata/name")?.as_str()?;
-        folded::fold(&mut object);
-        Some(Self { resource, object })
-    }
-
-    /// The object as it was read.
-    pub fn as_read(&self) -> Value {
-        let mut object = self.object.to_value();
-        folded::unfold(&mut object);
-        object
-    }
-
-    /// The same thing with another object.
-    pub fn edit(&mut self, change: impl FnOnce(&mut Value)) {
-        self.object.edit(change);
-    }
-
-    /// Its identity.
-    pub fn id(&self) -> ThingId {
-        ThingId {
-            group: self.resource.group.clone(),
-            kind: self.resource.kind.clone(),
-            namespace: self.text("/metadata/namespace").map(str::to_owned),
-            name: self.name().to_owned(),
-        }
-    }
-
-    /// True when group and kind are these.
-    pub fn is(&self, group: &str, kind: &str) -> bool {
-        self.resource.group == group && self.resource.kind == kind
-    }
-
-    /// Name of the object.
-    pub fn name(&self) -> &str {
-        self.text("/metadata/name").unwrap_or_default()
-    }
-
-    /// Namespace of the object.
-    pub fn namespace(&self) -> Option<&str> {
-        self.text("/metadata/namespace")
-    }
-
-    /// The value at a JSON pointer.
-    pub fn at(&self, pointer: &str) -> Option<&Json> {
-        self.object.pointer(pointer)
-    }
-
-    /// The string at a JSON pointer.
-    pub fn text(&self, pointer: &str) -> Option<&str> {
-        self.at(pointer)?.as_str()
-    }
-
-    /// The list at a JSON pointer, empty when there is none.
-    pub fn list(&self, pointer: &str) -> &[Json] {
-        self.at(pointer)
-            .and_then(Json::as_array)
-            .unwrap_or_default()
-    }
-
-    /// A label's value.
-    pub fn label(&self, key: &str) -> Option<&str> {
-        self.at("/metadata/labels")?.get(key)?.as_str()
-    }
-
-    /// An annotation's value.
-    pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.at("/metadata/annotations")?.get(key)?.as_str()
-    }
-
-    /// Its uid, empty when it has none.
-    pub fn uid(&self) -> &str {
-        self.text("/metadata/uid").unwrap_or_default()
-    }
-
-    /// The pod template's spec, or the pod's own spec; `None` for what runs no pods.
-    pub fn pod_spec(&self) -> Option<&Json> {
-        let pointer = match (self.resource.group.as_str(), self.resource.kind.as_str()) {
-            ("", "Pod") => "/spec",
-            ("batch", "CronJob") => "/spec/jobTemplate/spec/template/spec",
-            ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
-            | ("batch", "Job")
-            | ("", "ReplicationController") => "/spec/template/spec",
-            _ => return None,
-        };
-        self.at(pointer)
-    }
-}
-
 /// Everything of interest in a cluster, by identity.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Inventory {
     things: BTreeMap<String, Thing>,
     /// `v1.34.4`, empty when unknown.

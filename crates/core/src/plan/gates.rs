@@ -154,11 +154,7 @@ fn step(context: &Context<'_>, gate: &UserGate, thing: &Thing, check: Check) -> 
         needs: Needs::default(),
         work: Work::Gate(Gating {
             name: gate.name.clone(),
-            of: ObjectRef {
-                resource,
-                namespace: gate.of.namespace.clone(),
-                name: gate.of.name.clone(),
-            },
+            of: ObjectRef::of(resource, gate.of.namespace.as_deref(), &gate.of.name),
             check,
         }),
         limit_seconds: gate.seconds_max,

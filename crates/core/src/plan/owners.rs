@@ -106,11 +106,7 @@ pub(super) fn made(step: &Step) -> Option<ObjectRef> {
 
 /// What is not written is looked for by its name.
 fn there(context: &Context<'_>, owner: &Thing) -> ObjectRef {
-    ObjectRef {
-        resource: resource(context, owner),
-        namespace: owner.namespace().map(str::to_owned),
-        name: owner.name().to_owned(),
-    }
+    ObjectRef::of(resource(context, owner), owner.namespace(), owner.name())
 }
 
 fn link(steps: &mut BTreeMap<String, Step>, object: &str, owner: &str, linking: Linking) {

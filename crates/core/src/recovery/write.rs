@@ -67,11 +67,11 @@ impl Writing {
     /// Where the object goes.
     pub fn target(&self) -> ObjectRef {
         let text = |pointer: &str| self.object.pointer(pointer).and_then(Json::as_str);
-        ObjectRef {
-            resource: self.resource.clone(),
-            namespace: text("/metadata/namespace").map(str::to_owned),
-            name: text("/metadata/name").unwrap_or_default().to_owned(),
-        }
+        ObjectRef::of(
+            self.resource.clone(),
+            text("/metadata/namespace"),
+            text("/metadata/name").unwrap_or_default(),
+        )
     }
 
     /// Reads the object.

@@ -53,11 +53,11 @@ pub(super) fn contents() -> ListRequest {
 
 /// The user's claim.
 pub(super) fn claim(task: &Task<'_>) -> ObjectRef {
-    ObjectRef {
-        resource: claim_resource(),
-        namespace: task.claim.thing.namespace.clone(),
-        name: task.claim.thing.name.clone(),
-    }
+    ObjectRef::of(
+        claim_resource(),
+        task.claim.thing.namespace.as_deref(),
+        &task.claim.thing.name,
+    )
 }
 
 /// The part's id. One that is handed over under another name says so beside.
@@ -75,11 +75,11 @@ pub(super) fn own_name(task: &Task<'_>) -> String {
 
 /// Our snapshot in the user's namespace.
 pub(super) fn snapshot(task: &Task<'_>) -> ObjectRef {
-    ObjectRef {
-        resource: snapshot_resource(),
-        namespace: task.claim.thing.namespace.clone(),
-        name: own_name(task),
-    }
+    ObjectRef::of(
+        snapshot_resource(),
+        task.claim.thing.namespace.as_deref(),
+        &own_name(task),
+    )
 }
 
 /// The second snapshot, by which the cut is seen in our namespace.

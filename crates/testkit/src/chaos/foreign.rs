@@ -27,7 +27,7 @@ fn created(effect: &Effect) -> Option<(&Resource, &Value, ObjectRef)> {
 /// The pod of a database that this effect writes, `namespace/name`.
 fn server(scene: &Scene<'_>, effect: &Effect) -> Option<String> {
     let (resource, object, reference) = created(effect)?;
-    let pod = format!("{}/{}-0", reference.namespace?, reference.name);
+    let pod = format!("{}/{}-0", reference.namespace.as_ref()?, reference.name);
     let asked = !object["metadata"]["name"].as_str()?.starts_with("maria");
     let known = scene.world.databases.borrow().contains_key(&pod);
     (resource.kind == "StatefulSet" && known && asked).then_some(pod)

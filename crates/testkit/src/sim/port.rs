@@ -92,13 +92,11 @@ fn pages(server: &mut Server, wanted: &ListRequest) -> Result<Vec<Value>, Proble
 
 fn address(resource: &Resource, object: &Value) -> ObjectRef {
     let text = |pointer: &str| object.at(pointer).and_then(Value::as_str);
-    ObjectRef {
-        resource: resource.clone(),
-        namespace: text("/metadata/namespace")
-            .filter(|_| resource.namespaced)
-            .map(str::to_owned),
-        name: text("/metadata/name").unwrap_or_default().to_owned(),
-    }
+    ObjectRef::of(
+        resource.clone(),
+        text("/metadata/namespace").filter(|_| resource.namespaced),
+        text("/metadata/name").unwrap_or_default(),
+    )
 }
 
 fn existing(server: &mut Server, there: &ObjectRef, refusal: Problem) -> Result<Effected, Problem> {

@@ -123,7 +123,7 @@ fn secrets(world: &SimWorld, there: bool) -> RunPlan {
 
 fn name(step: &Step) -> String {
     match &step.work {
-        Work::Write(writing) => writing.target().name,
+        Work::Write(writing) => writing.target().name.clone(),
         _ => String::new(),
     }
 }
@@ -157,7 +157,7 @@ fn drive(
     assert_eq!(block_on(engine.drive(plan, &mut progress)), COMPLETED);
     let looks = slow.looks.take().into_iter();
     let looks = looks.filter_map(|query| match query {
-        Query::Object(object) => Some(object.name),
+        Query::Object(object) => Some(object.name.clone()),
         Query::List(_) | Query::Exec(_) | Query::Log(_) => None,
     });
     (looks.collect(), slow.beside.get())

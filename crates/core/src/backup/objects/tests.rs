@@ -57,8 +57,9 @@ fn objects_come_back_as_they_were_read() {
 
 #[test]
 fn a_group_may_be_called_as_the_folder_of_the_core() {
-    let mut other = config_map("db", &json!({ "apiVersion": "core/v1" }));
-    other.resource = Resource::namespaced("core/v1", "ConfigMap", "configmaps");
+    let other = config_map("db", &json!({ "apiVersion": "core/v1" }));
+    let resource = Resource::namespaced("core/v1", "ConfigMap", "configmaps");
+    let other = Thing::new(resource, other.object.clone()).unwrap();
     assert_comes_back(&Inventory::of([config_map("db", &json!({})), other]));
 }
 

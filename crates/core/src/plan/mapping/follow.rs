@@ -10,17 +10,13 @@ use crate::inventory::{Thing, ThingId};
 /// The thing with every typed reference mapped.
 pub(super) fn thing(thing: &Thing, maps: &Maps, tally: Option<&mut Tally>) -> Thing {
     let (group, kind) = (&thing.resource.group, &thing.resource.kind);
-    Thing {
-        resource: thing.resource.clone(),
-        object: object(
-            &thing.object.to_value(),
-            &thing.id(),
-            (group, kind),
-            maps,
-            tally,
-        )
-        .into(),
-    }
+    thing.with(object(
+        &thing.object.to_value(),
+        &thing.id,
+        (group, kind),
+        maps,
+        tally,
+    ))
 }
 
 /// The object with every typed reference mapped.

@@ -205,12 +205,12 @@ impl View<'_> {
         };
         let line = |thing: &Value, why: &str| {
             let part = |key: &str| thing.get(key).and_then(Value::as_str);
-            let id = crate::inventory::ThingId {
-                group: part("group").unwrap_or_default().to_owned(),
-                kind: part("kind").unwrap_or_default().to_owned(),
-                namespace: part("namespace").map(str::to_owned),
-                name: part("name").unwrap_or_default().to_owned(),
-            };
+            let id = crate::inventory::ThingId::of(
+                part("group").unwrap_or_default(),
+                part("kind").unwrap_or_default(),
+                part("namespace"),
+                part("name").unwrap_or_default(),
+            );
             format!("{id}: {why}")
         };
         let earlier: BTreeSet<String> = list

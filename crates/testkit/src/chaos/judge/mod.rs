@@ -47,11 +47,11 @@ pub(super) fn reference(effect: &Effect) -> Option<ObjectRef> {
             resource, object, ..
         } => {
             let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
-            Some(ObjectRef {
-                resource: resource.clone(),
-                namespace: text("/metadata/namespace").map(str::to_owned),
-                name: text("/metadata/name").unwrap_or_default().to_owned(),
-            })
+            Some(ObjectRef::of(
+                resource.clone(),
+                text("/metadata/namespace"),
+                text("/metadata/name").unwrap_or_default(),
+            ))
         }
         Effect::Patch { object, .. } | Effect::Delete { object, .. } => Some(object.clone()),
         Effect::GrantVault {

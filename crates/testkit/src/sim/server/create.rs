@@ -64,13 +64,11 @@ impl Server {
             object["metadata"] = json!({});
         }
         self.name(request, &mut object);
-        let place = ObjectRef {
-            resource: served.resource.clone(),
-            namespace: request.namespace.clone(),
-            name: text(&object, "/metadata/name")
-                .unwrap_or_default()
-                .to_owned(),
-        };
+        let place = ObjectRef::of(
+            served.resource.clone(),
+            request.namespace.as_deref(),
+            text(&object, "/metadata/name").unwrap_or_default(),
+        );
         if let (Some(namespace), Some(metadata)) =
             (&place.namespace, object["metadata"].as_object_mut())
         {

@@ -15,11 +15,11 @@ const CONTINUE_EXPIRED: &str = "The provided continue parameter is too old to di
 impl Request {
     /// The object that is meant, in its stored version.
     pub(super) fn object(&self, served: &Served) -> ObjectRef {
-        ObjectRef {
-            resource: served.resource.clone(),
-            namespace: self.namespace.clone(),
-            name: self.name.clone().unwrap_or_default(),
-        }
+        ObjectRef::of(
+            served.resource.clone(),
+            self.namespace.as_deref(),
+            self.name.as_deref().unwrap_or_default(),
+        )
     }
 }
 

@@ -14,13 +14,11 @@ impl Server {
         let Ok(served) = self.kinds.served(resource) else {
             return;
         };
-        let place = ObjectRef {
-            resource: served.resource.clone(),
-            namespace: text(&object, "/metadata/namespace").map(str::to_owned),
-            name: text(&object, "/metadata/name")
-                .unwrap_or_default()
-                .to_owned(),
-        };
+        let place = ObjectRef::of(
+            served.resource.clone(),
+            text(&object, "/metadata/namespace"),
+            text(&object, "/metadata/name").unwrap_or_default(),
+        );
         let status = object.get("status").cloned();
         defaults::on_create(&served, &mut object);
         if let Some(status) = status {

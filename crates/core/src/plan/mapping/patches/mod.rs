@@ -12,7 +12,7 @@ use super::super::clean::clean;
 use super::parts::map_id;
 use super::{Mapped, MappedKind, MappedPoint, Maps};
 use crate::driver::Problem;
-use crate::inventory::{Thing, ThingId};
+use crate::inventory::ThingId;
 use crate::json::Json;
 
 pub(super) use strategic::is_built_in;
@@ -214,10 +214,7 @@ fn thing_patched(
     let before = done.written.get(id).map(Json::to_value);
     let patched = patched(patch, title, id, before.as_ref().unwrap_or(&cleaned))?;
     let seen = with_past(&patched, &thing.object, &cleaned);
-    let seen = Thing {
-        resource: thing.resource.clone(),
-        object: seen.into(),
-    };
+    let seen = thing.with(seen);
     done.objects.to_mut().insert(seen);
     done.written.insert(id.clone(), patched.into());
     Ok(())

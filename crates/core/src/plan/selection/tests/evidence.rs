@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::{at_home, codes, said, selecting};
-use crate::plan::tests::fixture::{Case, thing, workload};
+use crate::inventory::{Resource, Thing};
+use crate::plan::tests::fixture::{Case, workload};
 
 /// The source's own cluster, everything of it alive, but for what is named.
 fn living(words: &str, gone: &[(&str, &str)]) -> Case {
@@ -67,14 +68,12 @@ fn what_runs_needs_evidence_also_in_the_sources_own_cluster() {
 #[test]
 fn a_cronjob_is_something_that_runs() {
     let mut case = living("cronjob/report", &[]);
-    let mut report = thing(
-        "Job",
-        "report",
-        &json!({ "spec": { "jobTemplate": { "spec": { "template": { "spec": { "containers": [] } } } } } }),
-    );
-    "CronJob".clone_into(&mut report.resource.kind);
-    "cronjobs".clone_into(&mut report.resource.plural);
-    report.edit(|it| it["kind"] = json!("CronJob"));
+    let report = Thing::new(
+        Resource::namespaced("batch/v1", "CronJob", "cronjobs"),
+        json!({ "apiVersion": "batch/v1", "kind": "CronJob", "metadata": { "name": "report", "namespace": "shop" },
+            "spec": { "jobTemplate": { "spec": { "template": { "spec": { "containers": [] } } } } } }),
+    )
+    .unwrap();
     case.target.served.push(report.resource.clone());
     case.objects.insert(report);
     assert_eq!(codes(&case), ["source-may-be-alive"], "{}", said(&case));
