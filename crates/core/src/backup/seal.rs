@@ -105,8 +105,7 @@ fn bug(message: &str) -> Problem {
 
 fn outcome<'a>(progress: &'a Progress, step: &str) -> Result<&'a Outcome, Problem> {
     progress
-        .outcomes()
-        .get(step)
+        .outcome(step)
         .ok_or_else(|| bug(&format!("step `{step}` has no outcome")))
 }
 
@@ -135,7 +134,7 @@ fn assemble(draft: &Value, progress: &Progress) -> Result<PointContent, Problem>
         serde_json::from_value(draft.clone()).map_err(|error| bug(&error.to_string()))?;
     let captured = Captured::of(outcome(progress, CAPTURE)?)
         .ok_or_else(|| bug(&format!("step `{CAPTURE}` brought no capture")))?;
-    let left_out = stand_in::left_out(progress.outcomes().values());
+    let left_out = stand_in::left_out(progress.outcomes().map(|(_, outcome)| outcome));
     let claims: BTreeMap<String, Value> = point
         .parts
         .iter()
@@ -169,7 +168,7 @@ fn assemble(draft: &Value, progress: &Progress) -> Result<PointContent, Problem>
     }
     let members: Vec<String> = point.members.iter().map(|one| one.name.clone()).collect();
     for member in &members {
-        if let Some(checked) = progress.outcomes().get(&format!("check {member}")) {
+        if let Some(checked) = progress.outcome(&format!("check {member}")) {
             stand_in::set_back(&mut point, member, checked);
         }
     }
@@ -199,7 +198,7 @@ fn assemble(draft: &Value, progress: &Progress) -> Result<PointContent, Problem>
 
 /// As which part a part comes back, where its check said so.
 fn names(progress: &Progress) -> BTreeMap<String, String> {
-    let checks = progress.outcomes().values();
+    let checks = progress.outcomes().map(|(_, outcome)| outcome);
     let named = checks.filter_map(|check| check.facts.get(stand_in::COMES_BACK_AS)?.as_object());
     named
         .flatten()
@@ -248,7 +247,7 @@ fn take_member(
     captured: &Captured,
 ) -> Result<(), Problem> {
     let check_step = format!("check {}", member.name);
-    let Some(checked) = progress.outcomes().get(&check_step) else {
+    let Some(checked) = progress.outcome(&check_step) else {
         return Err(bug(&format!("member {} was not checked", member.name)));
     };
     if let Some(mode) = checked.facts.get("mode") {
@@ -262,7 +261,7 @@ fn take_member(
             .map(str::to_owned)
             .collect();
     }
-    if let Some(prepared) = progress.outcomes().get(&format!("prepare {}", member.name)) {
+    if let Some(prepared) = progress.outcome(&format!("prepare {}", member.name)) {
         for (key, value) in prepared.facts.iter() {
             if key != "hold" {
                 member.engine.insert(key.to_owned(), plain(value));

@@ -74,7 +74,10 @@ impl<W: World, J: Journal, O: Observer> Engine<'_, W, J, O> {
             let Effect::Capture(capture) = effect else {
                 continue;
             };
-            let prior = progress.outcomes().clone();
+            let prior = progress.outcomes();
+            let prior = prior
+                .map(|(step, outcome)| (step.to_owned(), outcome.clone()))
+                .collect();
             match self.capture(plan, step, capture, &prior, progress).await? {
                 Ok(captured) => {
                     brought.insert(step.id.clone(), captured.outcome());

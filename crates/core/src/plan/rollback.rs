@@ -148,7 +148,7 @@ fn ours(
         let all = live.pointer("/metadata/annotations");
         all.and_then(|all| all.get(key)?.as_str())
     };
-    let outcome = progress.outcomes().get(&step.id);
+    let outcome = progress.outcome(&step.id);
     let deeds = progress.deeds(&step.id);
     let is_write = matches!(step.work, Work::Write(_));
     if outcome.is_none() && !progress.was_intended(&step.id) {
@@ -311,7 +311,7 @@ fn changed_since(changed: &[ThingId]) -> Problem {
 /// What a rollback that has ended left where it was, and why: from the outcomes of its steps.
 pub fn left_behind(plan: &RunPlan, progress: &Progress) -> Vec<(String, String)> {
     let left = plan.steps.iter().filter_map(|step| {
-        let outcome: &Outcome = progress.outcomes().get(&step.id)?;
+        let outcome: &Outcome = progress.outcome(&step.id)?;
         let Work::Remove(removing) = &step.work else {
             return None;
         };

@@ -84,7 +84,7 @@ fn prior(step: &Step, progress: &Progress) -> BTreeMap<String, Outcome> {
     step.needs
         .iter()
         .filter_map(|edge| {
-            let outcome = progress.outcomes().get(edge.on.as_str())?;
+            let outcome = progress.outcome(edge.on.as_str())?;
             Some((edge.on.to_string(), outcome.clone()))
         })
         .collect()

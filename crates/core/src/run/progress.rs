@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use ecow::EcoString;
 use jiff::Timestamp;
 
 use super::deeds::{self, Deeds};
@@ -34,7 +35,7 @@ pub enum StepState {
         /// When its edges were open.
         began: Timestamp,
         /// Why.
-        problem: Problem,
+        problem: Box<Problem>,
     },
 }
 
@@ -48,15 +49,21 @@ struct Intents {
     counts: BTreeMap<Vec<String>, u32>,
 }
 
+/// What is known of one step. Kept of every step of a run: what few have lies elsewhere.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Known {
+    state: Option<StepState>,
+    /// What it intended last, and how often it began to intend what since the run was begun or resumed.
+    intents: Option<Box<Intents>>,
+    /// What it ever intended and made.
+    deeds: Option<Deeds>,
+    outcome: Option<Outcome>,
+}
+
 /// The journal, folded.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Progress {
-    steps: BTreeMap<String, StepState>,
-    /// What a step intended last, and how often it began to intend what since the run was begun or resumed.
-    intents: BTreeMap<String, Intents>,
-    /// What each step ever intended and made.
-    deeds: BTreeMap<String, Deeds>,
-    outcomes: BTreeMap<String, Outcome>,
+    steps: BTreeMap<EcoString, Known>,
     must_release: Vec<(Timestamp, MustRelease)>,
     failing: Option<Problem>,
     ended: Option<End>,
@@ -98,17 +105,18 @@ impl Progress {
                     began: *at,
                     since: *at,
                 };
-                self.steps.entry(step.clone()).or_insert(state);
+                self.known(step).state.get_or_insert(state);
             }
             Record::Intent { at, step, effects } => {
                 self.last = Some(*at);
-                self.deeds.entry(step.clone()).or_default().intend(effects);
+                let is_news = self.is_news(record);
+                let began = self.began(step).unwrap_or(*at);
+                let known = self.known(step);
+                known.deeds.get_or_insert_default().intend(effects);
                 // Doing the same thing again is no progress: the step's limit goes on running.
-                if self.is_news(record) {
-                    let began = self.began(step).unwrap_or(*at);
-                    let state = StepState::Running { began, since: *at };
-                    self.steps.insert(step.clone(), state);
-                    let intents = self.intents.entry(step.clone()).or_default();
+                if is_news {
+                    known.state = Some(StepState::Running { began, since: *at });
+                    let intents = known.intents.get_or_insert_default();
                     intents.last.clone_from(effects);
                     *intents.counts.entry(effects.clone()).or_default() += 1;
                 }
@@ -121,7 +129,7 @@ impl Progress {
             Record::Kept { at, .. } => self.last = Some(*at),
             Record::Created { at, step, uid } => {
                 self.last = Some(*at);
-                self.deeds.entry(step.clone()).or_default().create(uid);
+                self.known(step).deeds.get_or_insert_default().create(uid);
             }
             Record::Done { at, step, outcome } => {
                 self.last = Some(*at);
@@ -131,9 +139,9 @@ impl Progress {
                 self.last = Some(*at);
                 let state = StepState::Stuck {
                     began: self.began(step).unwrap_or(*at),
-                    problem: problem.clone(),
+                    problem: Box::new(problem.clone()),
                 };
-                self.steps.insert(step.clone(), state);
+                self.known(step).state = Some(state);
             }
             Record::Failing { at, problem } => {
                 self.last = Some(*at);
@@ -158,7 +166,7 @@ impl Progress {
     /// False for an intent that repeats the step's last one, or that it has come back to again and again: that is no progress.
     pub fn is_news(&self, record: &Record) -> bool {
         match record {
-            Record::Intent { step, effects, .. } => !self.intents.get(step).is_some_and(|before| {
+            Record::Intent { step, effects, .. } => !self.intents(step).is_some_and(|before| {
                 let count = before.counts.get(effects).copied().unwrap_or(0);
                 before.last == *effects || count >= COMES_BACK_MAX
             }),
@@ -180,19 +188,25 @@ impl Progress {
     fn done(&mut self, at: Timestamp, step: &str, outcome: &Outcome) {
         let (began, since) = self.began_and_since(step).unwrap_or((at, at));
         let state = StepState::Done { began, since, at };
-        self.steps.insert(step.to_owned(), state);
-        self.outcomes.insert(step.to_owned(), outcome.clone());
+        let known = self.known(step);
+        known.state = Some(state);
+        known.outcome = Some(outcome.clone());
         // It intends nothing more.
-        self.intents.remove(step);
+        known.intents = None;
+    }
+
+    fn known(&mut self, step: &str) -> &mut Known {
+        self.steps.entry(step.into()).or_default()
+    }
+
+    fn intents(&self, step: &str) -> Option<&Intents> {
+        self.steps.get(step)?.intents.as_deref()
     }
 
     /// These count as never begun.
     fn undo(&mut self, steps: &[String]) {
         for step in steps {
-            self.steps.remove(step);
-            self.outcomes.remove(step);
-            self.intents.remove(step);
-            self.deeds.remove(step);
+            self.steps.remove(step.as_str());
         }
     }
 
@@ -202,8 +216,11 @@ impl Progress {
             let lasted = Duration::try_from(at.duration_since(since));
             self.paused_before += lasted.unwrap_or_default();
         }
-        self.intents.clear();
-        for state in self.steps.values_mut() {
+        for known in self.steps.values_mut() {
+            known.intents = None;
+            let Some(state) = &mut known.state else {
+                continue;
+            };
             match state {
                 StepState::Stuck { .. } if planted::is(Bug::ResumeForgetsStuck) => {}
                 StepState::Running { began, .. } | StepState::Stuck { began, .. } => {
@@ -222,7 +239,7 @@ impl Progress {
     }
 
     fn began_and_since(&self, step: &str) -> Option<(Timestamp, Timestamp)> {
-        match self.steps.get(step)? {
+        match self.state(step)? {
             StepState::Running { began, since } | StepState::Done { began, since, .. } => {
                 Some((*began, *since))
             }
@@ -232,35 +249,47 @@ impl Progress {
 
     /// State of a step; `None` while its edges are not open.
     pub fn state(&self, step: &str) -> Option<&StepState> {
-        self.steps.get(step)
+        self.steps.get(step)?.state.as_ref()
     }
 
     /// True when the step is done.
     pub fn is_done(&self, step: &str) -> bool {
-        matches!(self.steps.get(step), Some(StepState::Done { .. }))
+        matches!(self.state(step), Some(StepState::Done { .. }))
     }
 
     /// True once something was about to be done for the step.
     pub fn was_intended(&self, step: &str) -> bool {
-        self.deeds.contains_key(step)
+        let known = self.steps.get(step);
+        known.is_some_and(|known| known.deeds.is_some())
     }
 
     /// What a step set out to do, and what it made.
     pub fn deeds(&self, step: &str) -> &Deeds {
-        self.deeds.get(step).unwrap_or(&deeds::NONE)
+        let known = self.steps.get(step);
+        known
+            .and_then(|known| known.deeds.as_ref())
+            .unwrap_or(&deeds::NONE)
     }
 
-    /// Outcomes of the steps that are done.
-    pub fn outcomes(&self) -> &BTreeMap<String, Outcome> {
-        &self.outcomes
+    /// What a step achieved, once it is done.
+    pub fn outcome(&self, step: &str) -> Option<&Outcome> {
+        self.steps.get(step)?.outcome.as_ref()
+    }
+
+    /// Outcomes of the steps that are done, ordered by step.
+    pub fn outcomes(&self) -> impl Iterator<Item = (&str, &Outcome)> {
+        let all = self.steps.iter();
+        all.filter_map(|(step, known)| Some((step.as_str(), known.outcome.as_ref()?)))
     }
 
     /// Stuck steps and their problems.
     pub fn stuck(&self) -> impl Iterator<Item = (&str, &Problem)> {
-        self.steps.iter().filter_map(|(id, state)| match state {
-            StepState::Stuck { problem, .. } => Some((id.as_str(), problem)),
-            StepState::Running { .. } | StepState::Done { .. } => None,
-        })
+        self.steps
+            .iter()
+            .filter_map(|(id, known)| match &known.state {
+                Some(StepState::Stuck { problem, .. }) => Some((id.as_str(), &**problem)),
+                Some(StepState::Running { .. } | StepState::Done { .. }) | None => None,
+            })
     }
 
     /// What may be held beyond its session, and since when it was written down.

@@ -132,7 +132,7 @@ fn a_resumed_run_tries_what_was_stuck_again_and_keeps_what_is_done() {
     let after = Progress::of(&records);
     assert_eq!(after.stuck().count(), 0);
     assert_eq!(after.state("a"), before.state("a"));
-    assert_eq!(after.outcomes()["a"].text("step"), Some("a"));
+    assert_eq!(after.outcome("a").unwrap().text("step"), Some("a"));
     assert_eq!(after.state("b"), Some(&running(1, 500)), "a fresh limit");
     assert_eq!(after.state("d"), Some(&running(1, 500)));
     assert_eq!(after.state("c"), None);

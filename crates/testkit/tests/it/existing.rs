@@ -68,7 +68,7 @@ pub(crate) fn recovery_over(sealed: &Sealed, existing: Existing) -> Recovery {
 
 fn origin(recovery: &Recovery, step: &str) -> String {
     let progress = Progress::of(recovery.records.borrow().iter());
-    let outcome = progress.outcomes().get(step).cloned().unwrap_or_default();
+    let outcome = progress.outcome(step).cloned().unwrap_or_default();
     outcome.text("origin").unwrap_or("nothing").to_owned()
 }
 

@@ -261,7 +261,7 @@ impl Crowd {
     fn knows(&self, one: &ObjectRef) -> bool {
         let progress = Progress::of(self.recovery.records.borrow().iter());
         let step = format!("write {}", one.id());
-        let done = progress.outcomes().get(&step);
+        let done = progress.outcome(&step);
         done.is_some_and(|outcome| outcome.text("uid").is_some())
             || progress.deeds(&step).created().is_some()
     }

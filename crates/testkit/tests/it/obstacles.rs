@@ -189,7 +189,7 @@ fn with_skip_what_is_there_stays_as_it_is() {
     let kept = recovery.object("ConfigMap", "web").unwrap();
     assert_eq!(kept["data"]["url"], "mine");
     let progress = Progress::of(recovery.records.borrow().iter());
-    let skipped = &progress.outcomes()["write ConfigMap shop/web"].facts;
+    let skipped = &progress.outcome("write ConfigMap shop/web").unwrap().facts;
     assert_eq!(skipped.get("skipped"), Some(&json!(true)));
 }
 

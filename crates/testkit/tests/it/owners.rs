@@ -193,7 +193,7 @@ fn without_its_resource_it_stays_without_an_owner_and_that_is_told() {
     assert_eq!(owners(&recovery), Value::Null);
     let progress = Progress::of(recovery.records.borrow().iter());
     let step = "link Secret shop/sessions-password to Cache.shop.example.com shop/sessions";
-    let why = &progress.outcomes()[step].facts[Linking::FACT][0];
+    let why = &progress.outcome(step).unwrap().facts[Linking::FACT][0];
     assert!(
         why.as_str().unwrap().ends_with("the owner is not there"),
         "{why}"

@@ -86,7 +86,10 @@ fn a_terminating_namespace_is_waited_for_once() {
         let web = recovery.object("ConfigMap", "web").unwrap();
         assert_eq!(web["data"]["url"], "postgres://shop@db:5432/shop");
         let progress = Progress::of(recovery.records.borrow().iter());
-        let origin = progress.outcomes()["write ConfigMap shop/web"].text("origin");
+        let origin = progress
+            .outcome("write ConfigMap shop/web")
+            .unwrap()
+            .text("origin");
         assert_eq!(origin, Some("created"), "{existing:?}");
     }
 }
