@@ -150,6 +150,8 @@ pub(super) async fn run(
         planned.draft.parts.len(),
         planned.draft.members.len()
     ));
+    // What is stored is read anew.
+    drop(inventory);
     let plan = Arc::new(planned.plan);
     let seat = Seat::of_backup(
         &cluster,
@@ -160,8 +162,7 @@ pub(super) async fn run(
     );
     let progress = drive(&seat, &plan, began, printer).await?;
     let sealed = progress
-        .outcomes()
-        .get("seal")
+        .outcome("seal")
         .and_then(|outcome| outcome.text("point"));
     let point: PointId = sealed
         .unwrap_or_default()
@@ -235,15 +236,15 @@ async fn end_dead_runs(
     printer: Printer,
 ) -> Result<(), Failure> {
     for dead in crate::seat::unfinished_runs(access).await? {
-        let ours = dead.plan.kind == RunKind::Backup
-            && dead.plan.protection == *protection
-            && Some(&dead.plan.site) == access.site();
+        let ours = dead.kind == RunKind::Backup
+            && dead.protection == *protection
+            && Some(&dead.site) == access.site();
         if let (true, Some(age)) = (ours, dead.may_live) {
             return Err(Failure::refuse(
                 "backup-running",
                 format!(
                     "backup {} of protection {protection} is running ({}, last sign {} ago)",
-                    dead.plan.run,
+                    dead.run,
                     dead.writer,
                     duration(age)
                 ),
@@ -253,11 +254,11 @@ async fn end_dead_runs(
         if ours {
             printer.note(&format!(
                 "backup {} was not finished (last written {} by {}): giving it up and cleaning up",
-                dead.plan.run,
+                dead.run,
                 dead.last.map_or_else(String::new, moment),
                 dead.writer
             ));
-            clean_up_dead_run(cluster, access, dead.journal, printer).await?;
+            clean_up_dead_run(cluster, access, dead.journal(access).await?, printer).await?;
         }
     }
     Ok(())

@@ -2,7 +2,6 @@
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
-use refloat_core::run::Progress;
 use serde_json::json;
 
 use crate::config::Config;
@@ -39,14 +38,14 @@ pub(super) async fn run(
     ]);
     let mut rows = Vec::new();
     for one in unfinished_runs(&access).await? {
-        if one.plan.site != site {
+        if one.site != site {
             continue;
         }
         let idle = one
             .last
             .map_or(SignedDuration::ZERO, |last| now.duration_since(last));
-        let objects = our_objects(&cluster, &one.plan.run).await?;
-        let paused = Progress::of(one.journal.records()).paused().is_some();
+        let objects = our_objects(&cluster, &one.run).await?;
+        let paused = one.paused.is_some();
         let kept = paused && !arguments.paused;
         // The engine of one that is paused has ended, however lately.
         let dead = one.may_live.is_none() || paused;
@@ -57,17 +56,17 @@ pub(super) async fn run(
             (false, true, true) => "given up and cleaned up",
         };
         if dead && !kept && arguments.yes {
-            clean_up_dead_run(&cluster, &access, one.journal, printer).await?;
+            clean_up_dead_run(&cluster, &access, one.journal(&access).await?, printer).await?;
         }
         table.row(vec![
-            one.plan.run.to_string(),
-            one.plan.protection.to_string(),
+            one.run.to_string(),
+            one.protection.to_string(),
             format!("{} ago", duration(idle)),
             objects.len().to_string(),
             action.to_owned(),
         ]);
         rows.push(json!({
-            "run": one.plan.run, "protection": one.plan.protection,
+            "run": one.run, "protection": one.protection,
             "idle_seconds": idle.as_secs_f64(), "objects": objects, "action": action,
         }));
     }

@@ -99,14 +99,13 @@ pub(super) async fn run(
 async fn nothing_to_continue(access: &Access, point: &PointDocument) -> Result<Failure, Failure> {
     let mut paused = Vec::new();
     for one in unfinished_runs(access).await? {
-        let progress = Progress::of(one.journal.records());
-        if let (Some(phase), Some(of)) = (progress.paused(), &one.plan.point)
-            && one.plan.protection == point.content.protection
+        if let (Some(phase), Some(of)) = (one.paused, &one.point)
+            && one.protection == point.content.protection
         {
-            let site = &one.plan.site;
+            let site = &one.site;
             paused.push(format!(
                 "{} of point {of} at {site} (after {})",
-                one.plan.run,
+                one.run,
                 phase.name()
             ));
         }

@@ -326,7 +326,7 @@ fn achieved(
     untouched: Vec<(String, String)>,
 ) -> Achieved {
     let left = left_behind(plan, progress);
-    let outcomes = progress.outcomes().values();
+    let outcomes = progress.outcomes().map(|(_, outcome)| outcome);
     let removed = removals(plan)
         .map(|removing| removing.object.id().to_string())
         .filter(|id| left.iter().all(|(stays, _)| stays != id))

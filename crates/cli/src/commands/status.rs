@@ -3,7 +3,6 @@
 use clap::Args;
 use jiff::Timestamp;
 use refloat_core::names::{ProtectionName, SiteName};
-use refloat_core::run::Progress;
 use refloat_vault::store::Chain;
 use serde::Serialize;
 
@@ -201,20 +200,16 @@ pub(super) async fn run(
             .extend(rows(&protection, &chain, &sites, now));
     }
     for one in unfinished_runs(&access).await? {
-        let progress = Progress::of(one.journal.records());
         status.unfinished_runs.push(Unfinished {
-            run: one.plan.run.to_string(),
-            kind: format!("{:?}", one.plan.kind).to_lowercase(),
-            protection: one.plan.protection.to_string(),
-            site: one.plan.site.to_string(),
+            run: one.run.to_string(),
+            kind: format!("{:?}", one.kind).to_lowercase(),
+            protection: one.protection.to_string(),
+            site: one.site.to_string(),
             last: one.last,
             writer: one.writer,
-            paused_after: progress.paused().map(|phase| phase.name().to_owned()),
-            engine_may_live: one.may_live.is_some() && progress.paused().is_none(),
-            stuck: progress
-                .stuck()
-                .map(|(_, problem)| problem.message.clone())
-                .collect(),
+            paused_after: one.paused.map(|phase| phase.name().to_owned()),
+            engine_may_live: one.may_live.is_some() && one.paused.is_none(),
+            stuck: one.stuck,
         });
     }
     printer.result(&status, || table(&status));
