@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::printer::Printer;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const _: () = assert!(
     !refloat_core::planted::PLANTED_BUGS,

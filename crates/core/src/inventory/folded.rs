@@ -7,16 +7,19 @@ use crate::json::Json;
 
 const FIELDS: &str = "fieldsV1";
 
-/// Fields become text.
-pub(super) fn fold(object: &mut Json) {
-    let entries = object.get_mut("metadata");
-    let entries = entries.and_then(|metadata| metadata.get_mut("managedFields"));
-    let entries = entries.and_then(Json::items_mut).into_iter().flatten();
-    for fields in entries.filter_map(|entry| entry.get_mut(FIELDS)) {
-        if fields.is_object() {
-            *fields = Json::of_text(&fields.to_string());
-        }
+/// Fields become text. Built anew, not changed in place: so that entries that are the same in many objects are kept once.
+pub(super) fn fold(object: &Json) -> Option<Json> {
+    let metadata = object.get("metadata")?;
+    let entries = metadata.get("managedFields")?.as_array()?;
+    if !entries.iter().any(|entry| entry[FIELDS].is_object()) {
+        return None;
     }
+    let folded = entries.iter().map(|entry| match &entry[FIELDS] {
+        fields @ Json::Object(_) => entry.with(FIELDS, Json::of_text(&fields.to_string())),
+        _ => entry.clone(),
+    });
+    let metadata = metadata.with("managedFields", Json::of_items(folded));
+    Some(object.with("metadata", metadata))
 }
 
 /// Text becomes fields again, as the API server writes them. What is no text of fields stays as it is.

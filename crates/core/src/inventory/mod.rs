@@ -8,6 +8,7 @@ mod folded;
 mod id;
 mod inside;
 mod owners;
+mod place;
 mod rights;
 mod scope;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use folded::unfold_entry;
 pub use id::{ThingId, ThingNames};
 pub use inside::inside_scope;
+use place::Place;
 pub use rights::{grants, writers};
 pub use scope::{LeftOut, Scope, scope};
 pub use thing::{Thing, ThingParts};
@@ -100,16 +102,10 @@ impl Resource {
     }
 }
 
-/// How the identities of a kind begin as texts, as none of another kind does: `StatefulSet.apps `.
-fn kind_text(group: &str, kind: &str) -> String {
-    let dot = if group.is_empty() { "" } else { "." };
-    format!("{kind}{dot}{group} ")
-}
-
 /// Everything of interest in a cluster, by identity.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Inventory {
-    things: BTreeMap<String, Thing>,
+    things: BTreeMap<Place, Thing>,
     /// `v1.34.4`, empty when unknown.
     pub kubernetes_version: String,
     /// Every resource that the API server serves (preferred versions).
@@ -141,17 +137,17 @@ impl Inventory {
 
     /// Adds a thing, replacing the one with the same identity.
     pub fn insert(&mut self, thing: Thing) {
-        self.things.insert(thing.id().to_string(), thing);
+        self.things.insert(Place(thing.id()), thing);
     }
 
     /// Removes a thing.
     pub fn remove(&mut self, id: &ThingId) -> Option<Thing> {
-        self.things.remove(&id.to_string())
+        self.things.remove(&Place(id.clone()))
     }
 
     /// The thing with this identity.
     pub fn get(&self, id: &ThingId) -> Option<&Thing> {
-        self.things.get(&id.to_string())
+        self.things.get(&Place(id.clone()))
     }
 
     /// A namespaced thing by its parts.
@@ -175,10 +171,10 @@ impl Inventory {
         group: &str,
         kind: &str,
     ) -> impl Iterator<Item = &'a Thing> + use<'a> {
-        let before = kind_text(group, kind);
+        let first = Place(ThingId::cluster(group, kind, ""));
         self.things
-            .range(before.clone()..)
-            .take_while(move |(id, _)| id.starts_with(&before))
+            .range(first.clone()..)
+            .take_while(move |(place, _)| place.begins_as(&first))
             .map(|(_, thing)| thing)
     }
 

@@ -33,10 +33,10 @@ impl Deref for Thing {
 impl Thing {
     /// Keeps an object; `None` when it has no name.
     pub fn new(resource: Resource, object: impl Into<Json>) -> Option<Self> {
-        let mut object = object.into();
+        let object = object.into();
         object.pointer("/metadata/name")?.as_str()?;
-        folded::fold(&mut object);
-        Some(Self::of(resource, object))
+        let folded = folded::fold(&object);
+        Some(Self::of(resource, folded.unwrap_or(object)))
     }
 
     fn of(resource: Resource, object: Json) -> Self {

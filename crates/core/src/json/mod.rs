@@ -5,11 +5,11 @@
 //! fields are a sorted slice, short texts lie in place, and a copy shares with its original whatever is the same. Knows nothing of
 //! Kubernetes. What is to be changed deep inside becomes a `Value` and comes back.
 
+pub(crate) mod kept;
 mod reading;
 mod serial;
 #[cfg(test)]
 mod tests;
-mod texts;
 mod tree;
 
 use std::fmt;
@@ -43,6 +43,8 @@ pub enum Json {
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Fields(Arc<[(EcoString, Json)]>);
 
+/// So many fields are gone through one after the other.
+const FEW: usize = 16;
 /// What is at a place where nothing is.
 static NULL: Json = Json::Null;
 
@@ -54,7 +56,7 @@ impl Fields {
             all.sort_by(|(one, _), (other, _)| one.cmp(other));
             all.dedup_by(|(one, _), (kept, _)| one == kept);
         }
-        Self(all.into())
+        kept::fields(all)
     }
 
     /// The field of this name.
@@ -62,7 +64,11 @@ impl Fields {
         Some(&self.0[self.place(name)?].1)
     }
 
+    /// Rules ask this of every object many times. Of a few names most differ in length, which costs nothing to see.
     fn place(&self, name: &str) -> Option<usize> {
+        if self.0.len() <= FEW {
+            return self.0.iter().position(|(one, _)| one.as_str() == name);
+        }
         let place = self.0.binary_search_by(|(one, _)| one.as_str().cmp(name));
         place.ok()
     }
@@ -124,7 +130,8 @@ impl IntoIterator for Fields {
     type IntoIter = std::vec::IntoIter<(EcoString, Json)>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.to_vec().into_iter()
+        let all: Vec<_> = self.0.iter().cloned().collect();
+        all.into_iter()
     }
 }
 
@@ -157,6 +164,20 @@ impl Json {
         }
     }
 
+    /// A list of these.
+    pub fn of_items(items: impl IntoIterator<Item = Self>) -> Self {
+        Self::Array(kept::items(items.into_iter().collect()))
+    }
+
+    /// The object with another value in a field, whether it had one there or not; what is no object has no fields and stays.
+    #[must_use]
+    pub fn with(&self, name: &str, value: Self) -> Self {
+        match self {
+            Self::Object(all) => Self::Object(all.clone().with([(kept::text(name), value)])),
+            other => other.clone(),
+        }
+    }
+
     /// Gives an object a field, in the place of one of the same name; nothing else has fields.
     pub fn set(&mut self, name: &str, value: Self) {
         let Self::Object(fields) = self else {
@@ -164,13 +185,13 @@ impl Json {
         };
         match fields.get_mut(name) {
             Some(there) => *there = value,
-            None => *fields = std::mem::take(fields).with([(texts::kept(name), value)]),
+            None => *fields = std::mem::take(fields).with([(kept::text(name), value)]),
         }
     }
 
     /// A text; one that repeats is kept once.
     pub fn of_text(text: &str) -> Self {
-        Self::String(texts::kept(text))
+        Self::String(kept::text(text))
     }
 
     /// Changes it as a value.
@@ -188,12 +209,12 @@ impl From<Value> for Json {
             Value::Null => Self::Null,
             Value::Bool(it) => Self::Bool(it),
             Value::Number(it) => Self::Number(it),
-            Value::String(it) => Self::String(texts::kept(&it)),
-            Value::Array(all) => Self::Array(all.into_iter().map(Self::from).collect()),
+            Value::String(it) => Self::String(kept::text(&it)),
+            Value::Array(all) => Self::of_items(all.into_iter().map(Self::from)),
             Value::Object(all) => {
                 let all = all.into_iter();
                 Self::Object(Fields::of(
-                    all.map(|(name, value)| (texts::kept(&name), Self::from(value)))
+                    all.map(|(name, value)| (kept::text(&name), Self::from(value)))
                         .collect(),
                 ))
             }
@@ -207,11 +228,11 @@ impl From<&Value> for Json {
             Value::Null => Self::Null,
             Value::Bool(it) => Self::Bool(*it),
             Value::Number(it) => Self::Number(it.clone()),
-            Value::String(it) => Self::String(texts::kept(it)),
-            Value::Array(all) => Self::Array(all.iter().map(Self::from).collect()),
+            Value::String(it) => Self::String(kept::text(it)),
+            Value::Array(all) => Self::of_items(all.iter().map(Self::from)),
             Value::Object(all) => Self::Object(Fields::of(
                 all.iter()
-                    .map(|(name, value)| (texts::kept(name), Self::from(value)))
+                    .map(|(name, value)| (kept::text(name), Self::from(value)))
                     .collect(),
             )),
         }

@@ -7,7 +7,7 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Number;
 
-use super::{Fields, Json, texts};
+use super::{Fields, Json, kept};
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -46,7 +46,7 @@ impl Visitor<'_> for NameText {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Name, E> {
-        Ok(Name(texts::kept(text)))
+        Ok(Name(kept::text(text)))
     }
 }
 
@@ -89,7 +89,7 @@ impl<'de> Visitor<'de> for Whole {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Json, E> {
-        Ok(Json::String(texts::kept(text)))
+        Ok(Json::String(kept::text(text)))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
@@ -97,7 +97,7 @@ impl<'de> Visitor<'de> for Whole {
         while let Some(item) = items.next_element()? {
             all.push(item);
         }
-        Ok(Json::Array(all.into()))
+        Ok(Json::Array(kept::items(all)))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Json, A::Error> {

@@ -78,12 +78,10 @@ pub fn clean(object: &Json) -> Json {
             let template = ["spec", "template", "metadata", "labels"];
             strip(&mut object, &template, JOB_LABELS);
         }
-        "Secret" => {
-            if object["type"] == "kubernetes.io/service-account-token" {
-                strip(&mut object, &[], &["data"]);
-                let uid = ["kubernetes.io/service-account.uid"];
-                strip(&mut object, &["metadata", "annotations"], &uid);
-            }
+        "Secret" if object["type"] == "kubernetes.io/service-account-token" => {
+            strip(&mut object, &[], &["data"]);
+            let uid = ["kubernetes.io/service-account.uid"];
+            strip(&mut object, &["metadata", "annotations"], &uid);
         }
         _ => {}
     }

@@ -7,6 +7,7 @@ mod clean;
 mod conflicts;
 mod context;
 mod cycles;
+mod draft;
 mod gates;
 mod labelled;
 mod links;
@@ -26,22 +27,18 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::thread;
-
-use ecow::EcoString;
 
 use crate::backup::PointContent;
 use crate::driver::Problem;
 use crate::inventory::{Inventory, LeftOut};
-use crate::lookup::Lookup;
 use crate::names::{RunId, SiteName};
 use crate::recovery::Existing;
-use crate::run::{Edge, RunKind, RunPlan, Step};
+use crate::run::{RunKind, RunPlan};
 
 pub use clean::clean;
 pub use cycles::Broken;
+use draft::{Draft, draft};
 pub use mapping::{Form, Mapped, MappedKind, Mappings, ObjectPatch, Remain, Target};
 pub use page::page;
 pub use preflight::{
@@ -57,9 +54,6 @@ pub use show::{
     VERSION, View, document_of,
 };
 pub(crate) use steps::is_made_by_cluster;
-
-use context::Context;
-use rules::Drawn;
 
 /// Why the source cannot write any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -242,67 +236,4 @@ fn warned(objects: &Inventory, target: &Inventory, goal: &Goal) -> Vec<String> {
         ));
     }
     warnings
-}
-
-/// The steps with all their edges, before anything is chosen among them.
-struct Draft {
-    steps: BTreeMap<String, Step>,
-    problems: Vec<Problem>,
-    warnings: Vec<String>,
-    broken: Vec<Broken>,
-}
-
-fn draft(context: &Context<'_>, point: &PointContent, goal: &Goal) -> Draft {
-    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
-    let mut steps = thread::scope(|threads| {
-        let drawn = threads.spawn(|| RULES.iter().map(|rule| (rule.draw)(context)).collect());
-        let mut steps = steps::steps(context, point, goal, &mut problems);
-        let drawn: Vec<Vec<Drawn>> = drawn
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        draw(drawn, &mut steps);
-        steps
-    });
-    rules::take_away(context, &mut steps, &mut problems, &mut warnings);
-    let broken = cycles::break_cycles(&mut steps).unwrap_or_else(|found| {
-        problems.extend(found);
-        Vec::new()
-    });
-    Draft {
-        steps,
-        problems,
-        warnings,
-        broken,
-    }
-}
-
-/// Puts in what each of the rules says. Of several places in which one rule sees the same edge the surest is kept, then the first.
-fn draw(of_rules: Vec<Vec<Drawn>>, steps: &mut BTreeMap<String, Step>) {
-    let ids: Vec<EcoString> = steps.keys().map(EcoString::from).collect();
-    let places: Lookup<&str, usize> = ids.iter().map(EcoString::as_str).zip(0..).collect();
-    let mut needs: Vec<Vec<(usize, Edge)>> = vec![Vec::new(); steps.len()];
-    for (rule, all) in RULES.iter().zip(of_rules) {
-        let name = EcoString::from(rule.name);
-        for drawn in all {
-            let place = |id: &str| places.get(id).copied();
-            let (Some(step), Some(on)) = (place(&drawn.step), place(&drawn.on)) else {
-                continue;
-            };
-            if step != on {
-                let edge = Edge::new(ids[on].clone(), name.clone(), drawn.evidence);
-                needs[step].push((on, edge.with(drawn.confidence)));
-            }
-        }
-    }
-    for (step, mut needs) in steps.values_mut().zip(needs) {
-        // Stable: what was drawn first stays first. Places are in the order of the ids.
-        let degree = |edge: &Edge| Reverse(edge.confidence);
-        needs.sort_by(|(on, a), (other, b)| {
-            (on, &a.rule, degree(a)).cmp(&(other, &b.rule, degree(b)))
-        });
-        needs.dedup_by(|(on, edge), (kept_on, kept)| on == kept_on && edge.rule == kept.rule);
-        let own = std::mem::take(&mut step.needs).into_iter();
-        let own = own.filter(|edge| places.has(edge.on.as_str()));
-        step.needs = needs.into_iter().map(|(_, edge)| edge).chain(own).collect();
-    }
 }

@@ -37,35 +37,37 @@ pub(super) fn steps(
     goal: &Goal,
     problems: &mut Vec<Problem>,
 ) -> BTreeMap<String, Step> {
-    let mut steps = vec![
+    // Room for all from the start: a list that grows is there twice.
+    let rest = 3 + 3 * point.parts.len() + 2 * point.members.len();
+    let mut steps = Vec::with_capacity(context.things.len() + rest);
+    let mut add = |step: Step| steps.push((step.id.clone(), step));
+    add(step(
+        "system-namespace",
+        Phase::Guard,
+        "make sure that Refloat's namespace exists",
+        Work::SystemNamespace,
+    ));
+    add(needing(
         step(
-            "system-namespace",
+            "vault-access",
             Phase::Guard,
-            "make sure that Refloat's namespace exists",
-            Work::SystemNamespace,
+            "give movers access to the vault",
+            Work::VaultAccess,
         ),
-        needing(
-            step(
-                "vault-access",
-                Phase::Guard,
-                "give movers access to the vault",
-                Work::VaultAccess,
-            ),
-            &[("system-namespace".to_owned(), "SYSTEM_NAMESPACE_FIRST")],
-        ),
-    ];
+        &[("system-namespace".to_owned(), "SYSTEM_NAMESPACE_FIRST")],
+    ));
     for thing in context.things.values() {
-        steps.push(write(context, thing, goal));
+        add(write(context, thing, goal));
     }
     for part in &point.parts {
         if goal.existing == Existing::Skip
             && let Some(claim) = claim_of(part, context.target)
         {
-            steps.push(keep(part, claim));
+            add(keep(part, claim));
             continue;
         }
         match storage(part, goal) {
-            Some(three) => steps.extend(three),
+            Some(three) => three.into_iter().for_each(&mut add),
             None => problems.push(Problem::stuck(
                 "part-unusable",
                 format!("part {} does not say which claim it was", part.id),
@@ -75,9 +77,9 @@ pub(super) fn steps(
     }
     for member in &point.members {
         if context::role(member) != Role::Volume {
-            steps.push(ready(member));
+            add(ready(member));
             if member.mode == Mode::Held {
-                steps.push(amend(member));
+                add(amend(member));
             }
         }
     }
@@ -93,11 +95,8 @@ pub(super) fn steps(
         .map(|part| (format!("reap {}", part.id), "MOVERS_GONE_FIRST"))
         .chain([("vault-access".to_owned(), "MOVERS_GONE_FIRST")])
         .collect();
-    steps.push(cleanup(needing(end, &reaped)));
-    let mut steps = steps
-        .into_iter()
-        .map(|step| (step.id.clone(), step))
-        .collect();
+    add(cleanup(needing(end, &reaped)));
+    let mut steps = steps.into_iter().collect();
     amend_before_fill(point, &mut steps);
     steps
 }

@@ -25,6 +25,7 @@ const PACKAGES: &[&str] = &[
     "iproute2",
     "iptables",
     "kmod",
+    "make",
     "nftables",
     "procps",
     "restic",

@@ -44,23 +44,21 @@ pub(super) fn split(thing: &Thing) -> (Value, Value) {
 
 /// Gives an object back what was split off.
 pub(super) fn join(stable: Json, volatile: Json) -> Json {
-    let (mut object, volatile) = match (stable, volatile) {
+    let (object, volatile) = match (stable, volatile) {
         (Json::Object(object), Json::Object(volatile)) => (object, volatile),
         (stable, _) => return stable,
     };
-    let mut status = None;
+    let mut split_off = Vec::new();
     for (name, half) in volatile {
-        match (name.as_str(), half) {
-            ("metadata", Json::Object(more)) => {
-                if let Some(Json::Object(metadata)) = object.get_mut("metadata") {
-                    *metadata = std::mem::take(metadata).with(more);
-                }
+        match (name.as_str(), half, object.get("metadata")) {
+            ("metadata", Json::Object(more), Some(Json::Object(metadata))) => {
+                split_off.push((name, Json::Object(metadata.clone().with(more))));
             }
-            ("status", half) => status = Some((name, half)),
+            ("status", half, _) => split_off.push((name, half)),
             _ => {}
         }
     }
-    Json::Object(object.with(status))
+    Json::Object(object.with(split_off))
 }
 
 /// The name in either half.

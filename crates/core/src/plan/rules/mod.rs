@@ -32,6 +32,7 @@ pub(super) use gate_before_dependents::{Placed, hold};
 use ecow::EcoString;
 
 use super::context::Context;
+use crate::json::kept;
 use crate::run::Confidence;
 
 pub(super) use users_word::take_away;
@@ -66,14 +67,14 @@ pub(super) struct Drawn {
 
 impl Drawn {
     pub(super) fn new(
-        step: impl Into<EcoString>,
-        on: impl Into<EcoString>,
-        evidence: impl Into<EcoString>,
+        step: impl AsRef<str>,
+        on: impl AsRef<str>,
+        evidence: impl AsRef<str>,
     ) -> Self {
         Self {
-            step: step.into(),
-            on: on.into(),
-            evidence: evidence.into(),
+            step: kept::text(step.as_ref()),
+            on: kept::text(on.as_ref()),
+            evidence: kept::text(evidence.as_ref()),
             confidence: Confidence::Certain,
         }
     }
