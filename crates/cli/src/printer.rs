@@ -1,6 +1,6 @@
 //! The only place that writes to standard output and standard error: results to the first, all else to the second.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -76,36 +76,33 @@ impl Printer {
 
     /// Whether a person watches.
     pub(crate) fn is_terminal(self) -> bool {
-        std::io::stderr().is_terminal()
+        io::stderr().is_terminal()
     }
 
     /// Prints a result: the table for people, the value for programs.
     pub(crate) fn result(self, value: &impl Serialize, table: impl FnOnce() -> String) {
         let text = match self.output {
             Output::Table | Output::Wide | Output::Dot | Output::Mermaid => table(),
-            Output::Json => serde_json::to_string_pretty(value).map_or_else(
-                |error| format!("{{\"error\": \"{error}\"}}\n"),
-                |text| text + "\n",
-            ),
+            Output::Json => return written(json(value)),
             Output::Yaml => serde_saphyr::to_string(value)
                 .unwrap_or_else(|error| format!("error: \"{error}\"\n")),
         };
-        write(&mut std::io::stdout().lock(), &text);
+        write(&mut io::stdout().lock(), &text);
     }
 
     /// Prints a raw document to standard output.
     pub(crate) fn document(self, text: &str) {
-        write(&mut std::io::stdout().lock(), text);
+        write(&mut io::stdout().lock(), text);
     }
 
     /// A line for people.
     pub(crate) fn note(self, line: &str) {
-        write(&mut std::io::stderr().lock(), &format!("{line}\n"));
+        write(&mut io::stderr().lock(), &format!("{line}\n"));
     }
 
     /// Text without a line end, for questions.
     pub(crate) fn ask(self, text: &str) {
-        write(&mut std::io::stderr().lock(), text);
+        write(&mut io::stderr().lock(), text);
     }
 
     /// Says what failed and what to do; the exit code says whose fault it is.
@@ -129,10 +126,21 @@ impl Printer {
 
 /// A reader that went away is no error of ours.
 fn write(to: &mut impl Write, text: &str) {
-    let written = to.write_all(text.as_bytes()).and_then(|()| to.flush());
-    if let Err(error) = written {
+    written(to.write_all(text.as_bytes()).and_then(|()| to.flush()));
+}
+
+fn written(outcome: io::Result<()>) {
+    if let Err(error) = outcome {
         tracing::debug!(%error, "output was not written");
     }
+}
+
+/// As it comes: the text of a plan is larger than the plan.
+fn json(value: &impl Serialize) -> io::Result<()> {
+    let mut to = BufWriter::new(io::stdout().lock());
+    serde_json::to_writer_pretty(&mut to, value)?;
+    to.write_all(b"\n")?;
+    to.flush()
 }
 
 /// `1.2 GiB`.
