@@ -2,8 +2,7 @@
 
 use std::io::Write;
 use std::process::Stdio;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
@@ -30,6 +29,8 @@ pub(crate) const PSQL: &[&str] = &[
     "-d",
     "shop",
 ];
+/// What kubectl says of a command that `timeout` has ended (timeout(1)).
+const HANGS: &str = "exit code 124";
 /// Bytes that one account takes, row and index together, about.
 const ACCOUNT_BYTES: u32 = 560;
 
@@ -143,8 +144,7 @@ pub(crate) fn query(ground: &Ground, site: Site, sql: &str) -> Result<String> {
 
 /// Asks the web application in a namespace through its Service once, from inside the cluster: its address and its name are under test, too.
 pub(crate) fn web_answer(ground: &Ground, site: Site, namespace: &str) -> Result<String> {
-    let script =
-        "exec 3<>/dev/tcp/web/80 && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && timeout 10 cat <&3";
+    let script = "exec 3<>/dev/tcp/web/80 && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && { timeout 10 cat <&3 || exit 3; }";
     let mut command = ground.kubectl(site);
     command.args(["-n", namespace, "exec", "db-0", "--"]);
     command.args(["timeout", "12", "bash", "-c", script]);
@@ -156,25 +156,22 @@ pub(crate) fn web_answer(ground: &Ground, site: Site, namespace: &str) -> Result
     Ok(answer.lines().last().unwrap_or_default().to_owned())
 }
 
-/// Asks the web application in a namespace until it answers well.
+/// Asks the web application in a namespace, again only while no connection comes about and none is refused; whatever is answered counts.
 ///
-/// More than once, because kube-proxy follows a Service's endpoints with a second's delay, and a connection that begins while it changes
-/// its tables is tracked without the change and times out, however often its first packet is sent again.
-pub(crate) fn web_answers(
+/// kube-proxy follows a Service's endpoints with a second's delay. A connection that begins while it changes its tables may be tracked
+/// without the change, and then times out however often its first packet is sent again.
+pub(crate) fn web_answer_once_connected(
     ground: &Ground,
     site: Site,
     namespace: &str,
-    limit: Duration,
 ) -> Result<String> {
-    let deadline = Instant::now() + limit;
-    loop {
+    for _ in 0..4 {
         match web_answer(ground, site, namespace) {
-            Ok(answer) => return Ok(answer),
-            Err(error) if Instant::now() > deadline => {
-                return Err(error)
-                    .context("the web application does not answer through its Service");
+            Err(error) if format!("{error:#}").contains(HANGS) => {
+                say(format_args!("  a connection to the web application hangs"));
             }
-            Err(_) => thread::sleep(Duration::from_millis(200)),
+            answered => return answered,
         }
     }
+    web_answer(ground, site, namespace)
 }

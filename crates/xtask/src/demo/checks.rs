@@ -28,6 +28,21 @@ fn text<'a>(object: &'a Value, pointer: &str) -> Result<&'a str> {
         .with_context(|| format!("no {pointer} in {object}"))
 }
 
+/// Asks the web application through its Service until it answers well.
+pub(super) fn web_answers(ground: &Ground, site: Site, limit: Duration) -> Result<String> {
+    let deadline = Instant::now() + limit;
+    loop {
+        match shop::web_answer(ground, site, "shop") {
+            Ok(answer) => return Ok(answer),
+            Err(error) if Instant::now() > deadline => {
+                return Err(error)
+                    .context("the web application does not answer through its Service");
+            }
+            Err(_) => thread::sleep(Duration::from_millis(200)),
+        }
+    }
+}
+
 /// Every check; each says what it found.
 pub(super) fn all(ground: &Ground, site: Site, orders: &[Order], cut: Timestamp) -> Result<()> {
     // First: the checks of the database are work, and a readiness probe that misses its time meanwhile makes the application available anew.

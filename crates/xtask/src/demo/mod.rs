@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::ground::Ground;
 use crate::printer::say;
 use crate::refloat::{self, Refloat, build};
-use crate::shop::{self, Shop};
+use crate::shop::Shop;
 use crate::testbed::{Site, Testbed};
 use writer::Writer;
 
@@ -203,7 +203,7 @@ fn tell(
     chapter(8, "Recover");
     let start = Instant::now();
     let recovery = refloat.recover(Site::Recovery)?;
-    let answer = shop::web_answers(ground, Site::Recovery, "shop", Duration::from_mins(1))?;
+    let answer = checks::web_answers(ground, Site::Recovery, Duration::from_mins(1))?;
     let rta = start.elapsed().as_secs_f64();
     say(format_args!("  the shop answers: {answer}"));
 

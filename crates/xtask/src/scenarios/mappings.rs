@@ -1,7 +1,6 @@
 //! A point recovered under other names: namespace, host, patches; and strategic patches beside the API server's own answers.
 
 use std::fs;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -266,7 +265,7 @@ fn came_back(stage: &Stage<'_>) -> Result<()> {
         "{there} accounts, {} came back",
         back.trim()
     );
-    let said = shop::web_answers(stage.ground, Site::Recovery, DRILL, Duration::from_mins(1))?;
+    let said = shop::web_answer_once_connected(stage.ground, Site::Recovery, DRILL)?;
     ensure!(said.contains("only a drill"), "the web answers {said}");
     for binding in ["rolebinding/web", "clusterrolebinding/campaign-operator"] {
         let binding = object(stage, Site::Recovery, DRILL, binding)?;
