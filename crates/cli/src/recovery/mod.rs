@@ -315,9 +315,10 @@ pub(crate) async fn attempt(
     };
     let point_id = document.id.to_string();
     let content = &document.content;
-    let (planned, mut problems) = plan::attempt(&point_id, content, &objects, &target, &goal);
+    // It makes steps of its own, and lets them go before those of the plan are made.
     let asked = Preflight::of(content, &objects, &target, &goal);
     let preflight = preflight::preflight(cluster, &options.preflight, &asked, printer).await;
+    let (planned, mut problems) = plan::attempt(&point_id, content, &objects, &target, &goal);
     problems.extend(preflight.problems.iter().cloned());
     let lines: Vec<String> = preflight.warnings().iter().map(warning_line).collect();
     let Some(mut planned) = planned else {
