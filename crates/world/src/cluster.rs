@@ -127,7 +127,7 @@ impl Cluster {
             }
             Query::Log(request) => read::log(&self.client, request).await.map(Answer::Log),
         };
-        answer.unwrap_or_else(Answer::Refused)
+        answer.map_or_else(Answer::Refused, Answer::folded)
     }
 
     async fn look(&self, queries: Vec<Query>) -> Seen {
@@ -159,7 +159,7 @@ impl Cluster {
     async fn batch(&self, effects: &[Effect]) -> Vec<Result<Effected, Problem>> {
         let mut answers = Vec::with_capacity(effects.len());
         for effect in effects {
-            let answer = self.perform(effect).await;
+            let answer = self.perform(effect).await.map(Effected::folded);
             let failed = answer.is_err();
             answers.push(answer);
             if failed {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::ObjectRef;
 use super::query::{ExecAnswer, ExecRequest};
 use crate::capture::Capture;
-use crate::inventory::Resource;
+use crate::inventory::{Resource, fold_answer};
 
 /// Under whose name and by which operation an object is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -244,6 +244,20 @@ impl Effect {
             Self::Keep(_) => "keep what was said".to_owned(),
             Self::Seal(_) => "seal the point".to_owned(),
         }
+    }
+}
+
+impl Effected {
+    /// As of [`Answer::folded`](super::Answer::folded).
+    #[must_use]
+    pub fn folded(mut self) -> Self {
+        match &mut self {
+            Self::Created(object) | Self::Exists(object) | Self::Patched(object) => {
+                fold_answer(object);
+            }
+            Self::Deleted | Self::Ran(_) | Self::Kept(_) | Self::Stored(_) | Self::Sealed(_) => {}
+        }
+        self
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{ObjectRef, Problem};
-use crate::inventory::Resource;
+use crate::inventory::{Resource, fold_answer};
 
 /// Objects of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -87,6 +87,19 @@ pub enum Answer {
     Log(String),
     /// The question was not answered.
     Refused(Problem),
+}
+
+impl Answer {
+    /// Who owns which fields becomes text, `fieldsV1` of `metadata.managedFields`: as a tree it is most of an answer's memory.
+    #[must_use]
+    pub fn folded(mut self) -> Self {
+        match &mut self {
+            Self::Object(object) => object.iter_mut().for_each(fold_answer),
+            Self::List(objects) => objects.iter_mut().for_each(fold_answer),
+            Self::Exec(_) | Self::Log(_) | Self::Refused(_) => {}
+        }
+        self
+    }
 }
 
 /// The answers of one look.

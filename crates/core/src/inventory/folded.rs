@@ -1,5 +1,5 @@
 //! Who owns which fields, as an inventory of many things keeps it: `fieldsV1` of each entry of `metadata.managedFields` as text. As a value it is half of
-//! a small object's memory, and few are ever looked into. Called by `Thing` and by who reads the entries.
+//! a small object's memory, and few are ever looked into; so do answers of a world. Called by `Thing`, by worlds and by who reads the entries.
 
 use serde_json::Value;
 
@@ -22,11 +22,30 @@ pub(super) fn fold(object: &Json) -> Option<Json> {
     Some(object.with("metadata", metadata))
 }
 
+/// The same for an object that an API server answered, in place.
+pub fn fold_answer(object: &mut Value) {
+    for entry in entries(object) {
+        if let Some(fields @ Value::Object(_)) = entry.get_mut(FIELDS) {
+            *fields = Value::String(fields.to_string());
+        }
+    }
+}
+
 /// Text becomes fields again, as the API server writes them. What is no text of fields stays as it is.
-pub(super) fn unfold(object: &mut Value) {
+pub(crate) fn unfold(object: &mut Value) {
+    entries(object).for_each(unfold_entry);
+}
+
+fn entries(object: &mut Value) -> impl Iterator<Item = &mut Value> {
     let entries = object.pointer_mut("/metadata/managedFields");
-    let entries = entries.and_then(Value::as_array_mut).into_iter().flatten();
-    entries.for_each(unfold_entry);
+    entries.and_then(Value::as_array_mut).into_iter().flatten()
+}
+
+/// The same for a copy of one entry.
+pub(crate) fn unfolded(entry: &Value) -> Value {
+    let mut entry = entry.clone();
+    unfold_entry(&mut entry);
+    entry
 }
 
 /// The same for one entry.

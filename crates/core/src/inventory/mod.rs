@@ -21,7 +21,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use folded::unfold_entry;
+pub use folded::fold_answer;
+pub(crate) use folded::{unfold, unfold_entry, unfolded};
 pub use id::{ThingId, ThingNames};
 pub use inside::inside_scope;
 use place::Place;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Inventory, Resource, Thing, ThingId, scope};
+use super::{Inventory, Resource, Thing, ThingId, fold_answer, scope};
 
 fn thing(resource: Resource, namespace: Option<&str>, name: &str, body: &Value) -> Thing {
     let mut object = json!({
@@ -348,6 +348,9 @@ fn fields_of_managers_are_kept_as_text_and_stored_as_they_were() {
     assert_eq!(of(0), Some(&json!(fields.to_string()).into()));
     assert_eq!(of(1), Some(&json!("no fields").into()));
     assert_eq!(kept.as_read(), object);
+    let mut answer = object.clone();
+    fold_answer(&mut answer);
+    assert_eq!(kept.object, crate::json::Json::from(answer));
     let mut stored = crate::backup::pack(inventory.into_things(), "v1.34.4");
     let stored = stored.find(|file| file.path.ends_with(".volatile.jsonl"));
     let text = String::from_utf8(stored.unwrap().bytes).unwrap();

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::owners::{Owner, handed_on, owners};
 use super::write::{Writing, digest};
 use crate::driver::{Effect, Patch, Precondition};
+use crate::inventory::unfolded;
 use crate::json::Json;
 use crate::names::{
     ANNOTATION_DIGEST, ANNOTATION_RECOVERY, ANNOTATION_UPDATED, FIELD_MANAGER, RunId,
@@ -58,7 +59,7 @@ impl Writing {
             .filter(|(owner, _)| since.iter().all(|(other, _)| other != owner));
         let before = before.map(|(_, entry)| entry.to_value());
         let mut entries: Vec<Value> = before
-            .chain(since.iter().map(|(_, entry)| (*entry).clone()))
+            .chain(since.iter().map(|(_, entry)| unfolded(entry)))
             .collect();
         entries.push(json!({
             "manager": FIELD_MANAGER,

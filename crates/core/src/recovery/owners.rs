@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::driver::FieldOwner;
-use crate::inventory::{Resource, Thing, unfold_entry};
+use crate::inventory::{Resource, Thing, unfold_entry, unfolded};
 use crate::json::{Json, Tree};
 use crate::names::FIELD_MANAGER;
 
@@ -98,9 +98,9 @@ pub(super) fn handed_on(
     let mut entries: Vec<Value> = Vec::new();
     for (owner, entry) in owners(live) {
         if owner == ours {
-            changed = entry.get("fieldsV1").cloned();
+            changed = unfolded(entry).get_mut("fieldsV1").map(Value::take);
         } else {
-            entries.push(entry.clone());
+            entries.push(unfolded(entry));
         }
     }
     let keys: serde_json::Map<String, Value> = annotations

@@ -333,7 +333,7 @@ impl World for SimWorld {
         }
         let mut seen = Seen::default();
         for query in queries {
-            seen.insert(query.clone(), self.answer(query));
+            seen.insert(query.clone(), self.answer(query).folded());
         }
         seen
     }
@@ -344,7 +344,7 @@ impl World for SimWorld {
             let mut results = Vec::new();
             for effect in batch {
                 match self.perform_faulty(effect) {
-                    Some(Ok(effected)) => results.push(Ok(effected)),
+                    Some(Ok(effected)) => results.push(Ok(effected.folded())),
                     Some(Err(problem)) => {
                         results.push(Err(problem));
                         break;

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::cel::{Expression, Judged};
 use super::{Check, ExecCheck};
 use crate::driver::{ExecRequest, ObjectRef, Outcome, Problem, Query, Seen, Verdict, Why};
+use crate::inventory::unfold;
 use crate::names::RunId;
 use crate::probe::{self, Probe, ProbeTask, one_line as printable};
 use crate::readiness::reading::{Condition, condition, one_line, text};
@@ -132,7 +133,9 @@ impl Gating {
             );
             Verdict::Wait(closed(what).failing(problem, WRONG_SECONDS))
         };
-        match expression.judge(live) {
+        let mut object = live.clone();
+        unfold(&mut object);
+        match expression.judge(&object) {
             Judged::True => Verdict::Done(Outcome::default()),
             Judged::False(what) | Judged::Absent(what) => Verdict::Wait(closed(&what)),
             Judged::Wrong(what) => never(&what),

@@ -394,6 +394,25 @@ fn a_condition_says_why_it_is_closed_and_what_it_takes() {
 }
 
 #[test]
+fn a_condition_sees_who_owns_which_fields_though_answers_keep_it_as_text() {
+    let scaled = gating(
+        json!({ "cel": "'f:replicas' in object.metadata.managedFields[0].fieldsV1['f:spec']" }),
+    );
+    let mut live = web();
+    live["metadata"]["managedFields"] = json!([
+        { "manager": "hpa", "operation": "Update", "fieldsV1": { "f:spec": { "f:replicas": {} } } },
+    ]);
+    let answer = Answer::Object(Some(live)).folded();
+    assert!(matches!(
+        &answer,
+        Answer::Object(Some(object)) if object["metadata"]["managedFields"][0]["fieldsV1"].is_string()
+    ));
+    let mut seen = Seen::default();
+    seen.insert(Query::Object(scaled.of.clone()), answer);
+    assert!(matches!(decide(&scaled, &seen), Verdict::Done(_)));
+}
+
+#[test]
 fn a_condition_that_cannot_be_judged_needs_a_person_when_it_stays_so() {
     let wrong = gating(json!({ "cel": "object.spec.replicas.x == 1" }));
     let Verdict::Wait(why) = decide(&wrong, &seen(web())) else {

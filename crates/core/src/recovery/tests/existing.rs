@@ -8,7 +8,7 @@ use crate::driver::{
     Answer, Class, Effect, FieldOwner, ObjectRef, Patch, Precondition, Problem, Propagation, Query,
     Seen, Verdict,
 };
-use crate::inventory::Resource;
+use crate::inventory::{Resource, fold_answer};
 use crate::names::RunId;
 use crate::readiness::{Clock, Told};
 use crate::recovery::{Existing, Linking, Writing, digest, is_changed};
@@ -259,7 +259,11 @@ fn an_updated_object_gives_its_fields_back_to_their_manager_and_is_complete_then
             { "manager": "refloat", "operation": "Update", "fieldsV1": fields },
         ]);
     });
-    let verdict = decide(&update, &none(), Some(begun.clone()));
+    let mut folded = begun.clone();
+    fold_answer(&mut folded);
+    assert_ne!(folded, begun);
+    let verdict = decide(&update, &none(), Some(folded));
+    assert_eq!(verdict, decide(&update, &none(), Some(begun.clone())));
     let (body, _) = patch(&verdict);
     let digest = digest(&update.object);
     assert_eq!(
