@@ -118,7 +118,7 @@ pub struct Engine<'a, W, J, O> {
 struct Going<'a> {
     plan: &'a RunPlan,
     frontier: Frontier<'a>,
-    rounds: Rounds,
+    rounds: Rounds<'a>,
     /// What effects of the engine's own brought, by step.
     brought: BTreeMap<String, Outcome>,
     /// Objects that the last turn created, by step and uid: for the journal, unless their steps are done by then.
@@ -194,7 +194,7 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
             }
             let due = going
                 .rounds
-                .due(going.frontier.open(), self.world.elapsed());
+                .due(going.frontier.opened(), self.world.elapsed());
             if !due.now.is_empty() {
                 let next = beside(acting, self.turn(going, &due, progress)).await?;
                 self.act(going, acting, next, progress).await?;

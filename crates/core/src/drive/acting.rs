@@ -6,7 +6,7 @@ use std::future::Future;
 use super::doing::{self, Doing};
 use super::verdicts::fatal;
 use super::{DriveError, Engine, Going, Journal, Observer};
-use crate::driver::{Answer, Effect, Effected, ExecAnswer, Outcome, Problem, Query, Seen};
+use crate::driver::{Answer, Effect, Effected, ExecAnswer, Outcome, Problem, Query};
 use crate::planted::{self, Bug};
 use crate::probe;
 use crate::run::{Progress, Record, Step, Work};
@@ -122,7 +122,7 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
             self.perform_capture(going.plan, step, &effects, progress, brought)
                 .await?;
             let now = self.world.elapsed();
-            going.rounds.acted(&step.id, Seen::default(), now);
+            going.rounds.acted(&step.id, Vec::new(), now);
             if progress.stuck().any(|(id, _)| id == step.id) {
                 going.rounds.over(&step.id);
                 going.frontier.stuck(&step.id);
@@ -157,7 +157,7 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
             let step = intended.step;
             let is_news = intended.is_news;
             let whole = results.len() == effects.len() && results.iter().all(Result::is_ok);
-            let mut fresh = Seen::default();
+            let mut fresh = Vec::new();
             for (effect, result) in effects.iter().zip(results) {
                 going.touched(effect);
                 going.created.extend(created(step, &result));
@@ -176,7 +176,7 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
                         Effected::Created(live) | Effected::Exists(live) | Effected::Patched(live),
                     ) => {
                         if let Some(object) = effect.object() {
-                            fresh.insert(Query::Object(object), Answer::Object(Some(live)));
+                            fresh.push((Query::Object(object), Answer::Object(Some(live))));
                         }
                     }
                     Ok(Effected::Deleted) => {}

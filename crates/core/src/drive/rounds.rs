@@ -3,10 +3,10 @@
 //!
 //! Measured by the world's `elapsed`, so that a clock that jumps neither hurries nor delays anything.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use crate::driver::{Query, Seen, Verdict, Why};
+use crate::driver::{Answer, Query, Verdict, Why};
 use crate::planted::{self, Bug};
 use crate::run::{Step, Work};
 use crate::world::Changed;
@@ -32,26 +32,44 @@ const RASTER: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 /// What is known of a step that was looked at.
-#[derive(Debug, Clone, Default)]
-struct Round {
+#[derive(Debug, Clone)]
+struct Round<'a> {
+    step: &'a Step,
     /// What it asked for.
     asked: Vec<Query>,
     /// It is looked at again at this time at the latest.
     again: Duration,
     /// Tries in vain, one after the other.
     vain: u32,
-    /// What its own effects answered: as new as a read.
-    fresh: Seen,
+    /// What its own effects answered, the newest last: as new as a read.
+    fresh: Vec<(Query, Answer)>,
     /// Since when its limit runs.
     since: Duration,
     /// When it was looked at last.
-    looked: Option<Duration>,
+    looked: Duration,
     /// It is not looked at again before this much time, whatever changes.
     least: Duration,
     /// The failure that it shows, and since when without a break.
     failing: Option<(String, Duration)>,
     /// It is being acted on: it is not looked at before that has ended.
     acting: bool,
+}
+
+impl<'a> Round<'a> {
+    fn new(step: &'a Step, since: Duration) -> Self {
+        Self {
+            step,
+            asked: Vec::new(),
+            again: Duration::ZERO,
+            vain: 0,
+            fresh: Vec::new(),
+            since,
+            looked: Duration::ZERO,
+            least: Duration::ZERO,
+            failing: None,
+            acting: false,
+        }
+    }
 }
 
 /// Steps that are due.
@@ -63,23 +81,28 @@ pub(super) struct Due<'a> {
 }
 
 /// When each step of a run is looked at again.
-pub(super) struct Rounds {
+pub(super) struct Rounds<'a> {
     /// Steps that one turn looks at, of those that were answered and of the others.
     turn_steps_max: usize,
     /// When this process began to drive.
     began: Duration,
-    steps: BTreeMap<String, Round>,
+    /// Steps that nobody in this process has looked at, and since when they could be: those that could first come first. There may be
+    /// tens of thousands.
+    new: VecDeque<(Duration, &'a Step)>,
+    /// Those that were looked at and are not over.
+    steps: BTreeMap<&'a str, Round<'a>>,
     /// How many of them wait for something.
     waiting: u32,
     /// What all of them wait for, until that changes.
     interest: Option<Vec<Query>>,
 }
 
-impl Rounds {
+impl<'a> Rounds<'a> {
     pub(super) fn new(now: Duration, turn_steps_max: usize) -> Self {
         Self {
             turn_steps_max,
             began: now,
+            new: VecDeque::new(),
             steps: BTreeMap::new(),
             waiting: 0,
             interest: None,
@@ -87,59 +110,49 @@ impl Rounds {
     }
 
     /// Steps to look at now: first those whose effects have just been answered, then those that have waited longest. Those that were
-    /// answered take no place of others, so that there is always something to do.
-    pub(super) fn due<'a>(
-        &mut self,
-        open: impl Iterator<Item = &'a Step>,
-        now: Duration,
-    ) -> Due<'a> {
+    /// answered take no place of others, so that there is always something to do. `opened` are those that may run since this was last
+    /// asked, also if they ran in another process.
+    pub(super) fn due(&mut self, opened: impl Iterator<Item = &'a Step>, now: Duration) -> Due<'a> {
         let most = self.turn_steps_max;
+        self.new.extend(opened.map(|step| (now, step)));
         let mut answered: Vec<(Duration, &Step)> = Vec::new();
-        let mut waiting: Vec<(Duration, &Step)> = Vec::new();
-        for step in open {
-            let Some(round) = self.steps.get(&step.id) else {
-                // One that this process sees for the first time, also if it ran before.
-                let round = Round {
-                    again: now,
-                    since: self.began,
-                    ..Round::default()
-                };
-                self.steps.insert(step.id.clone(), round);
-                waiting.push((now, step));
-                continue;
-            };
+        let mut waiting: Vec<(Duration, &Step, bool)> = Vec::new();
+        for round in self.steps.values() {
             if round.acting || round.again > now {
                 continue;
             }
             if round.fresh.is_empty() {
-                waiting.push((round.again, step));
+                waiting.push((round.again, round.step, false));
             } else {
-                answered.push((round.again, step));
+                answered.push((round.again, round.step));
             }
         }
-        for some in [&mut answered, &mut waiting] {
-            if some.len() > most {
-                some.sort_by_key(|(since, _)| *since);
-            }
-        }
+        // No more of them can be in this turn or the next.
+        let new = self.new.iter().take(most.saturating_mul(2));
+        waiting.extend(new.map(|(since, step)| (*since, *step, true)));
+        answered.sort_by_key(|(since, _)| *since);
+        waiting.sort_by_key(|(since, ..)| *since);
         answered.truncate(most);
         let later = waiting.split_off(most.min(waiting.len()));
-        let due = answered.into_iter().chain(waiting);
-        let due: Vec<&Step> = due.map(|(_, step)| step).collect();
+        let new = waiting.iter().filter(|(.., is_new)| *is_new).count();
+        for (_, step) in self.new.drain(..new) {
+            self.steps.insert(&step.id, Round::new(step, self.began));
+        }
+        let answered = answered.into_iter().map(|(_, step)| step);
+        let due: Vec<&Step> = answered
+            .chain(waiting.into_iter().map(|(_, step, _)| step))
+            .collect();
         for step in &due {
-            if let Some(round) = self.steps.get_mut(&step.id) {
-                round.looked = Some(now);
+            if let Some(round) = self.steps.get_mut(step.id.as_str()) {
+                round.looked = now;
             }
         }
-        let next = later.into_iter().take(most).map(|(_, step)| step);
-        let next = next.filter(|step| self.is_new(&step.id)).collect();
-        Due { now: due, next }
-    }
-
-    /// Nobody in this process has looked at it.
-    fn is_new(&self, step: &str) -> bool {
-        let round = self.steps.get(step);
-        round.is_some_and(|round| round.looked.is_none())
+        let next = later.into_iter().take(most);
+        let next = next.filter(|(.., is_new)| *is_new);
+        Due {
+            now: due,
+            next: next.map(|(_, step, _)| step).collect(),
+        }
     }
 
     /// How long nothing is due.
@@ -174,9 +187,7 @@ impl Rounds {
         }
         for round in self.steps.values_mut() {
             if round.asked.iter().any(|query| changed.concerns(query)) {
-                round.again = round
-                    .again
-                    .min(round.looked.unwrap_or_default() + round.least.max(LOOK_AGAIN));
+                round.again = round.again.min(round.looked + round.least.max(LOOK_AGAIN));
             }
         }
     }
@@ -254,7 +265,7 @@ impl Rounds {
     }
 
     /// It was acted on, and its effects answered this: it is looked at at once.
-    pub(super) fn acted(&mut self, step: &str, fresh: Seen, now: Duration) {
+    pub(super) fn acted(&mut self, step: &str, fresh: Vec<(Query, Answer)>, now: Duration) {
         // One that is over stays so, whatever its last effects brought.
         let Some(round) = self.steps.get_mut(step) else {
             return;
@@ -275,11 +286,11 @@ impl Rounds {
         let after = RETRY.saturating_mul(2_u32.saturating_pow(round.vain.min(8)));
         round.again = on_raster(now + after.min(RETRY_MAX));
         round.vain += 1;
-        round.fresh = Seen::default();
+        round.fresh = Vec::new();
     }
 
     /// Takes what a step's own effects answered.
-    pub(super) fn fresh(&mut self, step: &str) -> Seen {
+    pub(super) fn fresh(&mut self, step: &str) -> Vec<(Query, Answer)> {
         self.steps
             .get_mut(step)
             .map(|round| std::mem::take(&mut round.fresh))

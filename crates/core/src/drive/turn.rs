@@ -125,7 +125,9 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
         };
         let mut asked: BTreeMap<&str, Vec<Query>> = BTreeMap::new();
         for step in &due.now {
-            seen.extend(going.rounds.fresh(&step.id));
+            for (query, answer) in going.rounds.fresh(&step.id) {
+                seen.insert(query, answer);
+            }
             if let Some(target) = believed_absent(step, progress) {
                 seen.insert(Query::Object(target), Answer::Object(None));
             }

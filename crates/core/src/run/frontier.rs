@@ -17,6 +17,8 @@ pub(crate) struct Frontier<'a> {
     /// Needs that are not done. While a run is being given up only those among the clean-up steps count.
     left: Vec<usize>,
     open: BTreeSet<usize>,
+    /// Those of them that nobody was told of.
+    opened: Vec<usize>,
     giving_up: bool,
 }
 
@@ -34,6 +36,7 @@ impl<'a> Frontier<'a> {
             dependents: vec![Vec::new(); plan.steps.len()],
             left: vec![0; plan.steps.len()],
             open: BTreeSet::new(),
+            opened: Vec::new(),
             giving_up: progress.failing().is_some(),
         };
         for (place, step) in plan.steps.iter().enumerate() {
@@ -55,10 +58,15 @@ impl<'a> Frontier<'a> {
                 }
             }
             if frontier.left[place] == 0 {
-                frontier.open.insert(place);
+                frontier.opens(place);
             }
         }
         frontier
+    }
+
+    fn opens(&mut self, place: usize) {
+        self.open.insert(place);
+        self.opened.push(place);
     }
 
     fn counts(&self, on: &str) -> bool {
@@ -78,7 +86,7 @@ impl<'a> Frontier<'a> {
         for dependent in std::mem::take(&mut self.dependents[place]) {
             self.left[dependent] = self.left[dependent].saturating_sub(1);
             if self.left[dependent] == 0 {
-                self.open.insert(dependent);
+                self.opens(dependent);
             }
         }
     }
@@ -90,7 +98,16 @@ impl<'a> Frontier<'a> {
         }
     }
 
+    /// Steps that may run now and could not when this was last asked, in plan order.
+    pub(crate) fn opened(&mut self) -> impl Iterator<Item = &'a Step> + use<'a> {
+        let mut opened = std::mem::take(&mut self.opened);
+        opened.sort_unstable();
+        let plan = self.plan;
+        opened.into_iter().map(|place| &plan.steps[place])
+    }
+
     /// Steps that may run now, in plan order.
+    #[cfg(test)]
     pub(crate) fn open(&self) -> impl Iterator<Item = &'a Step> + '_ {
         self.open.iter().map(|place| &self.plan.steps[*place])
     }

@@ -63,7 +63,8 @@ struct Known {
 /// The journal, folded.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Progress {
-    steps: BTreeMap<EcoString, Known>,
+    /// A tree that is filled in order has half of its places empty: so they are small.
+    steps: BTreeMap<EcoString, Box<Known>>,
     must_release: Vec<(Timestamp, MustRelease)>,
     failing: Option<Problem>,
     ended: Option<End>,

@@ -3,7 +3,7 @@
 mod report;
 mod until;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -238,10 +238,15 @@ fn the_frontier_follows_as_steps_get_done() {
         let mut lots = seed;
         let mut records: Vec<Record> = Vec::new();
         let mut frontier = Frontier::new(&plan, &Progress::default());
+        let mut told = BTreeSet::new();
         for turn in 0..12_i64 {
             let progress = Progress::of(&records);
             let wanted = ids(eligible(&plan, &progress));
             assert_eq!(ids(frontier.open().collect()), wanted, "seed {seed}");
+            for id in ids(frontier.opened().collect()) {
+                assert!(told.insert(id.clone()), "{id} told twice, seed {seed}");
+            }
+            assert!(wanted.iter().all(|id| told.contains(id)), "seed {seed}");
             assert_eq!(
                 ids(Frontier::new(&plan, &progress).open().collect()),
                 wanted,
@@ -257,6 +262,7 @@ fn the_frontier_follows_as_steps_get_done() {
             if (lots >> 40) % 7 == 0 && progress.failing().is_none() {
                 records.push(failing(turn, "broken"));
                 frontier = Frontier::new(&plan, &Progress::of(&records));
+                told.clear();
             } else if (lots >> 40) % 5 == 0 {
                 records.push(stuck(turn, id, "broken"));
                 frontier.stuck(id);
