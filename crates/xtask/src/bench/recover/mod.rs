@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     /// Secrets that come back
     #[arg(long, default_value_t = 31_000)]
     secrets: u32,
-    /// Etcd with or without fsync
+    /// Etcd with or without fsync; what is written about the other stays
     #[arg(long, value_enum, default_value = "both")]
     fsync: Fsync,
     /// Leave out what is limited to 100 requests a second; it takes minutes
@@ -71,7 +71,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         Testbed::down(TESTBED)?;
         all.push((*mode, outcome?));
     }
-    let page = page::page(arguments, &all);
+    let before = fs::read_to_string(PAGE).unwrap_or_default();
+    let page = page::page(arguments, &all, &before);
     print(format_args!("{page}"))?;
     if arguments.write {
         fs::write(PAGE, page)?;

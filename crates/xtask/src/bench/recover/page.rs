@@ -8,10 +8,11 @@ use crate::testbed::Etcd;
 /// Refloat writes at least so much of what the bare loop does.
 const OF_THE_LOOP: f64 = 0.8;
 
-pub(super) fn page(arguments: &Arguments, all: &[(Etcd, Measured)]) -> String {
-    let mut text = format!(
+/// The page. A part that was not measured now stays as it is on the page before, if that is about as many objects.
+pub(super) fn page(arguments: &Arguments, all: &[(Etcd, Measured)], before: &str) -> String {
+    let head = format!(
         "# How fast objects come back\n\n\
-         Written by `cargo xtask bench recover --secrets {} --write`; times are of that one run.\n\n\
+         Written by `cargo xtask bench recover --secrets {} --write`; times of one etcd are of one run.\n\n\
          {} Secrets of half a kilobyte in one namespace; API server, etcd, vault, and the tool share two cores. The bare loop makes the same\n\
          calls as Refloat and nothing else: one POST each into an empty namespace, one GET each over objects that are there; the faster one of\n\
          16 and 64 calls in flight counts. It ran before and after; the mean is the measure. Refloat's time is that of the whole command: reading\n\
@@ -19,29 +20,50 @@ pub(super) fn page(arguments: &Arguments, all: &[(Etcd, Measured)]) -> String {
          tries up to 5,000 of the writes before the first one is done: calls that the loop does not make.\n",
         arguments.secrets, arguments.secrets
     );
-    for (etcd, measured) in all {
-        let fsync = match etcd {
-            Etcd::Fast => "without fsync",
-            Etcd::Durable => "with fsync, as in production",
-        };
+    let kept = before.strip_prefix(&head).unwrap_or_default();
+    let parts = [Etcd::Fast, Etcd::Durable].map(|etcd| {
+        match all.iter().find(|(measured, _)| *measured == etcd) {
+            Some((_, measured)) => part(arguments, etcd, measured),
+            None => part_of(kept, etcd).to_owned(),
+        }
+    });
+    head + &parts.concat()
+}
+
+fn title(etcd: Etcd) -> &'static str {
+    match etcd {
+        Etcd::Fast => "\n## Etcd without fsync",
+        Etcd::Durable => "\n## Etcd with fsync, as in production",
+    }
+}
+
+/// The part about this etcd in a text of them.
+fn part_of(text: &str, etcd: Etcd) -> &str {
+    let Some(from) = text.find(title(etcd)) else {
+        return "";
+    };
+    let part = &text[from..];
+    match part[1..].find("\n## ") {
+        Some(next) => &part[..=next],
+        None => part,
+    }
+}
+
+fn part(arguments: &Arguments, etcd: Etcd, measured: &Measured) -> String {
+    let mut text = format!("{} (Kubernetes {})\n", title(etcd), measured.kubernetes);
+    for (title, runs) in [
+        ("Into an empty namespace", &measured.empty),
+        ("Over objects that are there", &measured.existing),
+    ] {
+        text.push_str(&table(title, f64::from(arguments.secrets), runs));
+    }
+    for run in [&measured.backup, &measured.plan].into_iter().flatten() {
         text.push_str(&format!(
-            "\n## Etcd {fsync} (Kubernetes {})\n",
-            measured.kubernetes
+            "\n`refloat {}`: {:.1} s, at most {} MiB.\n",
+            run.what,
+            run.seconds,
+            run.peak_kib.unwrap_or(0) / 1024
         ));
-        for (title, runs) in [
-            ("Into an empty namespace", &measured.empty),
-            ("Over objects that are there", &measured.existing),
-        ] {
-            text.push_str(&table(title, f64::from(arguments.secrets), runs));
-        }
-        for run in [&measured.backup, &measured.plan].into_iter().flatten() {
-            text.push_str(&format!(
-                "`refloat {}`: {:.1} s, at most {} MiB.\n",
-                run.what,
-                run.seconds,
-                run.peak_kib.unwrap_or(0) / 1024
-            ));
-        }
     }
     text.push_str(&limits(arguments));
     text
@@ -113,11 +135,52 @@ fn table(title: &str, secrets: f64, runs: &[Run]) -> String {
             "beyond"
         };
         text.push_str(&format!(
-            "\n{} at {:.0} % of the bare loop: {word} the limit of {:.0} %.\n",
+            "\n{} at {:.1} % of the bare loop: {word} the limit of {:.0} %.\n",
             ours.what,
             100.0 * share,
             100.0 * OF_THE_LOOP
         ));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments(secrets: u32) -> Arguments {
+        Arguments {
+            secrets,
+            fsync: crate::bench::recover::Fsync::Both,
+            without_limits: false,
+            without_velero: false,
+            write: false,
+        }
+    }
+
+    fn measured(kubernetes: &str) -> Measured {
+        Measured {
+            kubernetes: kubernetes.to_owned(),
+            ..Measured::default()
+        }
+    }
+
+    #[test]
+    fn what_is_not_measured_now_stays_if_it_is_about_as_many_objects() {
+        let asked = arguments(7);
+        let both = [
+            (Etcd::Fast, measured("v1")),
+            (Etcd::Durable, measured("v2")),
+        ];
+        let whole = page(&asked, &both, "");
+        let [fast, durable] = &both;
+        let one = page(&asked, std::slice::from_ref(fast), "anything else");
+        assert!(!one.contains("with fsync, as"), "{one}");
+        assert_eq!(page(&asked, std::slice::from_ref(durable), &one), whole);
+        let newer = [(Etcd::Fast, measured("v3"))];
+        let after = page(&asked, &newer, &whole);
+        assert_eq!(after, whole.replace("(Kubernetes v1)", "(Kubernetes v3)"));
+        let more = page(&arguments(8), &newer, &whole);
+        assert!(!more.contains("with fsync, as"), "{more}");
+    }
 }
