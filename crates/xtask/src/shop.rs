@@ -144,10 +144,23 @@ pub(crate) fn query(ground: &Ground, site: Site, sql: &str) -> Result<String> {
 
 /// Asks the web application in a namespace through its Service once, from inside the cluster: its address and its name are under test, too.
 pub(crate) fn web_answer(ground: &Ground, site: Site, namespace: &str) -> Result<String> {
-    let script = "exec 3<>/dev/tcp/web/80 && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && { timeout 10 cat <&3 || exit 3; }";
+    web_answer_within(ground, site, namespace, 10)
+}
+
+/// The same, no longer than so many seconds, and two for the connection.
+pub(crate) fn web_answer_within(
+    ground: &Ground,
+    site: Site,
+    namespace: &str,
+    seconds: u32,
+) -> Result<String> {
+    let script = format!(
+        "exec 3<>/dev/tcp/web/80 && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && {{ timeout {seconds} cat <&3 || exit 3; }}"
+    );
+    let whole = (seconds + 2).to_string();
     let mut command = ground.kubectl(site);
     command.args(["-n", namespace, "exec", "db-0", "--"]);
-    command.args(["timeout", "12", "bash", "-c", script]);
+    command.args(["timeout", &whole, "bash", "-c", &script]);
     let answer = output(command)?;
     ensure!(
         answer.starts_with("HTTP/1.0 200"),

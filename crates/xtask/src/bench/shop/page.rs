@@ -28,7 +28,7 @@ storage. Refloat carries every byte back from the vault, as it would at another 
 Velero has a data mover; it needs Velero's own pods on every node, which this testbed does not have: it was not tried.
 
 The shop *works* when its web application answers through its Service with the whole data, and then its operator does what its resource is changed
-to. Both are asked from outside, five times a second at most, the same way for both tools. Restarts and events are counted 15 seconds after that.
+to. Both are asked from outside, five times a second at most, and anew when nothing came for three seconds, the same way for both tools. Restarts and events are counted 15 seconds after that.
 {velero}
 | | the tool's word | its end | the shop answers | its operator operates | restarts | bad events | highest memory |
 |---|---|---|---|---|---|---|---|
