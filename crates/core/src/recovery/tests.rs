@@ -2,5 +2,6 @@
 
 mod existing;
 mod linking;
+mod marks;
 mod rollback;
 mod status;
