@@ -140,7 +140,7 @@ pub type Results = Vec<Vec<Result<Effected, Problem>>>;
     reason = "one engine drives one world on one task: no Send bound is wanted"
 )]
 pub trait World: Sessions {
-    /// Reads.
+    /// Reads. Who owns which fields comes as text ([`Answer::folded`](crate::driver::Answer::folded)), here and in what effects bring.
     async fn see(&self, queries: &[Query]) -> Seen;
     /// Performs: batches side by side, the effects of one batch in order and only until the first that fails.
     async fn act(&self, batches: Batches) -> Results;

@@ -247,20 +247,6 @@ impl Effect {
     }
 }
 
-impl Effected {
-    /// As of [`Answer::folded`](super::Answer::folded).
-    #[must_use]
-    pub fn folded(mut self) -> Self {
-        match &mut self {
-            Self::Created(object) | Self::Exists(object) | Self::Patched(object) => {
-                fold_answer(object);
-            }
-            Self::Deleted | Self::Ran(_) | Self::Kept(_) | Self::Stored(_) | Self::Sealed(_) => {}
-        }
-        self
-    }
-}
-
 /// What an effect brought.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effected {
@@ -280,4 +266,18 @@ pub enum Effected {
     Stored(super::Outcome),
     /// Facts about the sealed point.
     Sealed(super::Outcome),
+}
+
+impl Effected {
+    /// As of [`Answer::folded`](super::Answer::folded).
+    #[must_use]
+    pub fn folded(mut self) -> Self {
+        match &mut self {
+            Self::Created(object) | Self::Exists(object) | Self::Patched(object) => {
+                fold_answer(object);
+            }
+            Self::Deleted | Self::Ran(_) | Self::Kept(_) | Self::Stored(_) | Self::Sealed(_) => {}
+        }
+        self
+    }
 }

@@ -41,16 +41,16 @@ fn entries(object: &mut Value) -> impl Iterator<Item = &mut Value> {
     entries.and_then(Value::as_array_mut).into_iter().flatten()
 }
 
+/// The same for one entry.
+pub(crate) fn unfold_entry(entry: &mut Value) {
+    entry.get_mut(FIELDS).into_iter().for_each(open);
+}
+
 /// The same for a copy of one entry.
 pub(crate) fn unfolded(entry: &Value) -> Value {
     let mut entry = entry.clone();
     unfold_entry(&mut entry);
     entry
-}
-
-/// The same for one entry.
-pub(crate) fn unfold_entry(entry: &mut Value) {
-    entry.get_mut(FIELDS).into_iter().for_each(open);
 }
 
 fn open(fields: &mut Value) {
