@@ -46,6 +46,65 @@ spec:
             tcpSocket: { port: 3306 }
             periodSeconds: 1
 ";
+/// A Redis with a password; and an etcd, which answers gRPC's health check beside its own protocol (etcd documentation, "Monitoring").
+const REDIS_AND_ETCD: &str = r#"
+apiVersion: v1
+kind: Service
+metadata: { name: redis, namespace: probes }
+spec:
+  selector: { app: redis }
+  ports: [{ port: 6379 }]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: redis, namespace: probes }
+spec:
+  selector: { matchLabels: { app: redis } }
+  template:
+    metadata: { labels: { app: redis } }
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+        - name: redis
+          image: refloat.local/client:1
+          imagePullPolicy: Never
+          command: [redis-server, --bind, "0.0.0.0", --save, "", --requirepass, $(REDIS_PASSWORD)]
+          env:
+            - name: REDIS_PASSWORD
+              valueFrom: { secretKeyRef: { name: passwords, key: root } }
+          readinessProbe:
+            tcpSocket: { port: 6379 }
+            periodSeconds: 1
+---
+apiVersion: v1
+kind: Service
+metadata: { name: etcd, namespace: probes }
+spec:
+  selector: { app: etcd }
+  ports: [{ port: 2379 }]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: etcd, namespace: probes }
+spec:
+  selector: { matchLabels: { app: etcd } }
+  template:
+    metadata: { labels: { app: etcd } }
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+        - name: etcd
+          image: refloat.local/client:1
+          imagePullPolicy: Never
+          command:
+            - etcd
+            - --data-dir=/tmp/etcd
+            - --listen-client-urls=http://0.0.0.0:2379
+            - --advertise-client-urls=http://etcd:2379
+          readinessProbe:
+            tcpSocket: { port: 2379 }
+            periodSeconds: 1
+"#;
 const POLICY: &str = r"
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -111,6 +170,7 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
     stage.shop.kubectl(&["apply", "-f", "-"], MARIADB)?;
     the_shop(&asking)?;
     mariadb(stage, &asking)?;
+    redis_and_grpc(stage, &asking)?;
     ways_that_are_closed(stage, &asking)?;
     stage
         .shop
@@ -206,6 +266,47 @@ fn mariadb(stage: &Stage<'_>, asking: &Asking<'_>) -> Result<()> {
     asking.yes("probes", &by_pod("prober"), "pod")?;
     asking.no("probes", &by_pod("nobody"), "probe-unauthorized", "denied")?;
     Ok(())
+}
+
+fn redis_and_grpc(stage: &Stage<'_>, asking: &Asking<'_>) -> Result<()> {
+    stage.shop.kubectl(&["apply", "-f", "-"], REDIS_AND_ETCD)?;
+    for deployment in ["deployment/redis", "deployment/etcd"] {
+        stage.shop.kubectl(
+            &[
+                "-n",
+                "probes",
+                "rollout",
+                "status",
+                deployment,
+                "--timeout=60s",
+            ],
+            "",
+        )?;
+    }
+    let redis = json!({ "host": "redis", "ask": "redis" });
+    asking.yes("probes", &redis, "exec")?;
+    let by_pod = json!({
+        "host": "redis", "way": "pod", "ask": "redis",
+        "credentials": { "secret": "passwords", "password-key": "root" },
+    });
+    asking.yes("probes", &by_pod, "pod")?;
+    let unnamed = json!({ "host": "redis", "way": "pod", "ask": "redis" });
+    asking.no("probes", &unnamed, "probe-unauthorized", "NOAUTH")?;
+    let health = |service: &str| json!({ "host": "etcd", "port": 2379, "ask": { "grpc": { "service": service } } });
+    asking.yes("probes", &health(""), "pod")?;
+    asking.no(
+        "probes",
+        &health("nobody"),
+        "probe-bad-question",
+        "unknown service",
+    )?;
+    let plain = json!({ "host": "redis", "port": 6379, "ask": { "grpc": {} } });
+    asking.no("probes", &plain, "probe-other-protocol", "redis")?;
+    asking.yes(
+        "probes",
+        &json!({ "host": "redis", "port": 6379, "ask": "tcp" }),
+        "pod",
+    )
 }
 
 /// A port where nobody listens, and one behind a policy. The testbed's network enforces no policies: a rule that drops does it in

@@ -21,8 +21,7 @@ pub(crate) const POSTGRES_NAME: &str = "refloat.local/postgres:15";
 pub(crate) const MARIADB_NAME: &str = "refloat.local/mariadb:10.11";
 const CLIENT_NAME: &str = "refloat.local/client:1";
 const REFLOAT_NAME: &str = "refloat.local/refloat:dev";
-const PACKAGES: &str =
-    "ca-certificates,postgresql-15,postgresql-client-15,mariadb-server-core,mariadb-client";
+const PACKAGES: &str = "ca-certificates,postgresql-15,postgresql-client-15,mariadb-server-core,mariadb-client,redis-server,etcd-server";
 /// Directories of the Debian tree that no container needs.
 const LEFT_OUT: &[&str] = &[
     "./boot",
@@ -172,7 +171,7 @@ fn entrypoint(server: &str) -> PathBuf {
     tools::folder().join(format!("images/{server}/entrypoint.sh"))
 }
 
-/// Debian with PostgreSQL and MariaDB: the layer that the servers and the client share.
+/// Debian with PostgreSQL, MariaDB, Redis and etcd: the layer that the servers and the client share.
 fn debian_layer(cache: &Cache) -> Result<PathBuf> {
     let inputs = Inputs::default()
         .text(PACKAGES)
@@ -181,7 +180,7 @@ fn debian_layer(cache: &Cache) -> Result<PathBuf> {
         .file(&entrypoint(SERVERS[0]))?
         .file(&entrypoint(SERVERS[1]))?;
     cache.artifact("debian.tar", inputs, |path| {
-        say("making the Debian layer with PostgreSQL and MariaDB (about a minute)");
+        say("making the Debian layer with its database servers (about a minute)");
         let work = tempfile::tempdir_in(path.parent().context("no directory")?)?;
         let tree = work.path().join("tree");
         run(Command::new("debootstrap")
