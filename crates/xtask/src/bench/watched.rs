@@ -77,7 +77,11 @@ impl Requests {
     pub(super) fn until_now(ground: &Ground, site: Site) -> Result<Self> {
         let mut command = ground.kubectl(site);
         command.args(["get", "--raw", "/metrics"]);
-        let metrics = output(command)?;
+        Ok(Self::read(&output(command)?))
+    }
+
+    /// Those of an API server's metrics, in Prometheus' text format.
+    pub(super) fn read(metrics: &str) -> Self {
         let mut all = Self::default();
         for line in metrics.lines() {
             let Some(labels) = line.strip_prefix("apiserver_request_total{") else {
@@ -99,7 +103,7 @@ impl Requests {
                 *all.0.entry(resource.to_owned()).or_default() += count;
             }
         }
-        Ok(all)
+        all
     }
 
     /// Those since an earlier count.

@@ -25,8 +25,8 @@ pub(super) struct Run {
     pub(super) seconds: f64,
     /// Highest resident size of the tool's process; none for the bare loop.
     pub(super) peak_kib: Option<u64>,
-    /// Requests about Secrets that the API server counted.
-    pub(super) requests: Option<f64>,
+    /// What the API server was asked meanwhile; none for the bare loop.
+    pub(super) requests: Option<Requests>,
 }
 
 /// All of one etcd.
@@ -39,11 +39,6 @@ pub(super) struct Measured {
     pub(super) empty: Vec<Run>,
     /// Over objects that are there.
     pub(super) existing: Vec<Run>,
-}
-
-/// Requests about Secrets that the API server has answered, watches left out.
-pub(super) fn requests(ground: &Ground, site: Site) -> Result<f64> {
-    Ok(Requests::until_now(ground, site)?.about("secrets"))
 }
 
 /// Removes the namespace with all that is in it.
@@ -113,7 +108,7 @@ impl Bench<'_> {
             what: what.to_owned(),
             seconds: went.seconds,
             peak_kib: Some(went.peak_kib),
-            requests: Some(went.requests.about("secrets")),
+            requests: Some(went.requests),
         })
     }
 

@@ -3,6 +3,7 @@
 use super::Arguments;
 use super::measure::{LIMIT, Measured, Run};
 use crate::bench::velero::VERSIONS;
+use crate::bench::watched::Requests;
 use crate::testbed::Etcd;
 
 /// Refloat writes at least so much of what the bare loop does.
@@ -100,23 +101,41 @@ fn ceiling(runs: &[Run]) -> Option<f64> {
     Some(of_loop.iter().sum::<f64>() / f64::from(count))
 }
 
+/// Requests per object: those about Secrets; and all others, with what most of them were about.
+fn per_object(asked: &Requests, secrets: f64) -> (String, String) {
+    const RESOURCE: &str = "secrets";
+    let about = asked.about(RESOURCE);
+    let others = format!("{:.2}", (asked.all() - about) / secrets);
+    let most = asked
+        .most()
+        .into_iter()
+        .map(|(resource, _)| resource)
+        .find(|resource| *resource != RESOURCE);
+    let others = match most {
+        Some(most) => format!("{others}, {most}"),
+        None => others,
+    };
+    (format!("{:.2}", about / secrets), others)
+}
+
 fn table(title: &str, secrets: f64, runs: &[Run]) -> String {
     let mut text = format!(
-        "\n### {title}\n| | time | objects/s | of the bare loop | requests about Secrets per object | highest memory |\n|---|---|---|---|---|---|\n"
+        "\n### {title}\n| | time | objects/s | of the bare loop | requests about Secrets per object | others, most about | highest memory |\n|---|---|---|---|---|---|---|\n"
     );
     let ceiling = ceiling(runs);
     for run in runs {
         let of_loop = ceiling.map_or_else(String::new, |ceiling| {
             format!("{:.0} %", 100.0 * ceiling / run.seconds)
         });
-        let requests = run
+        let (about_secrets, others) = run
             .requests
-            .map_or_else(String::new, |count| format!("{:.2}", count / secrets));
+            .as_ref()
+            .map_or_else(Default::default, |asked| per_object(asked, secrets));
         let memory = run
             .peak_kib
             .map_or_else(String::new, |kib| format!("{} MiB", kib / 1024));
         text.push_str(&format!(
-            "| {} | {:.1} s | {:.0} | {of_loop} | {requests} | {memory} |\n",
+            "| {} | {:.1} s | {:.0} | {of_loop} | {about_secrets} | {others} | {memory} |\n",
             run.what,
             run.seconds,
             secrets / run.seconds
@@ -163,6 +182,24 @@ mod tests {
             kubernetes: kubernetes.to_owned(),
             ..Measured::default()
         }
+    }
+
+    #[test]
+    fn requests_are_told_apart_by_what_they_are_about() {
+        let metrics = |secrets: u32, namespaces: u32| {
+            Requests::read(&format!(
+                "apiserver_request_total{{resource=\"secrets\",verb=\"POST\"}} {secrets}\n\
+                 apiserver_request_total{{resource=\"secrets\",verb=\"WATCH\"}} 1000\n\
+                 apiserver_request_total{{resource=\"namespaces\",verb=\"GET\"}} {namespaces}\n\
+                 apiserver_request_total{{resource=\"leases\",verb=\"PUT\"}} 1\n"
+            ))
+        };
+        let asked = metrics(32, 25).since(&metrics(12, 10));
+        let (secrets, others) = per_object(&asked, 10.0);
+        assert_eq!(secrets, "2.00");
+        assert_eq!(others, "1.50, namespaces");
+        let (_, none) = per_object(&metrics(12, 10).since(&metrics(12, 10)), 10.0);
+        assert_eq!(none, "0.00");
     }
 
     #[test]

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use super::bare::NAMESPACE;
-use super::measure::{Measured, Run, clear, requests};
+use super::measure::{Measured, Run, clear};
 use crate::bench::velero::{Velero, phase};
-use crate::bench::watched::Watched;
+use crate::bench::watched::{Requests, Watched};
 use crate::ground::Ground;
 use crate::printer::say;
 use crate::testbed::{Site, Testbed};
@@ -63,7 +63,7 @@ fn ended(velero: &Velero<'_>, kind: &str, name: &str) -> Result<()> {
 }
 
 fn restore(velero: &Velero<'_>, ground: &Ground, what: &str, name: &str) -> Result<Run> {
-    let before = requests(ground, Site::Recovery)?;
+    let before = Requests::until_now(ground, Site::Recovery)?;
     let watched = Watched::from_now(velero.process())?;
     let begun = Instant::now();
     velero.run(&["restore", "create", name, "--from-backup", "many"])?;
@@ -74,6 +74,6 @@ fn restore(velero: &Velero<'_>, ground: &Ground, what: &str, name: &str) -> Resu
         what: what.to_owned(),
         seconds,
         peak_kib: Some(watched.peak()),
-        requests: Some(requests(ground, Site::Recovery)? - before),
+        requests: Some(Requests::until_now(ground, Site::Recovery)?.since(&before)),
     })
 }
