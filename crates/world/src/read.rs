@@ -1,13 +1,15 @@
 //! Reads objects, lists and logs. Changes nothing.
 
+use futures::future;
 use kube::Client;
 use refloat_core::driver::{ListRequest, LogRequest, ObjectRef, Problem};
 use refloat_core::inventory::Resource;
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::problem::problem;
-use crate::transport::{Call, Verb, send};
+use crate::transport::{Call, Reply, Verb, send};
 
 /// Objects in a page of a list.
 const PAGE_OBJECTS_MAX: u32 = 500;
@@ -53,27 +55,31 @@ async fn pages<T>(
     take: &impl Fn(Value) -> T,
 ) -> Result<Vec<T>, (Box<Call>, Failure)> {
     let mut objects = Vec::new();
+    let mut call = page_call(request, "");
     let mut token = String::new();
+    let mut answer = send(client, &call).await;
     loop {
-        let call = page_call(request, &token);
-        let answer = send(client, &call)
-            .await
-            .and_then(|reply| page(reply.json()?));
-        match answer {
-            Ok((items, next)) => {
-                let items = items.into_iter().map(|item| typed(item, &request.resource));
-                objects.extend(items.map(take));
-                if next.is_empty() {
-                    return Ok(objects);
-                }
-                if next == token {
-                    let why = "the list goes round in circles".to_owned();
-                    return Err((Box::new(call), Failure::Garbled(why)));
-                }
-                token = next;
-            }
-            Err(failure) => return Err((Box::new(call), failure)),
+        let failed = |failure| (Box::new(call.clone()), failure);
+        let reply = answer.map_err(failed)?;
+        let next = continued(&reply).map_err(failed)?;
+        if !next.is_empty() && next == token {
+            let why = "the list goes round in circles".to_owned();
+            return Err(failed(Failure::Garbled(why)));
         }
+        let mut read = || -> Result<(), Failure> {
+            let items = page(reply.json()?)?.into_iter();
+            objects.extend(items.map(|item| take(typed(item, &request.resource))));
+            Ok(())
+        };
+        if next.is_empty() {
+            read().map_err(failed)?;
+            return Ok(objects);
+        }
+        // The server makes the next page while this one is read: it is asked first.
+        let after = page_call(request, &next);
+        let (came, read) = future::join(send(client, &after), async { read() }).await;
+        read.map_err(failed)?;
+        (call, token, answer) = (after, next, came);
     }
 }
 
@@ -94,18 +100,29 @@ fn page_call(request: &ListRequest, token: &str) -> Call {
     call
 }
 
-fn page(mut answer: Value) -> Result<(Vec<Value>, String), Failure> {
+/// Where a list goes on; empty at its end.
+fn continued(reply: &Reply) -> Result<String, Failure> {
+    #[derive(Deserialize)]
+    struct Head {
+        metadata: Option<Metadata>,
+    }
+    #[derive(Deserialize)]
+    struct Metadata {
+        #[serde(rename = "continue")]
+        token: Option<String>,
+    }
+    let head: Head = reply.read()?;
+    let token = head.metadata.and_then(|metadata| metadata.token);
+    Ok(token.unwrap_or_default())
+}
+
+fn page(mut answer: Value) -> Result<Vec<Value>, Failure> {
     // Go writes an empty list as null.
-    let items = match answer.get_mut("items").map(Value::take) {
-        Some(Value::Array(items)) => items,
-        Some(Value::Null) => Vec::new(),
-        _ => return Err(Failure::Garbled("no `items` in a list".to_owned())),
-    };
-    let token = answer
-        .pointer("/metadata/continue")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    Ok((items, token.to_owned()))
+    match answer.get_mut("items").map(Value::take) {
+        Some(Value::Array(items)) => Ok(items),
+        Some(Value::Null) => Ok(Vec::new()),
+        _ => Err(Failure::Garbled("no `items` in a list".to_owned())),
+    }
 }
 
 /// Lists leave `apiVersion` and `kind` out of their items.

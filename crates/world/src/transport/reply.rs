@@ -1,5 +1,6 @@
 //! An answer of the API server: code, headers, body. Says nothing about what it means. Made by `transport`.
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::failure::Failure;
@@ -22,6 +23,11 @@ impl Reply {
     }
 
     pub(crate) fn json(&self) -> Result<Value, Failure> {
+        self.read()
+    }
+
+    /// As much of it as is asked for.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_slice(&self.bytes).map_err(|error| Failure::Garbled(error.to_string()))
     }
 
