@@ -49,9 +49,14 @@ impl Cluster {
         let mut inventory = Inventory::default();
         inventory.kubernetes_version.clone_from(&self.version);
         inventory.unread = discovered.unread;
+        let mut things = Vec::new();
         for (request, answer) in answers.into_iter().flatten() {
             match answer {
-                Ok(objects) => add(&mut inventory, &request.resource, objects),
+                Ok(objects) => {
+                    let (found, nameless) = sorted_out(&request.resource, objects);
+                    things.extend(found);
+                    inventory.unread.extend(nameless);
+                }
                 Err(problem) => inventory.unread.push(Unread {
                     resource: request.resource,
                     namespace: request.namespace,
@@ -59,6 +64,7 @@ impl Cluster {
                 }),
             }
         }
+        inventory.extend(things);
         inventory.served = discovered
             .served
             .into_iter()
@@ -200,16 +206,19 @@ async fn list(client: &Client, request: &ListRequest) -> Result<Vec<Listed>, Pro
     read::list_as(client, request, &take).await
 }
 
-fn add(inventory: &mut Inventory, resource: &Resource, objects: Vec<Listed>) {
+/// The things of a list, and that some of it had no name.
+fn sorted_out(resource: &Resource, objects: Vec<Listed>) -> (Vec<Thing>, Vec<Unread>) {
+    let (mut things, mut nameless) = (Vec::new(), Vec::new());
     for object in objects {
         match object {
-            Listed::Thing(thing) => inventory.insert(*thing),
+            Listed::Thing(thing) => things.push(*thing),
             Listed::Passed => {}
-            Listed::Nameless => inventory.unread.push(Unread {
+            Listed::Nameless => nameless.push(Unread {
                 resource: resource.clone(),
                 namespace: None,
                 message: "the server listed an object without a name".to_owned(),
             }),
         }
     }
+    (things, nameless)
 }

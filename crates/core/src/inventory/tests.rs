@@ -356,3 +356,28 @@ fn fields_of_managers_are_kept_as_text_and_stored_as_they_were() {
     let text = String::from_utf8(stored.unwrap().bytes).unwrap();
     assert!(text.contains(r#""fieldsV1":{"f:data""#), "{text}");
 }
+
+#[test]
+fn many_things_at_once_are_in_the_order_of_one_by_one_and_the_later_stays() {
+    let secret = |name: &str, kind: &str| {
+        let resource = Resource::namespaced("v1", "Secret", "secrets");
+        thing(resource, Some("shop"), name, &json!({ "type": kind }))
+    };
+    let all = [
+        secret("b", "first"),
+        secret("a", "first"),
+        secret("b", "second"),
+        secret("c", "first"),
+    ];
+    let more = [secret("d", "first"), secret("a", "second")];
+    let mut one_by_one = Inventory::default();
+    for thing in all.iter().chain(&more) {
+        one_by_one.insert(thing.clone());
+    }
+    let mut at_once = Inventory::of(all);
+    at_once.extend(more);
+    assert_eq!(at_once, one_by_one);
+    let types: Vec<Option<&str>> = at_once.iter().map(|thing| thing.text("/type")).collect();
+    let wanted = ["second", "second", "first", "first"];
+    assert_eq!(types, wanted.map(Some));
+}
