@@ -2,7 +2,7 @@
 //!
 //! Called by `plan`. What refuses a recovery that expects an empty target is in `preflight`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::json::Json;
 
@@ -11,21 +11,46 @@ use super::{Goal, NodePorts};
 use crate::backup::{Part, PointContent};
 use crate::driver::Problem;
 use crate::inventory::{Inventory, Thing, ThingId};
+use crate::lookup::Lookup;
 use crate::recovery::{Existing, holds_others};
 
 /// A thing on its way out is no obstacle, nor is one whose namespace is: a recovery waits until it is gone.
 pub(super) fn is_going(thing: &Thing, target: &Inventory) -> bool {
-    let marked = |thing: &Thing| thing.text("/metadata/deletionTimestamp").is_some();
     let namespace = || {
         let id = ThingId::cluster("", "Namespace", thing.namespace()?);
         target.get(&id)
     };
-    marked(thing) || namespace().is_some_and(marked)
+    is_marked(thing) || namespace().is_some_and(is_marked)
+}
+
+fn is_marked(thing: &Thing) -> bool {
+    thing.text("/metadata/deletionTimestamp").is_some()
 }
 
 /// What is at the target and stays there until the recovery writes.
 pub(super) fn there<'a>(target: &'a Inventory, id: &ThingId) -> Option<&'a Thing> {
     target.get(id).filter(|there| !is_going(there, target))
+}
+
+/// The same for who asks about each of many: all that is at the target and stays there, by identity.
+pub(super) type Staying<'a> = Lookup<ThingId, &'a Thing>;
+
+/// All that is at the target and stays there until the recovery writes.
+pub(super) fn staying(target: &Inventory) -> Staying<'_> {
+    let namespaces = target.of_kind("", "Namespace");
+    let going: BTreeSet<&str> = namespaces
+        .filter(|namespace| is_marked(namespace))
+        .map(Thing::name)
+        .collect();
+    let is_inside = |thing: &&Thing| {
+        let namespace = thing.namespace();
+        namespace.is_some_and(|namespace| going.contains(namespace))
+    };
+    target
+        .iter()
+        .filter(|thing| !is_marked(thing) && !is_inside(thing))
+        .map(|thing| (thing.id(), thing))
+        .collect()
 }
 
 /// The claim that a part would be handed over to, when there is one already.
@@ -81,9 +106,10 @@ fn objects(
     goal: &Goal,
 ) -> Vec<String> {
     let mut verbs: BTreeMap<&str, BTreeMap<String, usize>> = BTreeMap::new();
+    let staying = staying(target);
     for thing in context.things.values() {
         let id = thing.id();
-        if there(target, &id).is_none() || super::is_made_by_cluster(&id) {
+        if !staying.has(&id) || super::is_made_by_cluster(&id) {
             continue;
         }
         let verb = match goal.existing {
@@ -157,4 +183,54 @@ fn node_ports(context: &Context<'_>, target: &Inventory, goal: &Goal) -> Vec<Pro
         }
     }
     problems
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::inventory::Resource;
+
+    fn thing(resource: Resource, namespace: Option<&str>, name: &str, going: &Value) -> Thing {
+        let metadata = json!({ "name": name, "namespace": namespace, "deletionTimestamp": going });
+        Thing::new(resource, json!({ "metadata": metadata })).unwrap()
+    }
+
+    #[test]
+    fn what_stays_is_the_same_for_one_and_for_all() {
+        let now = json!("2026-01-01T00:00:00Z");
+        let namespace = |name, going| {
+            thing(
+                Resource::cluster("v1", "Namespace", "namespaces"),
+                None,
+                name,
+                going,
+            )
+        };
+        let secret = |namespace, name, going| {
+            thing(
+                Resource::namespaced("v1", "Secret", "secrets"),
+                Some(namespace),
+                name,
+                going,
+            )
+        };
+        let target = Inventory::of([
+            namespace("shop", &Value::Null),
+            namespace("old", &now),
+            secret("shop", "kept", &Value::Null),
+            secret("shop", "leaving", &now),
+            secret("old", "goes-with-it", &Value::Null),
+            secret("unseen", "without-its-namespace", &Value::Null),
+        ]);
+        let staying = staying(&target);
+        let names = |stays: &dyn Fn(&ThingId) -> bool| -> Vec<String> {
+            let all = target.iter().map(Thing::id).filter(|id| stays(id));
+            all.map(|id| id.name.clone()).collect()
+        };
+        let one_by_one = names(&|id| there(&target, id).is_some());
+        assert_eq!(one_by_one, names(&|id| staying.has(id)));
+        assert_eq!(one_by_one, ["shop", "kept", "without-its-namespace"]);
+    }
 }

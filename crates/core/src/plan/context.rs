@@ -12,7 +12,7 @@ use super::links::{self, Link};
 use super::operators::{Grounds, operators};
 use crate::backup::{Member, Part, PointContent};
 use crate::driver::Role;
-use crate::inventory::{Inventory, LeftOut, Scope, Thing, ThingId, inside_scope};
+use crate::inventory::{Inventory, LeftOut, Resource, Scope, Thing, ThingId, inside_scope};
 use crate::lookup::{Known, Lookup};
 use crate::names::SYSTEM_NAMESPACE;
 
@@ -27,6 +27,8 @@ pub(super) struct Context<'a> {
     pub(super) members: &'a [Member],
     /// Kinds that the target serves.
     pub(super) target: &'a Inventory,
+    /// The first resource of each group and kind that the target serves.
+    served: Lookup<(&'a str, &'a str), &'a Resource>,
     /// The point as it was taken, before any mapping.
     pub(super) source: &'a PointContent,
     /// Objects that the user has patched, as they are written.
@@ -53,6 +55,14 @@ pub(super) struct Context<'a> {
     groups: BTreeMap<&'a str, BTreeSet<&'a str>>,
     operator_ids: BTreeSet<ThingId>,
     namespaces: BTreeSet<&'a str>,
+}
+
+/// As [`Inventory::serves`] answers.
+fn served_first(target: &Inventory) -> Lookup<(&str, &str), &Resource> {
+    // Of two with one key the later stays.
+    let all = target.served.iter().rev();
+    all.map(|one| ((one.group.as_str(), one.kind.as_str()), one))
+        .collect()
 }
 
 /// Id of the step that writes a thing.
@@ -124,6 +134,7 @@ impl<'a> Context<'a> {
             parts: &point.parts,
             members: &point.members,
             target,
+            served: served_first(target),
             source: point,
             written: None,
             operators: BTreeMap::new(),
@@ -151,6 +162,11 @@ impl<'a> Context<'a> {
             .range(ThingId::cluster(group, kind, "")..)
             .take_while(move |(id, _)| id.is(group, kind))
             .map(|(_, thing)| *thing)
+    }
+
+    /// What the target serves of a group and kind: asked for each of many things.
+    pub(super) fn serves(&self, group: &str, kind: &str) -> Option<&'a Resource> {
+        self.served.get(&(group, kind)).copied()
     }
 
     pub(super) fn has(&self, id: &ThingId) -> bool {

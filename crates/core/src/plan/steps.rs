@@ -152,7 +152,6 @@ fn cleanup(step: Step) -> Step {
 /// The resource as the target serves it: versions may differ between sites.
 pub(super) fn resource(context: &Context<'_>, thing: &Thing) -> Resource {
     context
-        .target
         .serves(&thing.resource.group, &thing.resource.kind)
         .filter(|served| served.version != thing.resource.version)
         .filter(|_| {

@@ -27,7 +27,7 @@ use std::collections::BTreeSet;
 
 use super::context::Context;
 use super::mapping::MappedPoint;
-use super::{Goal, mapping, selection};
+use super::{Goal, conflicts, mapping, selection};
 use crate::backup::PointContent;
 use crate::driver::Problem;
 use crate::inventory::{Inventory, ThingId};
@@ -89,6 +89,7 @@ impl<'a> Preflight<'a> {
             target: self.target,
             goal: self.goal,
             facts,
+            staying: conflicts::staying(self.target),
         }
     }
 
@@ -132,7 +133,7 @@ pub(super) fn check(
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
     source::check(context, target, goal, &mut problems);
-    served::check(context, target, &mut problems);
+    served::check(context, &mut problems);
     required::check(point, target, goal, &mut problems);
     in_use::check(context, point, target, goal, &mut problems);
     for unread in &target.unread {

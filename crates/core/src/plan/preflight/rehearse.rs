@@ -87,7 +87,7 @@ pub(super) fn rehearsals(scene: &Scene<'_>, objects_max: usize) -> Rehearsals {
 /// Why a kind cannot be tried. A server of somebody else's may not know `dryRun`, and would write.
 fn untriable(scene: &Scene<'_>, resource: &Resource) -> Option<&'static str> {
     let (group, kind) = (&resource.group, &resource.kind);
-    if scene.target.serves(group, kind).is_none() {
+    if scene.context.serves(group, kind).is_none() {
         let carried = carried_definition(&scene.context, group, kind);
         return Some(if carried {
             "its definition comes with the recovery"

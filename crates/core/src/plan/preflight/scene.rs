@@ -3,7 +3,7 @@
 use crate::json::Json;
 
 use super::super::Goal;
-use super::super::conflicts;
+use super::super::conflicts::{self, Staying};
 use super::super::context::Context;
 use super::facts::Facts;
 use crate::backup::PointContent;
@@ -17,12 +17,14 @@ pub(super) struct Scene<'a> {
     pub(super) target: &'a Inventory,
     pub(super) goal: &'a Goal,
     pub(super) facts: &'a Facts,
+    /// What is at the target and stays there.
+    pub(super) staying: Staying<'a>,
 }
 
 impl<'a> Scene<'a> {
     /// What is at the target and will be there still when the recovery writes.
     pub(super) fn there(&self, id: &ThingId) -> Option<&'a Thing> {
-        conflicts::there(self.target, id)
+        self.staying.get(id).copied()
     }
 
     /// The target's things of a kind, without those that are going.

@@ -2,7 +2,6 @@
 
 use super::super::context::Context;
 use crate::driver::Problem;
-use crate::inventory::Inventory;
 
 pub(super) fn carried_definition(context: &Context<'_>, group: &str, kind: &str) -> bool {
     context
@@ -13,10 +12,10 @@ pub(super) fn carried_definition(context: &Context<'_>, group: &str, kind: &str)
         })
 }
 
-pub(super) fn check(context: &Context<'_>, target: &Inventory, problems: &mut Vec<Problem>) {
+pub(super) fn check(context: &Context<'_>, problems: &mut Vec<Problem>) {
     let mut missing: Vec<(&str, &str, usize)> = Vec::new();
     for id in context.things.keys() {
-        let known = target.serves(&id.group, &id.kind).is_some()
+        let known = context.serves(&id.group, &id.kind).is_some()
             || carried_definition(context, &id.group, &id.kind);
         if known {
             continue;

@@ -5,7 +5,7 @@ use super::scene::Scene;
 
 pub(super) fn check(scene: &Scene<'_>, raised: &mut Raised) {
     for (id, thing) in scene.written() {
-        let Some(served) = scene.target.serves(&id.group, &id.kind) else {
+        let Some(served) = scene.context.serves(&id.group, &id.kind) else {
             continue;
         };
         if served.version == thing.resource.version || scene.target.served.contains(&thing.resource)

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::estimate::Moves;
 use crate::driver::{Op, Problem};
 use crate::inventory::{Inventory, Thing, ThingId};
+use crate::lookup::Known;
 use crate::plan::steps::is_made_by_cluster;
 use crate::plan::{Goal, Planned};
 use crate::recovery::{Existing, holds_others};
@@ -77,25 +78,32 @@ impl Around {
     }
 }
 
-/// Identities that the plan makes, and the namespaces that it works in.
-fn made(planned: &Planned) -> (BTreeSet<ThingId>, BTreeSet<String>, BTreeSet<ThingId>) {
-    let (mut written, mut adopted) = (BTreeSet::new(), BTreeSet::new());
+/// What a plan makes, and where.
+struct Made {
+    written: Known<ThingId>,
+    /// Made by the cluster itself, and taken as it is.
+    adopted: Known<ThingId>,
+    namespaces: BTreeSet<String>,
+}
+
+fn made(planned: &Planned) -> Made {
+    let (mut written, mut adopted) = (Vec::new(), Vec::new());
     for step in &planned.plan.steps {
         match &step.work {
-            // A claim that is kept with its data is taken as it is, too, but it is the point's.
-            Work::Write(writing) if writing.adopt && is_made_by_cluster(&writing.target().id()) => {
-                adopted.insert(writing.target().id());
-            }
             Work::Write(writing) => {
-                written.insert(writing.target().id());
+                let id = writing.target().id();
+                // A claim that is kept with its data is taken as it is, too, but it is the point's.
+                if writing.adopt && is_made_by_cluster(&id) {
+                    adopted.push(id);
+                } else {
+                    written.push(id);
+                }
             }
             Work::Driver {
                 op: Op::Restore,
                 claim,
                 ..
-            } => {
-                written.insert(claim.thing.clone());
-            }
+            } => written.push(claim.thing.clone()),
             Work::Driver { .. }
             | Work::Capture(_)
             | Work::Release { .. }
@@ -111,15 +119,19 @@ fn made(planned: &Planned) -> (BTreeSet<ThingId>, BTreeSet<String>, BTreeSet<Thi
             | Work::Seal { .. } => {}
         }
     }
-    let namespaces = written
+    let namespaces: BTreeSet<&str> = written
         .iter()
-        .filter_map(|id| id.namespace.clone())
+        .filter_map(|id| id.namespace.as_deref())
         .collect();
-    (written, namespaces, adopted)
+    Made {
+        namespaces: namespaces.into_iter().map(str::to_owned).collect(),
+        written: Known::of(written),
+        adopted: Known::of(adopted),
+    }
 }
 
 fn conflicts(planned: &Planned, target: &Inventory, existing: Existing) -> Vec<Conflict> {
-    let (written, namespaces, adopted) = made(planned);
+    let made = made(planned);
     let others = match existing {
         Existing::Fail => Fate::InTheWay,
         Existing::Skip | Existing::Update | Existing::Replace => Fate::LeftAlone,
@@ -130,11 +142,11 @@ fn conflicts(planned: &Planned, target: &Inventory, existing: Existing) -> Vec<C
         Existing::Replace if !holds_others(&thing.resource) => Fate::Replaced,
         Existing::Update | Existing::Replace => Fate::Updated,
     };
-    let uids: BTreeSet<&str> = target.iter().map(Thing::uid).collect();
+    let uids: Known<&str> = Known::of(target.iter().map(Thing::uid));
     let mut found = Vec::new();
     for thing in target.iter() {
         let id = thing.id();
-        if written.contains(&id) {
+        if made.written.has(&id) {
             found.push(Conflict {
                 fate: ours(thing),
                 thing: id,
@@ -143,14 +155,14 @@ fn conflicts(planned: &Planned, target: &Inventory, existing: Existing) -> Vec<C
         }
         let inside = thing
             .namespace()
-            .is_some_and(|namespace| namespaces.contains(namespace));
+            .is_some_and(|namespace| made.namespaces.contains(namespace));
         // What an owner made goes with its owner, and is no decision of a person.
         let has_owner = thing
             .list("/metadata/ownerReferences")
             .iter()
             .filter_map(|owner| owner.get("uid")?.as_str())
-            .any(|uid| uids.contains(uid));
-        if inside && !has_owner && !adopted.contains(&id) && !is_made_by_cluster(&id) {
+            .any(|uid| uids.has(uid));
+        if inside && !has_owner && !made.adopted.has(&id) && !is_made_by_cluster(&id) {
             found.push(Conflict {
                 fate: others,
                 thing: id,
