@@ -95,9 +95,10 @@ impl Writing {
             return ready(Origin::Adopted);
         }
         let written = annotation(live, ANNOTATION_DIGEST);
-        let same = written == Some(digest(&self.object).as_str());
+        // Of what is not this recovery's nobody asks.
+        let same = || written == Some(digest(&self.object).as_str());
         if annotation(live, ANNOTATION_RECOVERY) == Some(run.as_str()) {
-            return match (same, written) {
+            return match (same(), written) {
                 (true, _) if deeds.deletes() => ready(Origin::Replaced),
                 (true, _) => ready(Origin::Created),
                 // Created by this recovery, and not complete yet.
@@ -109,7 +110,7 @@ impl Writing {
             };
         }
         if annotation(live, ANNOTATION_UPDATED) == Some(run.as_str()) {
-            return match (same, written) {
+            return match (same(), written) {
                 (true, _) => ready(Origin::Updated),
                 (false, None) => Verdict::Act(vec![self.give_updated_back(live)]),
                 (false, Some(_)) => Verdict::Act(vec![self.update(run, live)]),
