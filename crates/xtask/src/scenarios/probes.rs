@@ -7,8 +7,7 @@ use super::Stage;
 use crate::printer::say;
 use crate::testbed::Site;
 
-/// A MariaDB that needs no volume, and a policy that lets nobody in to the shop's web server.
-const MARIADB: &str = r"
+const NAMESPACE: &str = r"
 apiVersion: v1
 kind: Namespace
 metadata: { name: probes }
@@ -17,94 +16,17 @@ apiVersion: v1
 kind: Secret
 metadata: { name: passwords, namespace: probes }
 stringData: { root: not-a-secret }
----
-apiVersion: v1
-kind: Service
-metadata: { name: maria, namespace: probes }
-spec:
-  selector: { app: maria }
-  ports: [{ port: 3306 }]
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: { name: maria, namespace: probes }
-spec:
-  selector: { matchLabels: { app: maria } }
-  template:
-    metadata: { labels: { app: maria } }
-    spec:
-      terminationGracePeriodSeconds: 1
-      containers:
-        - name: mariadb
-          image: refloat.local/mariadb:10.11
-          imagePullPolicy: Never
-          env:
-            - name: MARIADB_ROOT_PASSWORD
-              valueFrom: { secretKeyRef: { name: passwords, key: root } }
-          ports: [{ containerPort: 3306 }]
-          readinessProbe:
-            tcpSocket: { port: 3306 }
-            periodSeconds: 1
 ";
-/// A Redis with a password; and an etcd, which answers gRPC's health check beside its own protocol (etcd documentation, "Monitoring").
-const REDIS_AND_ETCD: &str = r#"
-apiVersion: v1
-kind: Service
-metadata: { name: redis, namespace: probes }
-spec:
-  selector: { app: redis }
-  ports: [{ port: 6379 }]
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: { name: redis, namespace: probes }
-spec:
-  selector: { matchLabels: { app: redis } }
-  template:
-    metadata: { labels: { app: redis } }
-    spec:
-      terminationGracePeriodSeconds: 1
-      containers:
-        - name: redis
-          image: refloat.local/client:1
-          imagePullPolicy: Never
-          command: [redis-server, --bind, "0.0.0.0", --save, "", --requirepass, $(REDIS_PASSWORD)]
-          env:
-            - name: REDIS_PASSWORD
-              valueFrom: { secretKeyRef: { name: passwords, key: root } }
-          readinessProbe:
-            tcpSocket: { port: 6379 }
-            periodSeconds: 1
----
-apiVersion: v1
-kind: Service
-metadata: { name: etcd, namespace: probes }
-spec:
-  selector: { app: etcd }
-  ports: [{ port: 2379 }]
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: { name: etcd, namespace: probes }
-spec:
-  selector: { matchLabels: { app: etcd } }
-  template:
-    metadata: { labels: { app: etcd } }
-    spec:
-      terminationGracePeriodSeconds: 1
-      containers:
-        - name: etcd
-          image: refloat.local/client:1
-          imagePullPolicy: Never
-          command:
-            - etcd
-            - --data-dir=/tmp/etcd
-            - --listen-client-urls=http://0.0.0.0:2379
-            - --advertise-client-urls=http://etcd:2379
-          readinessProbe:
-            tcpSocket: { port: 2379 }
-            periodSeconds: 1
-"#;
+/// A MariaDB that needs no volume.
+const MARIADB: &str = r"{ name: mariadb, image: refloat.local/mariadb:10.11,
+  env: [{ name: MARIADB_ROOT_PASSWORD, valueFrom: { secretKeyRef: { name: passwords, key: root } } }],";
+const REDIS: &str = r#"{ name: redis, image: refloat.local/client:1,
+  command: [redis-server, --bind, "0.0.0.0", --save, "", --requirepass, $(REDIS_PASSWORD)],
+  env: [{ name: REDIS_PASSWORD, valueFrom: { secretKeyRef: { name: passwords, key: root } } }],"#;
+/// It answers gRPC's health check beside its own protocol (etcd documentation, "Monitoring").
+const ETCD: &str = r#"{ name: etcd, image: refloat.local/client:1,
+  command: [etcd, "--data-dir=/tmp/etcd", "--listen-client-urls=http://0.0.0.0:2379", "--advertise-client-urls=http://etcd:2379"],"#;
+/// A policy that lets nobody in to the shop's web server.
 const POLICY: &str = r"
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -112,6 +34,34 @@ metadata: { name: nobody, namespace: shop }
 spec:
   podSelector: { matchLabels: { app: web } }
 ";
+
+/// A Deployment of one such container, and its Service.
+fn server(name: &str, port: u16, container: &str) -> String {
+    format!(
+        r"
+apiVersion: v1
+kind: Service
+metadata: {{ name: {name}, namespace: probes }}
+spec:
+  selector: {{ app: {name} }}
+  ports: [{{ port: {port} }}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{ name: {name}, namespace: probes }}
+spec:
+  selector: {{ matchLabels: {{ app: {name} }} }}
+  template:
+    metadata: {{ labels: {{ app: {name} }} }}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+        - {container}
+            imagePullPolicy: Never,
+            readinessProbe: {{ tcpSocket: {{ port: {port} }}, periodSeconds: 1 }} }}
+"
+    )
+}
 
 struct Asking<'a>(&'a Stage<'a>);
 
@@ -167,10 +117,25 @@ impl Asking<'_> {
 
 pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
     let asking = Asking(stage);
-    stage.shop.kubectl(&["apply", "-f", "-"], MARIADB)?;
+    let servers = [
+        NAMESPACE.to_owned(),
+        server("maria", 3306, MARIADB),
+        server("redis", 6379, REDIS),
+        server("etcd", 2379, ETCD),
+    ];
+    stage
+        .shop
+        .kubectl(&["apply", "-f", "-"], &servers.join("---"))?;
     the_shop(&asking)?;
+    for name in ["maria", "redis", "etcd"] {
+        let deployment = format!("deployment/{name}");
+        let wait = ["rollout", "status", &deployment, "--timeout=60s"];
+        stage
+            .shop
+            .kubectl(&[&["-n", "probes"], &wait[..]].concat(), "")?;
+    }
     mariadb(stage, &asking)?;
-    redis_and_grpc(stage, &asking)?;
+    redis_and_grpc(&asking)?;
     ways_that_are_closed(stage, &asking)?;
     stage
         .shop
@@ -224,17 +189,6 @@ fn the_shop(asking: &Asking<'_>) -> Result<()> {
 }
 
 fn mariadb(stage: &Stage<'_>, asking: &Asking<'_>) -> Result<()> {
-    stage.shop.kubectl(
-        &[
-            "-n",
-            "probes",
-            "rollout",
-            "status",
-            "deployment/maria",
-            "--timeout=60s",
-        ],
-        "",
-    )?;
     asking.yes(
         "probes",
         &json!({ "host": "maria", "ask": { "mysql": {} } }),
@@ -268,21 +222,7 @@ fn mariadb(stage: &Stage<'_>, asking: &Asking<'_>) -> Result<()> {
     Ok(())
 }
 
-fn redis_and_grpc(stage: &Stage<'_>, asking: &Asking<'_>) -> Result<()> {
-    stage.shop.kubectl(&["apply", "-f", "-"], REDIS_AND_ETCD)?;
-    for deployment in ["deployment/redis", "deployment/etcd"] {
-        stage.shop.kubectl(
-            &[
-                "-n",
-                "probes",
-                "rollout",
-                "status",
-                deployment,
-                "--timeout=60s",
-            ],
-            "",
-        )?;
-    }
+fn redis_and_grpc(asking: &Asking<'_>) -> Result<()> {
     let redis = json!({ "host": "redis", "ask": "redis" });
     asking.yes("probes", &redis, "exec")?;
     let by_pod = json!({
