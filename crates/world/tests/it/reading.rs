@@ -203,3 +203,14 @@ async fn the_log_of_a_pod_with_several_containers_is_that_of_the_default_one() {
             .any(|call| call.query.contains("tailLines=20"))
     );
 }
+
+#[tokio::test]
+async fn a_list_that_does_not_say_where_it_goes_on_is_no_end_of_it() {
+    let server = Server::start(|asked| {
+        let odd = json!({"metadata": {"continue": 7}, "items": [item("a")]});
+        (asked.path == MAPS).then_some(Say::Json(200, odd))
+    })
+    .await;
+    let problem = server.cluster().await.list(&list()).await.unwrap_err();
+    assert_eq!(problem.code, "server-error", "{problem:?}");
+}
