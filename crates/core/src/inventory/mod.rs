@@ -177,13 +177,6 @@ impl Inventory {
             .map(|(_, thing)| thing)
     }
 
-    /// The served resource of this group and kind.
-    pub fn serves(&self, group: &str, kind: &str) -> Option<&Resource> {
-        self.served
-            .iter()
-            .find(|resource| resource.group == group && resource.kind == kind)
-    }
-
     /// Number of things.
     pub fn len(&self) -> usize {
         self.things.len()

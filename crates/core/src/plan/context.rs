@@ -57,7 +57,7 @@ pub(super) struct Context<'a> {
     namespaces: BTreeSet<&'a str>,
 }
 
-/// As [`Inventory::serves`] answers.
+/// Of two that serve one kind the first counts.
 fn served_first(target: &Inventory) -> Lookup<(&str, &str), &Resource> {
     // Of two with one key the later stays.
     let all = target.served.iter().rev();
@@ -162,6 +162,16 @@ impl<'a> Context<'a> {
             .range(ThingId::cluster(group, kind, "")..)
             .take_while(move |(id, _)| id.is(group, kind))
             .map(|(_, thing)| *thing)
+    }
+
+    /// Workloads that are operators of a carried definition, with what tells so.
+    pub(super) fn operators_of(
+        &self,
+        definition: &Thing,
+    ) -> impl Iterator<Item = (&ThingId, &Grounds)> {
+        let text = |pointer| definition.text(pointer).unwrap_or_default().to_owned();
+        let key = (text("/spec/group"), text("/spec/names/plural"));
+        self.operators.get(&key).into_iter().flatten()
     }
 
     /// What the target serves of a group and kind: asked for each of many things.

@@ -46,7 +46,7 @@ pub use preflight::{
     warning_line,
 };
 pub use rollback::{Changed, Data, RollbackGoal, RolledBack, left_behind, rollback, rollback_look};
-pub use rules::{RULES, Rule};
+pub use rules::{OWN_RULES, OwnRule, RULES, Rule};
 pub use selection::{NewName, NewNameError, Selection, What, WhatError};
 pub use show::{
     Around, ChangedStep, Conflict, DOCUMENT, Detail, Difference, Direction, Document,

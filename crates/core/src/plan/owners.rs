@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use crate::json::Json;
 
 use super::context::{Context, hand_over_step, write_step};
+use super::rules::own_steps::LINK_AFTER_BOTH;
 use super::steps::{READY_SECONDS, resource};
 use crate::driver::{ObjectRef, Op};
 use crate::inventory::{Resource, Thing, ThingId};
 use crate::recovery::Linking;
 use crate::run::{Edge, Phase, Step, Work};
 
-const RULE: &str = "LINK_AFTER_BOTH";
 /// So many are named.
 const NAMED_MAX: usize = 5;
 
@@ -126,7 +126,13 @@ fn alone(linking: Linking, after: &[&str], steps: &BTreeMap<String, Step>) -> St
     let (object, owner) = (linking.object.id(), linking.owner.id());
     let id = format!("link {object} to {owner}");
     let after = after.iter().filter(|on| steps.contains_key(**on));
-    let needs = after.map(|on| Edge::new(*on, RULE, "what is not there yet cannot be named"));
+    let needs = after.map(|on| {
+        Edge::new(
+            *on,
+            LINK_AFTER_BOTH.name,
+            "what is not there yet cannot be named",
+        )
+    });
     Step {
         id: id.clone(),
         phase: Phase::Applications,

@@ -1,6 +1,6 @@
 //! The page about rules, from the rules themselves. Called by `refloat reference`.
 
-use super::RULES;
+use super::{OWN_RULES, RULES};
 use crate::run::Confidence;
 
 const HEAD: &str = "\
@@ -21,6 +21,14 @@ sure, the one whose rule stands further down. A cycle of certain edges alone sta
 |---|---|---|
 ";
 
+const OWN_HEAD: &str = "
+## Steps of Refloat's own
+How a recovery works; certain, all of them.
+
+| Rule | Because |
+|---|---|
+";
+
 /// The page as Markdown.
 pub fn page() -> String {
     let mut page = HEAD.to_owned();
@@ -32,6 +40,10 @@ pub fn page() -> String {
             rule.reason,
             degrees.join(", ")
         ));
+    }
+    page.push_str(OWN_HEAD);
+    for rule in OWN_RULES {
+        page.push_str(&format!("| {} | {} |\n", rule.name, rule.reason));
     }
     page
 }

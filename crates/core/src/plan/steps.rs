@@ -7,6 +7,11 @@ use serde_json::{Value, json};
 use super::clean::clean;
 use super::conflicts::claim_of;
 use super::context::{self, Context, hand_over_step, ready_step, write_step};
+use super::rules::OwnRule;
+use super::rules::own_steps::{
+    AMEND_BEFORE_FILL, DATABASE_WRITTEN_BEFORE_ASKED, FILL_BEFORE_HAND_OVER, MOVERS_GONE_FIRST,
+    REAP_AFTER_HAND_OVER, SYSTEM_NAMESPACE_FIRST, VAULT_BEFORE_MOVER,
+};
 use super::{Goal, NodePorts, phases};
 use crate::backup::{Member, Mode, Part, PointContent};
 use crate::driver::{Claim, FieldOwner, Op, Problem, Role};
@@ -54,7 +59,7 @@ pub(super) fn steps(
             "give movers access to the vault",
             Work::VaultAccess,
         ),
-        &[("system-namespace".to_owned(), "SYSTEM_NAMESPACE_FIRST")],
+        &[("system-namespace".to_owned(), &SYSTEM_NAMESPACE_FIRST)],
     ));
     for thing in context.things.values() {
         add(write(context, thing, goal));
@@ -89,11 +94,11 @@ pub(super) fn steps(
         "take the movers' access to the vault away",
         Work::VaultAccessEnd,
     );
-    let reaped: Vec<(String, &str)> = point
+    let reaped: Vec<(String, &OwnRule)> = point
         .parts
         .iter()
-        .map(|part| (format!("reap {}", part.id), "MOVERS_GONE_FIRST"))
-        .chain([("vault-access".to_owned(), "MOVERS_GONE_FIRST")])
+        .map(|part| (format!("reap {}", part.id), &MOVERS_GONE_FIRST))
+        .chain([("vault-access".to_owned(), &MOVERS_GONE_FIRST)])
         .collect();
     add(cleanup(needing(end, &reaped)));
     let mut steps = steps.into_iter().collect();
@@ -114,7 +119,7 @@ fn amend_before_fill(point: &PointContent, steps: &mut BTreeMap<String, Step>) {
             if let Some(step) = steps.get_mut(&fill) {
                 step.needs.insert(Edge::new(
                     format!("amend {}", member.name),
-                    "AMEND_BEFORE_FILL",
+                    AMEND_BEFORE_FILL.name,
                     "the member's engine says what its files need",
                 ));
             }
@@ -134,10 +139,10 @@ fn step(id: &str, phase: Phase, title: &str, work: Work) -> Step {
     }
 }
 
-fn needing(mut step: Step, on: &[(String, &str)]) -> Step {
+fn needing(mut step: Step, on: &[(String, &OwnRule)]) -> Step {
     for (on, rule) in on {
         step.needs
-            .insert(Edge::new(on, *rule, "the one step prepares the other"));
+            .insert(Edge::new(on, rule.name, "the one step prepares the other"));
     }
     step
 }
@@ -251,8 +256,8 @@ fn fill(part: &Part, filling: Filling) -> Step {
     needing(
         fill,
         &[
-            ("system-namespace".to_owned(), "SYSTEM_NAMESPACE_FIRST"),
-            ("vault-access".to_owned(), "VAULT_BEFORE_MOVER"),
+            ("system-namespace".to_owned(), &SYSTEM_NAMESPACE_FIRST),
+            ("vault-access".to_owned(), &VAULT_BEFORE_MOVER),
         ],
     )
 }
@@ -302,7 +307,7 @@ fn storage(part: &Part, goal: &Goal) -> Option<[Step; 3]> {
             inputs: BTreeMap::from([("claim".to_owned(), claim)]),
         },
     );
-    let hand_over = needing(hand_over, &[(fill.id.clone(), "FILL_BEFORE_HAND_OVER")]);
+    let hand_over = needing(hand_over, &[(fill.id.clone(), &FILL_BEFORE_HAND_OVER)]);
     let reap = step(
         &format!("reap {}", part.id),
         Phase::Clean,
@@ -315,7 +320,7 @@ fn storage(part: &Part, goal: &Goal) -> Option<[Step; 3]> {
     );
     let reap = cleanup(needing(
         reap,
-        &[(hand_over.id.clone(), "REAP_AFTER_HAND_OVER")],
+        &[(hand_over.id.clone(), &REAP_AFTER_HAND_OVER)],
     ));
     Some([fill, hand_over, reap])
 }
@@ -361,6 +366,6 @@ fn ready(member: &Member) -> Step {
     );
     needing(
         step,
-        &[(write_step(&member.thing), "DATABASE_WRITTEN_BEFORE_ASKED")],
+        &[(write_step(&member.thing), &DATABASE_WRITTEN_BEFORE_ASKED)],
     )
 }

@@ -6,12 +6,14 @@ mod crd_before_cr;
 mod custom_reference;
 mod database_before_client;
 mod databases_before_unknown_client;
+mod definition_before_operator;
 mod flux_depends_on;
 mod gate_before_dependents;
 mod guard_before_all;
 mod helm_hook;
 mod namespace_before_contents;
 mod operator_before_its_cr;
+pub(super) mod own_steps;
 mod policy_before_pods;
 mod reference_before_reader;
 mod secret_before_owner;
@@ -28,6 +30,7 @@ mod waves;
 mod webhook_after_backend;
 
 pub(super) use gate_before_dependents::{Placed, hold};
+pub use own_steps::{OWN_RULES, OwnRule};
 
 use ecow::EcoString;
 
@@ -86,11 +89,20 @@ impl Drawn {
     }
 }
 
+/// Why the edges of a rule are there; none for a name that no rule has.
+pub(super) fn reason(name: &str) -> Option<&'static str> {
+    let drawn = RULES.iter().map(|rule| (rule.name, rule.reason));
+    let own = OWN_RULES.iter().map(|rule| (rule.name, rule.reason));
+    let mut all = drawn.chain(own);
+    all.find(|(one, _)| *one == name).map(|(_, reason)| reason)
+}
+
 /// All rules, of two that are equally sure the stronger first: of a cycle the last one's edge is left out.
 pub static RULES: &[Rule] = &[
     guard_before_all::RULE,
     namespace_before_contents::RULE,
     crd_before_cr::RULE,
+    definition_before_operator::RULE,
     operator_before_its_cr::RULE,
     reference_before_reader::RULE,
     typed_reference::RULE,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::estimate::rounded;
 use super::index::plain;
 use super::{View, amount};
-use crate::plan::RULES;
+use crate::plan::rules;
 use crate::readiness;
 use crate::run::{Confidence, Edge, Step, Work};
 
@@ -88,12 +88,11 @@ pub struct ExplainedChain {
 
 impl Reason {
     fn of(step: &Step, edge: &Edge) -> Self {
-        let rule = RULES.iter().find(|rule| rule.name == edge.rule);
         Self {
             step: step.id.clone(),
             on: edge.on.to_string(),
             rule: edge.rule.to_string(),
-            because: rule.map(|rule| rule.reason),
+            because: rules::reason(&edge.rule),
             evidence: edge.evidence.to_string(),
             confidence: edge.confidence,
         }
