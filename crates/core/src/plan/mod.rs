@@ -3,6 +3,7 @@
 //! Planning changes nothing and finds all problems, not the first. Edges come from `rules`, one file each; phases are
 //! labels. Called by `plan` and `recover`.
 
+mod asked;
 mod clean;
 mod conflicts;
 mod context;

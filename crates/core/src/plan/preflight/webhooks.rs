@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::json::Json;
-use serde_json::json;
 
+use super::super::asked::{GROUP, is_asked, pod_of};
 use super::super::context::{Context, write_step};
 use super::super::draft;
 use super::super::operators::service_named;
@@ -12,7 +12,6 @@ use super::finding::{Raised, Weight};
 use super::scene::{Scene, elements, text};
 use crate::inventory::{Inventory, Resource, Thing, ThingId};
 
-const GROUP: &str = "admissionregistration.k8s.io";
 const KINDS: &[&str] = &[
     "MutatingWebhookConfiguration",
     "ValidatingWebhookConfiguration",
@@ -87,9 +86,10 @@ fn silent(
         {
             continue;
         }
-        let about = if is_asked(scene, hook, thing) {
+        let labels_of = |namespace: &str| scene.namespace_labels(namespace);
+        let about = if is_asked(hook, thing, labels_of) {
             "it"
-        } else if pod_of(thing).is_some_and(|pod| is_asked(scene, hook, &pod)) {
+        } else if pod_of(thing).is_some_and(|pod| is_asked(hook, &pod, labels_of)) {
             "its pods"
         } else {
             continue;
@@ -144,99 +144,4 @@ pub(super) fn is_answered_later(
     let id = ThingId::cluster("apiregistration.k8s.io", "APIService", &name);
     let service = target.get(&id).and_then(|one| one.at("/spec/service"));
     unread.plural == "*" && service.is_some_and(|one| service_named(context, one).is_some())
-}
-
-/// A pod as a workload makes it.
-fn pod_of(workload: &Thing) -> Option<Thing> {
-    if workload.id().is("", "Pod") {
-        return None;
-    }
-    workload.pod_spec()?;
-    let template = match workload.resource.kind.as_str() {
-        "CronJob" => "/spec/jobTemplate/spec/template/metadata/labels",
-        _ => "/spec/template/metadata/labels",
-    };
-    let object = json!({
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": {
-            "name": workload.name(), "namespace": workload.namespace(), "labels": workload.at(template),
-        },
-    });
-    Thing::new(Resource::namespaced("v1", "Pod", "pods"), object)
-}
-
-fn is_asked(scene: &Scene<'_>, hook: &Json, thing: &Thing) -> bool {
-    let id = thing.id();
-    if id.group == GROUP {
-        return false;
-    }
-    let has = |rule: &Json, key: &str, wanted: &str| {
-        elements(rule, key)
-            .iter()
-            .filter_map(Json::as_str)
-            .any(|one| one == "*" || one == "*/*" || one == wanted)
-    };
-    let by_rule = elements(hook, "/rules").iter().any(|rule| {
-        let scope = match text(rule, "/scope") {
-            Some("Namespaced") => id.namespace.is_some(),
-            Some("Cluster") => id.namespace.is_none(),
-            _ => true,
-        };
-        scope
-            && has(rule, "/apiGroups", &id.group)
-            && has(rule, "/resources", &thing.resource.plural)
-            && has(rule, "/operations", "CREATE")
-    });
-    let in_namespace = match (&id.namespace, id.is("", "Namespace")) {
-        (Some(namespace), _) => selects(
-            hook.get("namespaceSelector"),
-            scene.namespace_labels(namespace),
-            Some(namespace),
-        ),
-        (None, true) => selects(
-            hook.get("namespaceSelector"),
-            thing.object.pointer("/metadata/labels"),
-            Some(&id.name),
-        ),
-        (None, false) => true,
-    };
-    by_rule
-        && in_namespace
-        && selects(
-            hook.get("objectSelector"),
-            thing.object.pointer("/metadata/labels"),
-            None,
-        )
-}
-
-/// Whether a label selector takes these labels; every namespace has its name as a label.
-fn selects(selector: Option<&Json>, labels: Option<&Json>, namespace: Option<&str>) -> bool {
-    let Some(selector) = selector else {
-        return true;
-    };
-    let label = |key: &str| match (key, namespace) {
-        ("kubernetes.io/metadata.name", Some(name)) => Some(name),
-        _ => labels.and_then(|labels| labels.get(key)?.as_str()),
-    };
-    let equal = selector.get("matchLabels").and_then(Json::as_object);
-    let equal = equal
-        .into_iter()
-        .flatten()
-        .all(|(key, value)| label(key) == value.as_str());
-    equal
-        && elements(selector, "/matchExpressions").iter().all(|one| {
-            let has = label(text(one, "/key").unwrap_or_default());
-            let listed = has.is_some_and(|has| {
-                elements(one, "/values")
-                    .iter()
-                    .any(|value| value.as_str() == Some(has))
-            });
-            match text(one, "/operator") {
-                Some("In") => listed,
-                Some("NotIn") => !listed,
-                Some("Exists") => has.is_some(),
-                Some("DoesNotExist") => has.is_none(),
-                _ => true,
-            }
-        })
 }
