@@ -65,7 +65,7 @@ impl Changed {
         let kinds = queries.iter().filter_map(|query| match query {
             Query::Object(object) => Some((object.resource.clone(), object.namespace.clone())),
             Query::List(request) => Some((request.resource.clone(), request.namespace.clone())),
-            Query::Exec(_) | Query::Log(_) => None,
+            Query::Exec(_) | Query::Log(_) | Query::Served(_) | Query::Rehearsal(_) => None,
         });
         Self {
             objects: BTreeMap::new(),
@@ -102,7 +102,7 @@ impl Changed {
                             && labels.may_have(&request.labels)
                     })
             }
-            Query::Exec(_) | Query::Log(_) => false,
+            Query::Exec(_) | Query::Log(_) | Query::Served(_) | Query::Rehearsal(_) => false,
         }
     }
 

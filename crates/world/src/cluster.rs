@@ -9,7 +9,7 @@ use kube::Client;
 use refloat_core::capture::{SessionEvent, SessionOrder, Sessions, Until};
 use refloat_core::driver::{
     Answer, Class, Effect, Effected, ExecAnswer, ExecRequest, ListRequest, ObjectRef, Problem,
-    Query, Seen,
+    Query, RehearsalRequest, Seen,
 };
 use refloat_core::world::{Batches, Changed, Results, World};
 use serde_json::Value;
@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use crate::running::Running;
 use crate::session::HeldSessions;
 use crate::watch::Watches;
-use crate::{exec, read, write};
+use crate::{exec, read, rehearse, write};
 
 /// Calls at once, of those that may each take long or bring much: lists, commands, logs.
 pub(crate) const CALLS_MAX: usize = 16;
@@ -33,7 +33,8 @@ pub struct Cluster {
     pub(crate) client: Client,
     pub(crate) sessions: Arc<HeldSessions>,
     pub(crate) watches: Arc<Watches>,
-    pub(crate) running: Arc<Running>,
+    pub(crate) commands: Arc<Running<ExecRequest, ExecAnswer>>,
+    pub(crate) rehearsals: Arc<Running<RehearsalRequest, ()>>,
     pub(crate) connected: Instant,
     pub(crate) server: String,
     pub(crate) uid: String,
@@ -122,10 +123,25 @@ impl Cluster {
             Query::Object(object) => self.object(object).await.map(Answer::Object),
             Query::List(request) => self.list(request).await.map(Answer::List),
             Query::Exec(request) => {
-                let answer = self.running.exec(&self.client, request).await;
-                answer.map(Answer::Exec)
+                let ask = |request: ExecRequest| {
+                    let client = self.client.clone();
+                    async move { exec::exec(&client, &request).await }
+                };
+                self.commands.ask(request, ask).await.map(Answer::Exec)
             }
             Query::Log(request) => read::log(&self.client, request).await.map(Answer::Log),
+            Query::Served(resource) => {
+                let served = read::served(&self.client, resource).await;
+                served.map(|()| Answer::Yes)
+            }
+            Query::Rehearsal(request) => {
+                let ask = |request: RehearsalRequest| {
+                    let client = self.client.clone();
+                    async move { rehearse::creation(&client, &request).await }
+                };
+                let answer = self.rehearsals.ask(request, ask).await;
+                answer.map(|()| Answer::Yes)
+            }
         };
         answer.map_or_else(Answer::Refused, Answer::folded)
     }

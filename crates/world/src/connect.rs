@@ -89,7 +89,8 @@ impl Cluster {
         Ok(Self {
             sessions: Arc::new(HeldSessions::new(client.clone())),
             watches: Arc::new(Watches::new()),
-            running: Arc::default(),
+            commands: Arc::default(),
+            rehearsals: Arc::default(),
             connected: std::time::Instant::now(),
             client,
             server: server.to_owned(),

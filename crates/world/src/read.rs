@@ -83,6 +83,13 @@ async fn pages<T>(
     }
 }
 
+/// Whether a kind is served and its objects can be read: one of them is asked for.
+pub(crate) async fn served(client: &Client, resource: &Resource) -> Result<(), Problem> {
+    let call = Call::on_kind(Verb::List, resource, None).parameter("limit", "1");
+    let answer = send(client, &call).await;
+    answer.map(drop).map_err(|failure| problem(&call, failure))
+}
+
 fn page_call(request: &ListRequest, token: &str) -> Call {
     let mut call = Call::on_kind(Verb::List, &request.resource, request.namespace.as_deref())
         .parameter("limit", PAGE_OBJECTS_MAX.to_string());

@@ -1,11 +1,13 @@
 //! Writes that the API server tries without doing them (`dryRun=All`), and what it says of the time. Changes nothing. Called by the
-//! preflight.
+//! preflight, and by gates of webhooks.
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
-use refloat_core::driver::{ObjectRef, Problem};
+use kube::Client;
+use refloat_core::driver::{ObjectRef, Problem, RehearsalRequest};
 use refloat_core::inventory::Resource;
 use refloat_core::json::Json;
+use refloat_core::names::FIELD_MANAGER;
 use refloat_core::plan::{Refusal, Rehearsal, Said};
 
 use crate::Cluster;
@@ -55,6 +57,30 @@ impl Cluster {
     }
 }
 
+/// Has the API server try a creation; an object that is there would have been asked about all the same.
+pub(crate) async fn creation(client: &Client, request: &RehearsalRequest) -> Result<(), Problem> {
+    let call = creation_call(request);
+    match send(client, &call).await {
+        Ok(_) => Ok(()),
+        Err(failure) if failure.code() == Some(409) => Ok(()),
+        Err(failure) => Err(problem(&call, failure)),
+    }
+}
+
+fn creation_call(request: &RehearsalRequest) -> Call {
+    let (resource, namespace) = (&request.resource, request.namespace.as_deref());
+    let call = Call::on_kind(Verb::Create, resource, namespace);
+    let object = serde_json::from_str(&request.object).unwrap_or_default();
+    tried(call, "Ignore", FIELD_MANAGER).body(object)
+}
+
+/// The same call, to be tried only.
+fn tried(call: Call, validation: &str, manager: &str) -> Call {
+    call.parameter("dryRun", "All")
+        .parameter("fieldValidation", validation)
+        .parameter("fieldManager", manager)
+}
+
 fn call(rehearsal: &Rehearsal) -> Call {
     let Rehearsal {
         resource, object, ..
@@ -71,10 +97,7 @@ fn call(rehearsal: &Rehearsal) -> Call {
     } else {
         Call::on_kind(Verb::Create, resource, namespace)
     };
-    call.parameter("dryRun", "All")
-        .parameter("fieldValidation", "Strict")
-        .parameter("fieldManager", rehearsal.owner.manager.as_str())
-        .body(object.to_value())
+    tried(call, "Strict", &rehearsal.owner.manager).body(object.to_value())
 }
 
 /// The texts of `Warning: 299 - "TEXT"`.
@@ -123,6 +146,20 @@ mod tests {
         for nameless in [json!(null), json!({ "metadata": null })] {
             assert!(matches!(path(true, nameless), Err(Failure::Unsendable(_))));
         }
+    }
+
+    #[test]
+    fn a_creation_is_tried_only() {
+        let request = RehearsalRequest {
+            resource: Resource::namespaced("v1", "ConfigMap", "configmaps"),
+            namespace: Some("shop".to_owned()),
+            name: "web".to_owned(),
+            object: json!({ "metadata": { "name": "web", "namespace": "shop" } }).to_string(),
+        };
+        assert_eq!(
+            creation_call(&request).path().unwrap(),
+            "/api/v1/namespaces/shop/configmaps?dryRun=All&fieldValidation=Ignore&fieldManager=refloat"
+        );
     }
 
     #[test]

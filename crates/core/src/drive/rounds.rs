@@ -13,7 +13,7 @@ use crate::world::Changed;
 
 /// What no watch tells of (commands, logs) is asked again after this time.
 const POLL: Duration = Duration::from_millis(300);
-/// A gate of a user's own runs a command or asks a service: no more often than this.
+/// A gate of a user's own runs a command or asks a service, a rehearsal asks webhooks: no more often than this.
 const POLL_GATE: Duration = Duration::from_secs(1);
 /// What is watched is asked again all the same, ever more rarely the longer it has waited: a decision may depend on the time, and a
 /// watch may miss something.
@@ -207,7 +207,7 @@ impl<'a> Rounds<'a> {
 
     /// It waits; this is what it asked for.
     pub(super) fn waits(&mut self, step: &Step, asked: Vec<Query>, now: Duration) {
-        let poll = poll(step);
+        let poll = poll(step, &asked);
         let step = step.id.as_str();
         let watched = asked.iter().all(is_watchable);
         let after = if watched && planted::is(Bug::TrustsWatches) {
@@ -320,12 +320,19 @@ mod tests;
 fn opens_gates(query: &Query) -> bool {
     match query {
         Query::List(request) => request.resource.kind != "Event",
-        Query::Object(_) | Query::Exec(_) | Query::Log(_) => true,
+        Query::Object(_)
+        | Query::Exec(_)
+        | Query::Log(_)
+        | Query::Served(_)
+        | Query::Rehearsal(_) => true,
     }
 }
 
-/// How often a step asks what no watch tells of.
-fn poll(step: &Step) -> Duration {
+/// How often a step asks what no watch tells of. A webhook is asked no more often than a gate of a user's own.
+fn poll(step: &Step, asked: &[Query]) -> Duration {
+    if asked.iter().any(|one| matches!(one, Query::Rehearsal(_))) {
+        return POLL_GATE;
+    }
     match step.work {
         Work::Gate(_) => POLL_GATE,
         Work::Driver { .. }
@@ -347,6 +354,6 @@ fn poll(step: &Step) -> Duration {
 fn is_watchable(query: &Query) -> bool {
     match query {
         Query::Object(_) | Query::List(_) => true,
-        Query::Exec(_) | Query::Log(_) => false,
+        Query::Exec(_) | Query::Log(_) | Query::Served(_) | Query::Rehearsal(_) => false,
     }
 }

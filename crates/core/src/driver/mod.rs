@@ -19,7 +19,8 @@ pub use achieved::Achieved;
 pub use effect::{Effect, Effected, FieldOwner, Patch, Precondition, Propagation, Repeat};
 pub use object_ref::ObjectRef;
 pub use query::{
-    Answer, COMMAND_RUNNING, ExecAnswer, ExecRequest, ListRequest, LogRequest, Query, Seen,
+    Answer, COMMAND_RUNNING, ExecAnswer, ExecRequest, ListRequest, LogRequest, Query,
+    REHEARSAL_RUNNING, RehearsalRequest, Seen,
 };
 
 use crate::inventory::{Inventory, Thing, ThingId};

@@ -47,8 +47,24 @@ pub struct LogRequest {
     pub lines_max: u32,
 }
 
+/// An object whose creation is to be tried only.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RehearsalRequest {
+    /// Kind of the object.
+    pub resource: Resource,
+    /// Namespace of the object, `None` for cluster-scoped kinds.
+    pub namespace: Option<String>,
+    /// Name of the object.
+    pub name: String,
+    /// The object, as JSON.
+    pub object: String,
+}
+
 /// Code of the refusal of a command that still runs: its answer comes with a later look.
 pub const COMMAND_RUNNING: &str = "command-running";
+
+/// Code of the refusal of a creation that is being tried: its answer comes with a later look.
+pub const REHEARSAL_RUNNING: &str = "rehearsal-running";
 
 /// Something to read. Reading changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,6 +77,10 @@ pub enum Query {
     Exec(ExecRequest),
     /// The end of a log.
     Log(LogRequest),
+    /// Whether a kind is served and its objects can be read: a list of one of them at most.
+    Served(Resource),
+    /// What the API server says to a creation that it is to try without doing it (`dryRun=All`); webhooks are asked.
+    Rehearsal(RehearsalRequest),
 }
 
 /// What a command said.
@@ -85,6 +105,8 @@ pub enum Answer {
     Exec(ExecAnswer),
     /// The log's end.
     Log(String),
+    /// It is so, or would be done.
+    Yes,
     /// The question was not answered.
     Refused(Problem),
 }
@@ -96,7 +118,7 @@ impl Answer {
         match &mut self {
             Self::Object(object) => object.iter_mut().for_each(fold_answer),
             Self::List(objects) => objects.iter_mut().for_each(fold_answer),
-            Self::Exec(_) | Self::Log(_) | Self::Refused(_) => {}
+            Self::Exec(_) | Self::Log(_) | Self::Yes | Self::Refused(_) => {}
         }
         self
     }
@@ -163,6 +185,24 @@ impl Seen {
             Some(Answer::Exec(answer)) => Ok(answer),
             Some(Answer::Refused(problem)) => Err(problem.clone()),
             other => Err(unanswered(&request.pod, other)),
+        }
+    }
+
+    /// Whether a kind that was asked for is served, and why not.
+    pub fn served(&self, resource: &Resource) -> Result<(), Problem> {
+        self.yes(&Query::Served(resource.clone()), &resource.plural)
+    }
+
+    /// Whether a creation that was tried would be done, and why not.
+    pub fn rehearsed(&self, request: &RehearsalRequest) -> Result<(), Problem> {
+        self.yes(&Query::Rehearsal(request.clone()), &request.name)
+    }
+
+    fn yes(&self, query: &Query, what: &str) -> Result<(), Problem> {
+        match self.answers.get(query) {
+            Some(Answer::Yes) => Ok(()),
+            Some(Answer::Refused(problem)) => Err(problem.clone()),
+            other => Err(unanswered(what, other)),
         }
     }
 

@@ -8,6 +8,30 @@ use crate::json::{Json, Tree};
 /// Group of admission configurations: no webhook is asked about them.
 pub(super) const GROUP: &str = "admissionregistration.k8s.io";
 
+/// Groups of Kubernetes itself: a creation of theirs can always be tried.
+const OWN_GROUPS: &[&str] = &[
+    "",
+    "apps",
+    "autoscaling",
+    "batch",
+    "policy",
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "apiregistration.k8s.io",
+    "coordination.k8s.io",
+    "discovery.k8s.io",
+    "networking.k8s.io",
+    "node.k8s.io",
+    "rbac.authorization.k8s.io",
+    "scheduling.k8s.io",
+    "storage.k8s.io",
+];
+
+/// True for a group that Kubernetes itself serves.
+pub(super) fn is_own(group: &str) -> bool {
+    OWN_GROUPS.contains(&group)
+}
+
 fn text<'a>(value: &'a Json, pointer: &str) -> Option<&'a str> {
     value.at(pointer)?.text()
 }
@@ -35,6 +59,28 @@ pub(super) fn pod_of(workload: &Thing) -> Option<Thing> {
     Thing::new(Resource::namespaced("v1", "Pod", "pods"), object)
 }
 
+/// True when a rule of a webhook names this kind.
+pub(super) fn may_be_asked(hook: &Json, group: &str, plural: &str) -> bool {
+    elements(hook, "/rules")
+        .iter()
+        .any(|rule| names(rule, "/apiGroups", group) && names(rule, "/resources", plural))
+}
+
+/// True when a rule of a webhook names this kind by its very group.
+pub(super) fn is_about(hook: &Json, group: &str, plural: &str) -> bool {
+    elements(hook, "/rules").iter().any(|rule| {
+        let mut groups = elements(rule, "/apiGroups").iter().filter_map(Tree::text);
+        groups.any(|one| one == group) && names(rule, "/resources", plural)
+    })
+}
+
+fn names(rule: &Json, key: &str, wanted: &str) -> bool {
+    elements(rule, key)
+        .iter()
+        .filter_map(Tree::text)
+        .any(|one| one == "*" || one == "*/*" || one == wanted)
+}
+
 /// Whether a webhook is asked about the creation of a thing; `labels_of` are those of a namespace. What its conditions let through is
 /// the server's to say.
 pub(super) fn is_asked<'a>(
@@ -46,12 +92,6 @@ pub(super) fn is_asked<'a>(
     if id.group == GROUP {
         return false;
     }
-    let has = |rule: &Json, key: &str, wanted: &str| {
-        elements(rule, key)
-            .iter()
-            .filter_map(Json::as_str)
-            .any(|one| one == "*" || one == "*/*" || one == wanted)
-    };
     let by_rule = elements(hook, "/rules").iter().any(|rule| {
         let scope = match text(rule, "/scope") {
             Some("Namespaced") => id.namespace.is_some(),
@@ -59,9 +99,9 @@ pub(super) fn is_asked<'a>(
             _ => true,
         };
         scope
-            && has(rule, "/apiGroups", &id.group)
-            && has(rule, "/resources", &thing.resource.plural)
-            && has(rule, "/operations", "CREATE")
+            && names(rule, "/apiGroups", &id.group)
+            && names(rule, "/resources", &thing.resource.plural)
+            && names(rule, "/operations", "CREATE")
     });
     let in_namespace = match (&id.namespace, id.is("", "Namespace")) {
         (Some(namespace), _) => selects(

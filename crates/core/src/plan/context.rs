@@ -152,6 +152,13 @@ impl<'a> Context<'a> {
         (context, scope.left_out)
     }
 
+    /// Group and kind of all that is carried.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = (&'a str, &'a str)> + '_ {
+        self.groups
+            .iter()
+            .flat_map(|(kind, groups)| groups.iter().map(|group| (*group, *kind)))
+    }
+
     pub(super) fn of_kind<'b>(
         &'b self,
         group: &'b str,

@@ -9,6 +9,7 @@ mod conflicts;
 mod context;
 mod cycles;
 mod draft;
+mod duties;
 mod gates;
 mod labelled;
 mod links;

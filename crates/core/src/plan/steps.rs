@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::clean::clean;
 use super::conflicts::claim_of;
 use super::context::{self, Context, hand_over_step, ready_step, write_step};
+use super::duties::duties;
 use super::rules::OwnRule;
 use super::rules::own_steps::{
     AMEND_BEFORE_FILL, DATABASE_WRITTEN_BEFORE_ASKED, FILL_BEFORE_HAND_OVER, MOVERS_GONE_FIRST,
@@ -17,7 +18,7 @@ use crate::backup::{Member, Mode, Part, PointContent};
 use crate::driver::{Claim, FieldOwner, Op, Problem, Role};
 use crate::inventory::{Resource, Thing, ThingId};
 use crate::json::Json;
-use crate::readiness::told;
+use crate::readiness::{Duty, told};
 use crate::recovery::{Direction, Existing, Filling, Writing, managers_of, owner_of};
 use crate::run::{Edge, Needs, Phase, Step, Work};
 
@@ -61,8 +62,9 @@ pub(super) fn steps(
         ),
         &[("system-namespace".to_owned(), &SYSTEM_NAMESPACE_FIRST)],
     ));
-    for thing in context.things.values() {
-        add(write(context, thing, goal));
+    let mut duties = duties(context);
+    for (id, thing) in &context.things {
+        add(write(context, thing, goal, duties.remove(id)));
     }
     for part in &point.parts {
         if goal.existing == Existing::Skip
@@ -167,7 +169,7 @@ pub(super) fn resource(context: &Context<'_>, thing: &Thing) -> Resource {
         .clone()
 }
 
-fn write(context: &Context<'_>, thing: &Thing, goal: &Goal) -> Step {
+fn write(context: &Context<'_>, thing: &Thing, goal: &Goal, duty: Option<Box<Duty>>) -> Step {
     let id = thing.id();
     let resource = resource(context, thing);
     let patched = context.written.and_then(|written| written.get(&id));
@@ -198,6 +200,7 @@ fn write(context: &Context<'_>, thing: &Thing, goal: &Goal) -> Step {
             owns: Vec::new(),
             status: None,
             operated: context.is_operated(&id),
+            duty,
         }),
     )
 }
@@ -240,6 +243,7 @@ fn keep(part: &Part, claim: &Thing) -> Step {
             owns: Vec::new(),
             status: None,
             operated: false,
+            duty: None,
         }),
     )
 }

@@ -4,6 +4,7 @@
 mod answers;
 mod authors;
 mod cycles;
+mod duties;
 mod facts;
 pub(crate) mod fixture;
 mod gates;

@@ -1,10 +1,12 @@
 //! Gates of what the cluster itself is made of: namespaces, definitions, API services; and what an object says while it is
 //! being deleted.
 
-use super::reading::Condition;
+use serde_json::Value;
+
+use super::reading::{Condition, one_line, text};
 use super::webhooks;
 use super::{Gate, View};
-use crate::driver::{ObjectRef, Query};
+use crate::driver::{ObjectRef, Query, Why};
 use crate::inventory::Resource;
 
 /// Seconds after which finalizers that nobody removes are taken for stuck.
@@ -40,7 +42,56 @@ pub(super) fn namespace(view: &View<'_>) -> Gate {
     }
 }
 
-/// Established and its names accepted.
+/// What it serves, first the version that is stored; with a conversion all versions: each is converted to.
+fn served(view: &View<'_>) -> Vec<Resource> {
+    let (Some(group), Some(kind), Some(plural)) = (
+        view.text("/spec/group"),
+        view.text("/spec/names/kind"),
+        view.text("/spec/names/plural"),
+    ) else {
+        return Vec::new();
+    };
+    let cluster = view.text("/spec/scope") == Some("Cluster");
+    let mut versions: Vec<(bool, Resource)> = view
+        .list("/spec/versions")
+        .iter()
+        .filter(|one| one.get("served") == Some(&Value::Bool(true)))
+        .filter_map(|one| {
+            let version = format!("{group}/{}", text(one, "/name")?);
+            let resource = if cluster {
+                Resource::cluster(&version, kind, plural)
+            } else {
+                Resource::namespaced(&version, kind, plural)
+            };
+            let other = one.get("storage") != Some(&Value::Bool(true));
+            Some((other, resource))
+        })
+        .collect();
+    versions.sort_by_key(|(other, _)| *other);
+    let most = if webhooks::converts(view) {
+        versions.len()
+    } else {
+        1
+    };
+    let versions = versions.into_iter().take(most);
+    versions.map(|(_, resource)| resource).collect()
+}
+
+fn is_established(view: &View<'_>) -> bool {
+    let holds = |kind: &str| view.condition(kind).is_some_and(|one| one.is_true());
+    holds("Established") && holds("NamesAccepted")
+}
+
+/// Whether its kind can be read, once it says so; and who converts.
+pub(super) fn definition_look(view: &View<'_>) -> Vec<Query> {
+    let kinds = served(view).into_iter().filter(|_| is_established(view));
+    webhooks::conversion_look(view)
+        .into_iter()
+        .chain(kinds.map(Query::Served))
+        .collect()
+}
+
+/// Established, its names accepted, and served: the API server says so a moment before it is.
 pub(super) fn definition(view: &View<'_>) -> Gate {
     let names = view.condition("NamesAccepted");
     if let Some(refused) = names.filter(Condition::is_false) {
@@ -50,13 +101,35 @@ pub(super) fn definition(view: &View<'_>) -> Gate {
             "another definition uses these names: remove one of the two",
         );
     }
-    let holds = |kind: &str| view.condition(kind).is_some_and(|one| one.is_true());
-    if !holds("Established") || !holds("NamesAccepted") {
+    if !is_established(view) {
         return view.closed(
             "definition-not-established",
             "it is not established yet",
             "the API server accepts its names and serves it",
         );
+    }
+    for resource in served(view) {
+        let Err(problem) = view.seen.served(&resource) else {
+            continue;
+        };
+        let version = &resource.version;
+        return match problem.code.as_str() {
+            "kind-not-served" => view.closed(
+                "definition-not-served",
+                &format!("it is established, and the API server does not serve {version} yet"),
+                "the API server serves it",
+            ),
+            // Who may not list them may still write them.
+            "forbidden" => Gate::Assumed(Why::new(&problem.code, problem.message)),
+            _ if problem.message.contains("conversion webhook") => webhooks::not_converted(
+                view,
+                &format!(
+                    "its {version} cannot be read: {}",
+                    one_line(&problem.message)
+                ),
+            ),
+            _ => Gate::closed(&problem.code, problem.message, problem.hint),
+        };
     }
     webhooks::conversion(view)
 }

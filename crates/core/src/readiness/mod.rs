@@ -7,9 +7,11 @@
 mod clock;
 mod cluster;
 mod custom;
+mod duty;
 mod events;
 mod jobs;
 mod known;
+mod leaders;
 mod page;
 mod pods;
 mod reading;
@@ -27,6 +29,7 @@ mod workloads;
 
 pub use clock::Clock;
 pub use cluster::deleting;
+pub use duty::{Duty, Sample};
 pub use page::page;
 pub use told::{Told, told};
 pub use words::ready_when;
@@ -80,6 +83,8 @@ pub struct View<'a> {
     pub seen: &'a Seen,
     /// The time, and how long this is being waited for.
     pub clock: Clock,
+    /// What others expect of it, when that is more than to be ready.
+    pub duty: Option<&'a Duty>,
 }
 
 /// What must be read before [`assess`] can judge; empty when all of it was seen. To be asked again after each look: why a
@@ -104,7 +109,11 @@ pub fn look(view: &View<'_>) -> Vec<Query> {
 /// Without these nothing can be said.
 fn needs(view: &View<'_>) -> Vec<Query> {
     match (view.resource.group.as_str(), view.resource.kind.as_str()) {
-        ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet") | ("batch", "Job") => {
+        ("apps", "Deployment") => pods::look(view)
+            .into_iter()
+            .chain(leaders::look(view))
+            .collect(),
+        ("apps", "StatefulSet" | "DaemonSet" | "ReplicaSet") | ("batch", "Job") => {
             pods::look(view).into_iter().collect()
         }
         ("", "Namespace") => vec![cluster::default_account(view)],
@@ -114,7 +123,7 @@ fn needs(view: &View<'_>) -> Vec<Query> {
             vec![storage::nodes_query()]
         }
         ("admissionregistration.k8s.io", _) => webhooks::look(view),
-        ("apiextensions.k8s.io", _) => webhooks::conversion_look(view),
+        ("apiextensions.k8s.io", _) => cluster::definition_look(view),
         _ => Vec::new(),
     }
 }

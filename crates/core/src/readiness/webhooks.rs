@@ -2,18 +2,21 @@
 //! that it is asked about.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use super::reading::{list, text};
-use super::{Gate, View};
-use crate::driver::{ListRequest, Query};
+use super::reading::{list, one_line, text};
+use super::{Gate, Sample, View};
+use crate::driver::{ListRequest, Query, REHEARSAL_RUNNING};
 use crate::inventory::Resource;
 
 /// Seconds after which a webhook without a ready address is taken for one that will not answer.
 const ANSWER_SECONDS: u32 = 180;
 /// Seconds after which an empty `caBundle` is taken for meant so.
 const AUTHORITY_SECONDS: u32 = 60;
+/// After so long the API server knows of a configuration that it took.
+const KNOWN: Duration = Duration::from_millis(500);
 /// Annotations by which others put a `caBundle` in.
 const INJECTORS: &[&str] = &[
     "cert-manager.io~1inject-ca-from",
@@ -54,14 +57,34 @@ fn queries<'a>(services: impl Iterator<Item = Service<'a>>) -> Vec<Query> {
     queries
 }
 
+/// Its Services; and once they are ready, what its webhooks say.
 pub(super) fn look(view: &View<'_>) -> Vec<Query> {
-    queries(hooks(view).into_iter().map(|(_, service)| service))
+    let mut all = queries(hooks(view).into_iter().map(|(_, service)| service));
+    let are_seen = all.iter().all(|query| view.seen.has(query));
+    if are_seen && is_known(view) && stands(view) == Gate::Open {
+        all.extend(samples(view).map(|sample| Query::Rehearsal(sample.request())));
+    }
+    all
+}
+
+fn samples<'a>(view: &View<'a>) -> impl Iterator<Item = &'a Sample> {
+    view.duty.into_iter().flat_map(|duty| &duty.samples)
+}
+
+/// The API server asks a webhook a moment after it was told of it: an answer of before is none.
+fn is_known(view: &View<'_>) -> bool {
+    view.clock.waited >= KNOWN
 }
 
 fn converter<'a>(view: &View<'a>) -> Option<Service<'a>> {
     let by_webhook = view.text("/spec/conversion/strategy") == Some("Webhook");
     let client = view.live.pointer("/spec/conversion/webhook/clientConfig");
     client.filter(|_| by_webhook).and_then(service)
+}
+
+/// True for a definition whose versions somebody converts.
+pub(super) fn converts(view: &View<'_>) -> bool {
+    converter(view).is_some()
 }
 
 pub(super) fn conversion_look(view: &View<'_>) -> Vec<Query> {
@@ -101,12 +124,69 @@ pub(super) fn conversion(view: &View<'_>) -> Gate {
     }
 }
 
+/// The same, of what the API server says when it asks.
+pub(super) fn not_converted(view: &View<'_>, message: &str) -> Gate {
+    let takes = "what converts answers, with a certificate that the definition's caBundle signs";
+    let gate = view.closed("conversion-not-answering", message, takes);
+    gate.or_assumed(view.clock, 0)
+}
+
 fn is_trusted(hook: &Value) -> bool {
     text(hook, "/clientConfig/caBundle").is_some_and(|bundle| !bundle.is_empty())
 }
 
-/// Each webhook's Service has an address that is ready, and the API server knows whom to trust there.
+/// Each webhook has somebody who answers, and does answer.
 pub(super) fn configuration(view: &View<'_>) -> Gate {
+    match stands(view) {
+        Gate::Open => answered(view),
+        gate => gate,
+    }
+}
+
+/// The API server reaches each webhook about an object of the recovery: an address alone may have another certificate than the one
+/// that it trusts, or be kept from it by a policy. What it says does not count.
+fn answered(view: &View<'_>) -> Gate {
+    for sample in samples(view) {
+        let webhook = &sample.webhook;
+        if !is_known(view) {
+            return view.closed(
+                "webhook-untried",
+                &format!("its webhook {webhook} is asked in a moment"),
+                "the API server knows of it",
+            );
+        }
+        let Err(problem) = view.seen.rehearsed(&sample.request()) else {
+            continue;
+        };
+        let named = problem.message.contains(&format!("\"{webhook}\""));
+        match problem.code.as_str() {
+            "webhook-failed" if named && view.clock.is_past(ANSWER_SECONDS) => {
+                return view.failed(
+                    "webhook-failing",
+                    &one_line(&problem.message),
+                    "see whether its caBundle signs its certificate and whether the API server reaches its Service, or delete this configuration: until then it refuses what it is asked about",
+                );
+            }
+            "webhook-failed" if named => {
+                return view.closed(
+                    "webhook-failing",
+                    &one_line(&problem.message),
+                    "the API server reaches it and trusts its certificate",
+                );
+            }
+            REHEARSAL_RUNNING | "unreachable" | "throttled" => {
+                let gate = Gate::closed(&problem.code, problem.message, problem.hint);
+                return gate.or_assumed(view.clock, ANSWER_SECONDS);
+            }
+            // It was asked; or another is in the way, which has a gate of its own, or the object cannot be tried.
+            _ => {}
+        }
+    }
+    Gate::Open
+}
+
+/// Each webhook's Service has an address that is ready, and the API server knows whom to trust there.
+fn stands(view: &View<'_>) -> Gate {
     let hooks = hooks(view);
     for (hook, service) in &hooks {
         let Err(gate) = answers(view, *service, "webhook-not-answering") else {

@@ -1,18 +1,18 @@
 //! When an object of a kind counts as ready, in one line for people: what `judge` asks, said. Called by what explains a plan.
 
 use super::page::ready_words;
-use super::{is_custom, known};
+use super::{Duty, is_custom, known};
 use crate::inventory::Resource;
 
 /// `all replicas available and of the newest template`: the condition under which dependents may start.
-pub fn ready_when(resource: &Resource) -> String {
+pub fn ready_when(resource: &Resource, duty: Option<&Duty>) -> String {
     if let Some(rule) = known::rule(resource) {
         return ready_words(rule);
     }
     let words = match (resource.group.as_str(), resource.kind.as_str()) {
         ("", "Namespace") => "it is Active and has its `default` ServiceAccount",
         ("apiextensions.k8s.io", "CustomResourceDefinition") => {
-            "it is Established and its names are accepted"
+            "it is Established, its names are accepted and its kind can be listed"
         }
         ("apiregistration.k8s.io", "APIService") => "it is Available",
         (
@@ -40,5 +40,11 @@ pub fn ready_when(resource: &Resource) -> String {
         }
         _ => "it exists",
     };
-    words.to_owned()
+    match duty {
+        Some(duty) if duty.operator => format!("{words}, and one of its pods leads"),
+        Some(duty) if !duty.samples.is_empty() => {
+            format!("{words}, and the API server reaches its webhooks")
+        }
+        Some(_) | None => words.to_owned(),
+    }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::events::{self, trouble};
 use super::reading::{Condition, is_stale, number, one_line, text};
-use super::{Gate, View, pods};
+use super::{Gate, View, leaders, pods};
 use crate::planted::{self, Bug};
 
 /// Seconds for which a workload must have been ready whose containers have been started more than once: without a readiness
@@ -122,7 +122,10 @@ pub(super) fn deployment(view: &View<'_>) -> Gate {
     let available = status(view, "availableReplicas");
     let all = status(view, "replicas");
     if updated >= wanted && available >= wanted && all == updated {
-        return steady(view);
+        return match steady(view) {
+            Gate::Open => leaders::led(view),
+            gate => gate,
+        };
     }
     let counts = format!("{available} of {wanted} available, {updated} updated");
     let takes = format!("all {wanted} replicas are available and of the newest template");

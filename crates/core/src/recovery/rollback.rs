@@ -126,6 +126,7 @@ impl Removing {
             told: &Told::default(),
             seen,
             clock,
+            duty: None,
         };
         match readiness::deleting(&view) {
             Gate::Open | Gate::Assumed(_) => {

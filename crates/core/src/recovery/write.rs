@@ -12,7 +12,7 @@ use crate::inventory::Resource;
 use crate::json::Json;
 use crate::names::{ANNOTATION_DIGEST, ANNOTATION_RECOVERY, ANNOTATION_UPDATED, RunId};
 use crate::planted::{self, Bug};
-use crate::readiness::{self, Clock, Gate, Told, View, told};
+use crate::readiness::{self, Clock, Duty, Gate, Told, View, told};
 use crate::run::Deeds;
 
 use super::existing::{
@@ -48,6 +48,9 @@ pub struct Writing {
     /// Its operator runs before it is written, and its kind is new at the target: what is there is what the operator has made.
     #[serde(default, skip_serializing_if = "is_false")]
     pub operated: bool,
+    /// What others expect of it, when that is more than to be ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duty: Option<Box<Duty>>,
 }
 
 #[allow(
@@ -253,6 +256,7 @@ impl Writing {
             told,
             seen,
             clock,
+            duty: self.duty.as_deref(),
         }
     }
 

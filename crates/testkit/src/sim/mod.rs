@@ -218,6 +218,8 @@ impl SimWorld {
             Query::List(request) => port::list(&mut store.server, request).map(Answer::List),
             Query::Exec(request) => self.ask(&store, request).map(Answer::Exec),
             Query::Log(_) => Ok(Answer::Log(String::new())),
+            Query::Served(resource) => port::served(&mut store.server, resource),
+            Query::Rehearsal(request) => port::rehearse(&mut store.server, request),
         };
         answer.unwrap_or_else(Answer::Refused)
     }

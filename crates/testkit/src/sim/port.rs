@@ -2,7 +2,8 @@
 
 use crate::sim::look::Look as _;
 use refloat_core::driver::{
-    Class, Effected, FieldOwner, ListRequest, ObjectRef, Patch, Precondition, Problem, Propagation,
+    Answer, Class, Effected, FieldOwner, ListRequest, ObjectRef, Patch, Precondition, Problem,
+    Propagation, RehearsalRequest,
 };
 use refloat_core::inventory::Resource;
 use refloat_core::names::FIELD_MANAGER;
@@ -88,6 +89,26 @@ fn pages(server: &mut Server, wanted: &ListRequest) -> Result<Vec<Value>, Proble
             return Ok(objects);
         }
     }
+}
+
+/// Whether a kind is served and its objects can be read.
+pub(super) fn served(server: &mut Server, resource: &Resource) -> Result<Answer, Problem> {
+    let request = Request::on_kind(Verb::List, resource, None).with("limit", "1");
+    let reply = send(server, &request);
+    answered(&request, reply).map(|_| Answer::Yes)
+}
+
+/// A creation that is tried only; an object that is there would have been asked about all the same.
+pub(super) fn rehearse(server: &mut Server, wanted: &RehearsalRequest) -> Result<Answer, Problem> {
+    let mut request = Request::on_kind(Verb::Create, &wanted.resource, wanted.namespace.as_deref())
+        .with("dryRun", "All")
+        .with("fieldManager", FIELD_MANAGER);
+    request.body = serde_json::from_str(&wanted.object).ok();
+    let reply = send(server, &request);
+    if reply.code == 409 {
+        return Ok(Answer::Yes);
+    }
+    answered(&request, reply).map(|_| Answer::Yes)
 }
 
 fn address(resource: &Resource, object: &Value) -> ObjectRef {

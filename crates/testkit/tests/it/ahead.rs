@@ -158,7 +158,11 @@ fn drive(
     let looks = slow.looks.take().into_iter();
     let looks = looks.filter_map(|query| match query {
         Query::Object(object) => Some(object.name.clone()),
-        Query::List(_) | Query::Exec(_) | Query::Log(_) => None,
+        Query::List(_)
+        | Query::Exec(_)
+        | Query::Log(_)
+        | Query::Served(_)
+        | Query::Rehearsal(_) => None,
     });
     (looks.collect(), slow.beside.get())
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::super::asked::is_own;
 use super::super::steps;
 use super::facts::{Rehearsal, Trial};
 use super::scene::{Scene, text};
@@ -14,25 +15,6 @@ use crate::json::Json;
 use crate::names::SYSTEM_NAMESPACE;
 use crate::recovery::Writing;
 use crate::run::Work;
-
-/// Groups of Kubernetes itself: tried even where the APIServices cannot be read.
-const OWN_GROUPS: &[&str] = &[
-    "",
-    "apps",
-    "autoscaling",
-    "batch",
-    "policy",
-    "admissionregistration.k8s.io",
-    "apiextensions.k8s.io",
-    "apiregistration.k8s.io",
-    "coordination.k8s.io",
-    "discovery.k8s.io",
-    "networking.k8s.io",
-    "node.k8s.io",
-    "rbac.authorization.k8s.io",
-    "scheduling.k8s.io",
-    "storage.k8s.io",
-];
 
 /// What is to be tried, and what cannot be.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -102,7 +84,7 @@ fn untriable(scene: &Scene<'_>, resource: &Resource) -> Option<&'static str> {
             .object
             .pointer("/spec/service")
             .is_some_and(Json::is_object),
-        None => OWN_GROUPS.contains(&group.as_str()),
+        None => is_own(group),
     };
     (!own).then_some("a server of its own serves it, which may not know how to try without doing")
 }

@@ -28,6 +28,7 @@ mod volume_before_pod;
 mod wait_before_start;
 mod waves;
 mod webhook_after_backend;
+mod webhook_before_its_cr;
 
 pub(super) use gate_before_dependents::{Placed, hold};
 pub use own_steps::{OWN_RULES, OwnRule};
@@ -104,6 +105,7 @@ pub static RULES: &[Rule] = &[
     crd_before_cr::RULE,
     definition_before_operator::RULE,
     operator_before_its_cr::RULE,
+    webhook_before_its_cr::RULE,
     reference_before_reader::RULE,
     typed_reference::RULE,
     account_before_user::RULE,

@@ -247,7 +247,7 @@ fn done_when(step: &Step) -> String {
         Work::Write(writing) => format!(
             "{}{}",
             linked_when(writing.owns.len()),
-            readiness::ready_when(&writing.resource)
+            readiness::ready_when(&writing.resource, writing.duty.as_deref())
         ),
         Work::Fill(_) => {
             "the mover has ended, and the digest of what it wrote is the one that the signed point names"

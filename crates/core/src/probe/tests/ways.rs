@@ -74,7 +74,9 @@ impl Scene {
                 Some(answer) => Answer::Exec(answer.clone()),
                 None => Answer::Refused(Problem::stuck("command-not-started", "no shell", "none")),
             },
-            Query::Log(_) => panic!("no log is asked for"),
+            Query::Log(_) | Query::Served(_) | Query::Rehearsal(_) => {
+                panic!("{query:?} is asked for")
+            }
         }
     }
 

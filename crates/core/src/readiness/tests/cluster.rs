@@ -1,14 +1,13 @@
-//! Namespaces, definitions, API services, webhooks, deletion.
+//! Namespaces, definitions, API services, deletion.
 
 use serde_json::{Value, json};
 
 use super::super::deleting;
 use super::{Gate, Scene, ago, conditions};
-use crate::driver::{Answer, Query};
+use crate::driver::{Answer, Problem, Query};
 use crate::inventory::Resource;
 
 const CRD: &str = "apiextensions.k8s.io/v1";
-const ADMISSION: &str = "admissionregistration.k8s.io/v1";
 
 type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
 
@@ -78,115 +77,6 @@ fn a_namespace_waits_for_its_default_account() {
     assert_eq!(scene.says(), "closed namespace-not-active");
 }
 
-fn slices(scene: Scene, endpoints: &Value) -> Scene {
-    scene.list(
-        Resource::namespaced("discovery.k8s.io/v1", "EndpointSlice", "endpointslices"),
-        &[("kubernetes.io/service-name", "operator")],
-        vec![json!({ "endpoints": endpoints })],
-    )
-}
-
-fn webhook(bundle: &str, policy: &str, injected: bool) -> Value {
-    let annotations = if injected {
-        json!({ "cert-manager.io/inject-ca-from": "shop/operator" })
-    } else {
-        json!({})
-    };
-    json!({
-        "metadata": { "name": "operator", "annotations": annotations },
-        "webhooks": [{
-            "failurePolicy": policy,
-            "clientConfig": {
-                "caBundle": bundle,
-                "service": { "namespace": "shop", "name": "operator" },
-            },
-        }],
-    })
-}
-
-#[test]
-fn a_webhook_waits_for_an_address_that_is_ready_and_for_trust() {
-    let ready = json!([{ "conditions": { "ready": false } }, { "conditions": { "ready": true } }]);
-    let unready = json!([{ "conditions": { "ready": false } }]);
-    let cases = [
-        (webhook("eA==", "Fail", false), &ready, 0, "open"),
-        (
-            webhook("eA==", "Fail", false),
-            &unready,
-            0,
-            "closed webhook-not-answering",
-        ),
-        (
-            webhook("eA==", "Fail", false),
-            &Value::Null,
-            0,
-            "closed webhook-not-answering",
-        ),
-        (
-            webhook("eA==", "Fail", false),
-            &unready,
-            180,
-            "failed webhook-not-answering",
-        ),
-        (
-            webhook("eA==", "Ignore", false),
-            &unready,
-            180,
-            "assumed webhook-not-answering",
-        ),
-        (
-            webhook("", "Fail", false),
-            &ready,
-            0,
-            "closed webhook-without-authority",
-        ),
-        (
-            webhook("", "Fail", false),
-            &ready,
-            60,
-            "assumed webhook-without-authority",
-        ),
-        (
-            webhook("", "Fail", true),
-            &ready,
-            60,
-            "closed webhook-without-authority",
-        ),
-        (
-            json!({ "webhooks": [{ "clientConfig": { "url": "https://x" } }] }),
-            &ready,
-            0,
-            "open",
-        ),
-        (json!({}), &ready, 0, "open"),
-    ];
-    for (live, endpoints, seconds, expected) in cases {
-        for kind in [
-            "ValidatingWebhookConfiguration",
-            "MutatingWebhookConfiguration",
-        ] {
-            let scene = slices(Scene::of(ADMISSION, kind, live.clone()), endpoints).after(seconds);
-            assert_eq!(scene.says(), expected, "{kind} {live} after {seconds} s");
-            assert_eq!(scene.asks(), Vec::<Query>::new());
-        }
-    }
-}
-
-#[test]
-fn a_conversion_that_does_not_answer_is_told_and_holds_nothing_back() {
-    let mut live = conditions(&[("NamesAccepted", "True"), ("Established", "True")]);
-    live["spec"] = json!({ "conversion": {
-        "strategy": "Webhook",
-        "webhook": { "clientConfig": { "service": { "namespace": "shop", "name": "operator" } } },
-    } });
-    let scene = || Scene::of(CRD, "CustomResourceDefinition", live.clone());
-    assert_eq!(scene().asks().len(), 1);
-    let none = slices(scene(), &json!([]));
-    assert_eq!(none.says(), "assumed conversion-not-answering");
-    let some = slices(scene(), &json!([{ "addresses": ["10.0.0.1"] }]));
-    assert_eq!(some.says(), "open");
-}
-
 #[test]
 fn what_is_being_deleted_says_what_holds_it_and_is_stuck_when_it_cannot_go() {
     let going = |seconds: i64, more: &Value| {
@@ -222,4 +112,57 @@ fn what_is_being_deleted_says_what_holds_it_and_is_stuck_when_it_cannot_go() {
     assert!(going(119, &fails).starts_with("closed being-deleted"));
     let stuck = going(120, &fails);
     assert!(stuck.starts_with("failed deletion-stuck"), "{stuck}");
+}
+
+fn kind(versions: &Value, converted: bool) -> Scene {
+    let mut live = conditions(&[("NamesAccepted", "True"), ("Established", "True")]);
+    live["spec"] = json!({
+        "group": "example.com", "scope": "Namespaced", "versions": versions,
+        "names": { "kind": "Cache", "plural": "caches" },
+    });
+    if converted {
+        live["spec"]["conversion"] = json!({
+            "strategy": "Webhook",
+            "webhook": { "clientConfig": { "service": { "namespace": "shop", "name": "x" } } },
+        });
+    }
+    Scene::of(CRD, "CustomResourceDefinition", live)
+}
+
+#[test]
+fn a_definition_is_ready_when_its_kind_can_be_read() {
+    let versions = json!([
+        { "name": "v1", "served": true }, { "name": "v2", "served": true, "storage": true },
+        { "name": "v0", "served": false },
+    ]);
+    let version = |name: &str| {
+        let version = format!("example.com/{name}");
+        Query::Served(Resource::namespaced(&version, "Cache", "caches"))
+    };
+    assert_eq!(kind(&versions, false).asks(), [version("v2")]);
+    let all = kind(&versions, true).asks();
+    assert_eq!(
+        all[1..],
+        [version("v2"), version("v1")],
+        "each is converted to"
+    );
+    let mut young = kind(&versions, false);
+    young.live["status"] = json!({});
+    assert_eq!(young.asks(), Vec::<Query>::new());
+    let failed = "Internal error: conversion webhook for example.com/v1, Kind=Cache failed: x509";
+    for (code, message, expected) in [
+        ("kind-not-served", "no", "closed definition-not-served"),
+        ("unreachable", "no", "closed unreachable"),
+        ("forbidden", "no", "assumed forbidden"),
+        ("server-error", "no", "closed server-error"),
+        ("server-error", failed, "assumed conversion-not-answering"),
+    ] {
+        let mut scene = kind(&versions, false);
+        let refused = Problem::stuck(code, message, "see");
+        scene.seen.insert(version("v2"), Answer::Refused(refused));
+        assert_eq!(scene.says(), expected, "{code} {message}");
+    }
+    let mut served = kind(&versions, false);
+    served.seen.insert(version("v2"), Answer::Yes);
+    assert_eq!(served.says(), "open");
 }

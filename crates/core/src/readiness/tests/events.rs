@@ -18,7 +18,11 @@ fn events_are_read_only_of_gates_that_have_been_closed_for_a_while() {
             .into_iter()
             .filter_map(|query| match query {
                 Query::List(request) => Some(request.resource.kind.clone()),
-                Query::Object(_) | Query::Exec(_) | Query::Log(_) => None,
+                Query::Object(_)
+                | Query::Exec(_)
+                | Query::Log(_)
+                | Query::Served(_)
+                | Query::Rehearsal(_) => None,
             })
             .collect()
     };

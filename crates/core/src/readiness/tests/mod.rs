@@ -5,11 +5,13 @@ mod custom;
 mod events;
 mod families;
 mod hostile;
+mod leaders;
 mod pods;
 mod samples;
 mod steady;
 mod storage;
 mod traffic;
+mod webhooks;
 mod workloads;
 
 use std::collections::BTreeMap;
@@ -18,7 +20,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Clock, Gate, Told, View, assess, look};
+use super::{Clock, Duty, Gate, Told, View, assess, look};
 use crate::driver::{Answer, ListRequest, ObjectRef, Query, Seen};
 use crate::inventory::Resource;
 
@@ -44,6 +46,7 @@ struct Scene {
     resource: Resource,
     live: Value,
     told: Told,
+    duty: Option<Duty>,
     seen: Seen,
     clock: Clock,
 }
@@ -54,6 +57,7 @@ impl Scene {
             resource: Resource::namespaced(group_version, kind, "plural"),
             live,
             told: Told::default(),
+            duty: None,
             seen: Seen::default(),
             clock: waited(0),
         }
@@ -115,6 +119,7 @@ impl Scene {
             told: &self.told,
             seen: &self.seen,
             clock: self.clock,
+            duty: self.duty.as_ref(),
         }
     }
 

@@ -151,6 +151,7 @@ impl Gating {
             told: &told,
             seen,
             clock,
+            duty: None,
         };
         let itself = view.is("", "Pod");
         let pods = match pods::look(&view) {
@@ -160,7 +161,7 @@ impl Gating {
                 Err(problem) => return problem.into(),
                 Ok(_) => pods::of(&view),
             },
-            Some(Query::Object(_) | Query::Exec(_) | Query::Log(_)) | None => Vec::new(),
+            Some(_) | None => Vec::new(),
         };
         let ready =
             |pod: &&&Value| condition(**pod, "Ready").is_some_and(|one| Condition::is_true(&one));

@@ -64,6 +64,7 @@ fn writing(kind: &str, existing: Existing, body: Value) -> Writing {
         owns: Vec::new(),
         status: None,
         operated: false,
+        duty: None,
     }
 }
 

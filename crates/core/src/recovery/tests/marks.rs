@@ -27,6 +27,7 @@ fn who_has_written_since_the_creation_keeps_its_fields_as_fields() {
         told: Told::default(),
         owns: Vec::new(),
         operated: false,
+        duty: None,
         status: None,
     };
     let mut live = writing.object.to_value();

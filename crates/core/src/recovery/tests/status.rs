@@ -26,6 +26,7 @@ fn writing() -> Writing {
         told: Told::default(),
         owns: Vec::new(),
         operated: false,
+        duty: None,
         status: Some(
             json!({ "primary": "db-1", "conditions": [{ "type": "Ready", "status": "True" }] })
                 .into(),

@@ -107,7 +107,9 @@ impl Scene {
                     .map(|(_, object)| object.clone())
                     .collect(),
             ),
-            Query::Exec(_) | Query::Log(_) => panic!("it asks for {query:?}"),
+            Query::Exec(_) | Query::Log(_) | Query::Served(_) | Query::Rehearsal(_) => {
+                panic!("it asks for {query:?}")
+            }
         }
     }
 

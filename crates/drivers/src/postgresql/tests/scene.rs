@@ -105,7 +105,9 @@ impl Scene {
                     stderr,
                 })
             }
-            Query::Object(_) | Query::Log(_) => panic!("it asks for {query:?}"),
+            Query::Object(_) | Query::Log(_) | Query::Served(_) | Query::Rehearsal(_) => {
+                panic!("it asks for {query:?}")
+            }
         }
     }
 
