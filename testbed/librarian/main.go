@@ -1,7 +1,7 @@
 // The librarian: an operator as many are, for scenarios only.
 //
-// It serves what an API server asks of operators (admission, conversion, an API of its own) and reconciles books and
-// tiers. It makes one tier by itself before it is ready, and refuses any other of the same priority, as Antrea does.
+// It serves what an API server asks of operators (admission, conversion, an API of its own), elects a leader, and
+// reconciles books and tiers. It makes one tier by itself before it is ready, and refuses any other of the same priority, as Antrea does.
 package main
 
 import (
@@ -61,13 +61,16 @@ func main() {
 	http.HandleFunc("/default", reviewed(fillDefaults))
 	http.HandleFunc("/convert", convert)
 	http.HandleFunc("/apis/", serveCounts)
+	me := identity()
 	go func() {
 		for {
 			if err := cluster.makeTier(); err != nil {
 				log.Print(err)
 			} else {
 				ready.Store(true)
-				cluster.reconcile()
+				if cluster.lead(me) {
+					cluster.reconcile()
+				}
 			}
 			time.Sleep(500 * time.Millisecond)
 		}

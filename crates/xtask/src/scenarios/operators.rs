@@ -1,6 +1,9 @@
 //! An application whose operator answers for everything about it: its webhooks refuse what nobody answers for, it converts between
 //! versions, serves an API of its own, fills in defaults, and makes objects itself before it is asked.
 
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -32,6 +35,15 @@ const THE_REST: &[&str] = &[
     "namespace/library",
     "clusterrole/librarian",
     "clusterrolebinding/librarian",
+];
+
+const RECOVER: &[&str] = &[
+    "recover",
+    "--protection",
+    "library",
+    "--source-dead",
+    "a scenario",
+    "--yes",
 ];
 
 /// The library at one site.
@@ -66,8 +78,7 @@ impl<'a> Library<'a> {
 
     fn open(&self) -> Result<()> {
         let apply = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
-        let names = vec!["librarian.library.svc".to_owned()];
-        let made = rcgen::generate_simple_self_signed(names)?;
+        let made = authority()?;
         let certificate = STANDARD.encode(made.cert.pem());
         let key = STANDARD.encode(made.signing_key.serialize_pem());
         let ground = GROUND.replace("KEY }", &format!("{key} }}"));
@@ -128,15 +139,7 @@ impl<'a> Library<'a> {
     }
 
     fn recover(&self, more: &[&str]) -> Result<crate::refloat::Answer> {
-        let words = [
-            "recover",
-            "--protection",
-            "library",
-            "--source-dead",
-            "a scenario",
-            "--yes",
-        ];
-        let words = [&words[..], more].concat();
+        let words = [RECOVER, more].concat();
         self.stage.refloat.answer(Some(self.site), &words, &[])
     }
 
@@ -178,6 +181,25 @@ impl<'a> Library<'a> {
         ensure!(
             jobs["items"].as_array().is_some_and(Vec::is_empty),
             "a missed run was made up for: {jobs}"
+        );
+        Ok(())
+    }
+
+    /// The recovery has seen a pod of the operator lead, and went on for no other reason.
+    fn is_led(&self, said: &str) -> Result<()> {
+        let written = "write Deployment.apps library/librarian";
+        let mut lines = said.lines();
+        let line = lines.find(|line| line.contains(written) && line.contains('['));
+        ensure!(
+            line.is_some_and(|line| !line.contains("not known to be ready")),
+            "the operator: {line:?} of {said}"
+        );
+        let holder = self.text("lease/librarian", ".spec.holderIdentity")?;
+        let pods = self.text("pods", ".items[*].metadata.name")?;
+        ensure!(
+            pods.split(' ')
+                .any(|pod| holder.starts_with(&format!("{pod}_"))),
+            "the Lease is held by `{holder}`, the pods are {pods}"
         );
         Ok(())
     }
@@ -230,9 +252,74 @@ fn played(stage: &Stage<'_>, source: &Library<'_>, target: &Library<'_>) -> Resu
     );
     target.is_back(source)?;
     target.is_guarded()?;
+    target.is_led(&done.said)?;
     stage.nothing_left(Site::Recovery)?;
     left_behind(source, target)?;
+    stage.nothing_left(Site::Recovery)?;
+    distrusted(source, target)?;
     stage.nothing_left(Site::Recovery)
+}
+
+fn authority() -> Result<rcgen::CertifiedKey<rcgen::KeyPair>> {
+    let names = vec!["librarian.library.svc".to_owned()];
+    Ok(rcgen::generate_simple_self_signed(names)?)
+}
+
+/// Into an empty site, with another certificate in the webhooks' configuration than the operator has: its pods are ready and so is its
+/// Service, and nothing that it is asked about is written until a person mends the configuration.
+fn distrusted(source: &Library<'_>, target: &Library<'_>) -> Result<()> {
+    target.delete(LEFT_BEHIND)?;
+    target.delete(THE_REST)?;
+    let hooks = "validatingwebhookconfiguration/librarian";
+    let place = "/webhooks/0/clientConfig/caBundle";
+    let replace = |bundle: &str| json!([{ "op": "replace", "path": place, "value": bundle }]);
+    let patch = json!({
+        "target": { "kind": "ValidatingWebhookConfiguration", "name": "librarian" },
+        "type": "json", "patch": replace(&STANDARD.encode(authority()?.cert.pem())),
+    });
+    let file = target.stage.testbed.scratch().join("distrusted.yaml");
+    fs::write(&file, patch.to_string())?;
+    let mut words = RECOVER.to_vec();
+    let file = file.display().to_string();
+    words.extend(["--patch", &file]);
+    let mut recovery = target
+        .stage
+        .refloat
+        .command(Some(target.site), &words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let said = recovery.stderr.take().context("no stderr")?;
+    let mut lines = BufReader::new(said).lines();
+    let mut heard = String::new();
+    let waits = lines.by_ref().map_while(Result::ok).any(|line| {
+        heard.push_str(&line);
+        heard.push('\n');
+        line.contains("failed calling webhook") && line.contains("x509")
+    });
+    ensure!(
+        waits,
+        "nobody says that the webhook is not trusted: {heard}"
+    );
+    ensure!(
+        heard.contains("write Deployment.apps library/librarian")
+            && !heard.contains("write Book.library.example.com"),
+        "it waits in another order: {heard}"
+    );
+    let books = ["get", "books", "-n", "library", "-o", "name"];
+    let books = target.kubectl(&books)?;
+    ensure!(books.is_empty(), "written before their webhook: {books}");
+    let bundle = "jsonpath={.webhooks[0].clientConfig.caBundle}";
+    let trusted = source.kubectl(&["get", hooks, "-o", bundle])?;
+    let mended = replace(&trusted).to_string();
+    target.kubectl(&["patch", hooks, "--type=json", "-p", &mended])?;
+    heard.extend(lines.map_while(Result::ok).map(|line| line + "\n"));
+    let ended = recovery.wait()?;
+    ensure!(ended.success(), "mended: {ended} {heard}");
+    target.is_back(source)?;
+    target.is_guarded()?;
+    target.is_led(&heard)
 }
 
 /// Once more, where webhooks and an API were left of which nobody answers: one that stands before its own backend is named.
