@@ -13,6 +13,7 @@ mod links;
 mod owners;
 mod pauses;
 mod reads;
+mod trials;
 mod updates;
 mod webhooks;
 mod worlds;
@@ -235,6 +236,8 @@ pub async fn run_world<W: World, A: Api>(
             a_webhook_that_fails_is_tried_again,
             lists_are_typed_and_by_labels,
             a_pause_ends_with_the_names_of_what_changed,
+            a_kind_is_served_or_not,
+            a_creation_that_is_tried_creates_nothing,
         ]
     );
 }

@@ -11,6 +11,7 @@ use refloat_core::world::World;
 use serde_json::{Value, json};
 
 pub(super) use super::pauses::a_pause_ends_with_the_names_of_what_changed;
+pub(super) use super::trials::{a_creation_that_is_tried_creates_nothing, a_kind_is_served_or_not};
 use super::{Api, Checked, Ground, done, ensure, same, text, webhooks};
 use crate::sim::resource;
 
@@ -23,7 +24,7 @@ async fn act<W: World>(world: &W, effect: Effect) -> Acted {
         .unwrap_or_else(|| Err(Problem::stuck("none", "no answer at all", "")))
 }
 
-async fn see<W: World>(world: &W, query: Query) -> Result<Answer, String> {
+pub(super) async fn see<W: World>(world: &W, query: Query) -> Result<Answer, String> {
     let seen = world.see(std::slice::from_ref(&query)).await;
     seen.answer(&query)
         .cloned()
