@@ -11,7 +11,7 @@ use refloat_core::probe::ProbeAnswer;
 use serde_json::{Value, json};
 
 use super::cache::Cache;
-use super::server::{Reply, Request, Server, Trouble, Verb, merge};
+use super::server::{Reply, Request, Server, Trouble, Verb, merge, served_by};
 
 /// What a controller writes under.
 const CONTROLLERS: &str = "kube-controller-manager";
@@ -122,6 +122,11 @@ impl Store {
     /// An object.
     pub fn get(&self, object: &ObjectRef) -> Option<&Value> {
         self.server.objects.get(object).map(AsRef::as_ref)
+    }
+
+    /// False for a definition whose kind is not served.
+    pub(crate) fn serves(&self, object: &Value) -> bool {
+        served_by(object).is_none_or(|served| self.server.kinds.find(&served.resource).is_some())
     }
 
     /// All objects of a request.

@@ -94,7 +94,8 @@ fn closed(scene: &Scene<'_>, step: &Step) -> Option<String> {
         Work::Write(writing) => match store.get(&writing.target()) {
             None => Some("it is not there".to_owned()),
             Some(_) if writing.existing == Existing::Skip || writing.adopt => None,
-            Some(live) => not_ready(&writing.resource.kind, &writing.resource.group, live),
+            Some(live) => not_ready(&writing.resource.kind, &writing.resource.group, live)
+                .or_else(|| (!store.serves(live)).then(|| "its kind is not served".to_owned())),
         },
         Work::Gate(gating) => gate::closed(store, gating, scene.world.now()),
         Work::Driver {

@@ -97,13 +97,12 @@ pub(super) fn definition(store: &mut Store, reference: &ObjectRef, object: &Valu
         1 => {
             let patch = told(&["NamesAccepted", "Established"]);
             if store.write(reference, object, patch).is_success() {
-                store.server.establish(object);
                 let news = format!("established {}", reference.id());
                 store.news.push(news);
             }
         }
         _ => {
-            // The reply that said so may have been lost.
+            // A moment after it was said.
             if store.server.kinds.find(&served.resource).is_none() {
                 store.server.establish(object);
             }
