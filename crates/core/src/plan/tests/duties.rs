@@ -56,7 +56,11 @@ fn duty_in(case: &Case, step: &str) -> Option<Duty> {
 
 /// Kind, namespace and name of the object that the webhook is asked about.
 fn sample(rules: &Value, more: &Value) -> Option<(String, Json)> {
-    let duty = duty_in(&with(hooks(rules, more)), CONFIGURATION)?;
+    sample_of(hooks(rules, more))
+}
+
+fn sample_of(things: Vec<Thing>) -> Option<(String, Json)> {
+    let duty = duty_in(&with(things), CONFIGURATION)?;
     let [sample] = &duty.samples[..] else {
         panic!("{:?}", duty.samples);
     };
@@ -103,8 +107,11 @@ fn a_webhook_is_asked_about_the_first_object_that_it_will_be_asked_about() {
 
 #[test]
 fn no_secret_is_shown_to_a_webhook_that_is_tried() {
-    let (place, object) = sample(&rules("", "secrets"), &json!({})).unwrap();
-    assert!(place.starts_with("Secret shop/"), "{place}");
+    let mut things = hooks(&rules("", "secrets"), &json!({}));
+    let data = json!({ "data": { "password": "eA==" }, "type": "kubernetes.io/basic-auth" });
+    things.push(object("Secret", "shop/a-first", data));
+    let (place, object) = sample_of(things).unwrap();
+    assert_eq!(place, "Secret shop/a-first");
     assert_eq!(
         (object.pointer("/data"), object.pointer("/type")),
         (
