@@ -12,5 +12,6 @@ mod inventories;
 mod permitting;
 mod reading;
 mod refusals;
+mod trying;
 mod watching;
 mod writing;
