@@ -4,6 +4,7 @@
 //! `tests/it/fidelity.rs` and by the binary `refloat-fidelity`.
 
 mod applies;
+mod controllers;
 mod creates;
 mod definitions;
 mod deletes;
@@ -184,6 +185,12 @@ async fn rest<A: Api>(api: &A, only: Option<&str>, tell: &mut impl FnMut(Outcome
             webhooks::a_webhook_that_does_not_answer_fails_the_write,
             webhooks::a_webhook_that_may_be_ignored_is,
             webhooks::what_is_not_selected_is_not_asked_about,
+            controllers::a_deployment_rolls_out_by_a_replica_set,
+            controllers::a_pod_waits_for_a_secret_that_it_names,
+            controllers::a_stateful_set_makes_claims_and_pods_in_order,
+            controllers::a_claim_waits_for_its_first_consumer,
+            controllers::a_pod_without_a_node_protects_no_claim,
+            controllers::a_snapshot_is_bound_to_its_content,
         ]
     );
 }

@@ -98,7 +98,9 @@ fn held_back(store: &mut Store, reference: &ObjectRef, object: &Value) -> Option
     if wanted.is_some() && wanted == store.missing_image.as_deref() {
         let waiting = json!({ "reason": "ImagePullBackOff", "message": wanted });
         let statuses = json!([{ "name": "any", "state": { "waiting": waiting } }]);
-        return Some(json!({ "status": { "containerStatuses": statuses } }));
+        return Some(json!({
+            "spec": { "nodeName": "node-1" }, "status": { "containerStatuses": statuses },
+        }));
     }
     let mut named = Vec::new();
     references(&object["spec"], &mut named);
@@ -113,7 +115,7 @@ fn held_back(store: &mut Store, reference: &ObjectRef, object: &Value) -> Option
         .collect();
     let news = format!("held back {}: no {}", reference.id(), missing.id());
     store.news.push(news);
-    Some(json!({ "status": { "containerStatuses": statuses } }))
+    Some(json!({ "spec": { "nodeName": "node-1" }, "status": { "containerStatuses": statuses } }))
 }
 
 /// True while a pod that takes its time is not old enough.

@@ -20,7 +20,13 @@ pub(in crate::sim) fn volume_of(store: &Store, claim: &ObjectRef) -> Option<Obje
     Some(ObjectRef::cluster(resource("PersistentVolume"), name))
 }
 
-/// Pods that mount a claim; one that has ended protects it, too.
+/// Whether a claim must stay: a pod that has a node mounts it; one that has ended protects it, too.
+fn is_protected(store: &Store, claim: &ObjectRef) -> bool {
+    let pods = mounting(store, claim);
+    pods.iter().any(|pod| text(pod, "/spec/nodeName").is_some())
+}
+
+/// Pods that mount a claim.
 fn mounting(store: &Store, claim: &ObjectRef) -> Vec<std::sync::Arc<Value>> {
     store
         .seen_of(&resource("Pod"))
@@ -78,7 +84,7 @@ pub(super) fn volume(store: &mut Store, reference: &ObjectRef, object: &Value) {
 /// Binds a claim to the volume that it names, or to a fresh one; lets one go that no pod mounts.
 pub(super) fn claim(store: &mut Store, reference: &ObjectRef, object: &Value, now: Timestamp) {
     if is_going(object) {
-        if has_finalizer(object, CLAIM_PROTECTION) && mounting(store, reference).is_empty() {
+        if has_finalizer(object, CLAIM_PROTECTION) && !is_protected(store, reference) {
             release(store, reference, object, &[CLAIM_PROTECTION]);
         }
         return;
