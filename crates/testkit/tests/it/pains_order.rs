@@ -10,7 +10,6 @@ use refloat_core::driver::ObjectRef;
 use refloat_core::inventory::Resource;
 use refloat_core::plan::{Planned, plan};
 use refloat_core::recovery::Existing;
-use refloat_core::run::Work;
 use refloat_drivers::CATALOGUE;
 use refloat_testkit::sim::{Fault, SimWorld, Store, resource};
 use serde_json::{Value, json};
@@ -284,40 +283,81 @@ fn what_an_operator_made_is_made_by_it_anew_and_never_twice() {
     assert_eq!(cache["status"]["conditions"][0]["type"], "Ready", "adopted");
 }
 
+/// What the shop's operator crashes without, at each start.
+const NEEDED: [&str; 5] = [
+    "ServiceAccount shop/cache-operator",
+    "Role.rbac.authorization.k8s.io shop/cache-operator",
+    "RoleBinding.rbac.authorization.k8s.io shop/cache-operator",
+    "CustomResourceDefinition.apiextensions.k8s.io caches.shop.example.com",
+    "CustomResourceDefinition.apiextensions.k8s.io tiers.shop.example.com",
+];
+
 /// An operator that starts without its rights or its definitions crashes, and again at each start.
 #[test]
 fn an_operator_starts_once_and_not_before_what_it_needs() {
-    let recovery = Recovery::of(&overlapping());
-    let operator = recovery
+    let world = site::source();
+    let operator = ObjectRef::namespaced(resource("Deployment"), "shop", "cache-operator");
+    let crashes = json!({
+        "sim.refloat.io/crashes-without": json!(NEEDED).to_string(), "sim.refloat.io/starts": "0",
+    });
+    let template = json!({ "template": { "metadata": { "annotations": crashes } } });
+    world.with_store(|store| {
+        guarded(store, &json!({}));
+        store.change(&operator, &json!({ "spec": template }));
+        for name in ["caches", "tiers"] {
+            let name = format!("{name}.shop.example.com");
+            let definition = ObjectRef::cluster(resource("CustomResourceDefinition"), &name);
+            let slow = json!({ "annotations": { "sim.refloat.io/starts": "8" } });
+            store.change(&definition, &json!({ "metadata": slow }));
+        }
+    });
+    world.settle(40);
+    let mut recovery = Recovery::of(&site::sealed(&world));
+    // The operator is the first that may begin, so that nothing but its edges holds it back.
+    recovery
         .plan
         .steps
-        .iter()
-        .find(|step| step.id == "write Deployment.apps shop/cache-operator");
-    let operator = operator.unwrap();
-    let on = |id: &str| {
-        operator
-            .needs
-            .iter()
-            .any(|edge| edge.on == format!("write {id}"))
-    };
-    for id in [
-        "ServiceAccount shop/cache-operator",
-        "RoleBinding.rbac.authorization.k8s.io shop/cache-operator",
-        "CustomResourceDefinition.apiextensions.k8s.io caches.shop.example.com",
-        "CustomResourceDefinition.apiextensions.k8s.io tiers.shop.example.com",
-    ] {
-        assert!(on(id), "it does not wait for {id}: {:?}", operator.needs);
-    }
-    let writes = recovery
-        .plan
-        .steps
-        .iter()
-        .filter(|step| matches!(step.work, Work::Write(_)));
-    let mut ids: Vec<&str> = writes.map(|step| step.id.as_str()).collect();
-    let all = ids.len();
-    ids.dedup();
-    assert_eq!(ids.len(), all);
+        .sort_by_key(|step| !step.id.contains("Deployment.apps shop/cache-operator"));
     assert_eq!(recovery.drive(), COMPLETED);
+    recovery.world.settle(20);
+    let history = recovery.world.history.borrow().clone();
+    let of_operator = |line: &&String| line.contains(" shop/cache-operator");
+    let told = |start: &str| {
+        let lines = history.iter().filter(of_operator);
+        lines.filter(|line| line.starts_with(start)).count()
+    };
+    assert_eq!(told("create Deployment "), 1, "{history:#?}");
+    assert_eq!(told("crashed Pod "), 0, "{history:#?}");
+    assert_eq!(told("refused Pod "), 0, "{history:#?}");
+    let start = at(&history, "create Deployment shop/cache-operator");
+    for line in [
+        "create ServiceAccount shop/cache-operator",
+        "create Role shop/cache-operator",
+        "create RoleBinding shop/cache-operator",
+        "established CustomResourceDefinition.apiextensions.k8s.io caches.shop.example.com",
+        "established CustomResourceDefinition.apiextensions.k8s.io tiers.shop.example.com",
+    ] {
+        assert!(at(&history, line) < start, "{line}: {history:#?}");
+    }
+    let id = "write Deployment.apps shop/cache-operator";
+    let mut steps = recovery.plan.steps.iter();
+    let needs = &steps.find(|step| step.id == id).unwrap().needs;
+    // A binding waits for its role.
+    for id in NEEDED.iter().filter(|id| !id.starts_with("Role.")) {
+        let on = format!("write {id}");
+        assert!(needs.iter().any(|edge| edge.on == on), "{id}: {needs:?}");
+    }
+    let set = recovery
+        .object("ReplicaSet", "cache-operator-5d9f")
+        .unwrap();
+    assert_eq!(set["metadata"]["generation"], 1, "it is rolled out anew");
+    let inventory = recovery.world.inventory();
+    let pods = inventory.of_kind("", "Pod");
+    let restarts: Vec<_> = pods
+        .filter(|pod| pod.name().starts_with("cache-operator-"))
+        .map(|pod| pod.at("/status/containerStatuses/0/restartCount").cloned())
+        .collect();
+    assert_eq!(restarts, [Some(json!(0).into())], "one pod, started once");
 }
 
 /// The shop whose operator runs a server for each of its resources, on a claim that it makes when it finds none.

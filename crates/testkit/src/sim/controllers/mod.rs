@@ -99,6 +99,7 @@ fn step(store: &mut Store, reference: &ObjectRef, object: &Arc<Value>, now: Time
         "Namespace" => cluster::namespace(store, reference, object),
         "Pod" => pods::pod(store, reference, object, now),
         "Service" => endpoints::service(store, reference, object),
+        "CustomResourceDefinition" if pods::is_slow(object, now) => {}
         "CustomResourceDefinition" => cluster::definition(store, reference, object),
         _ if is_going(object) => {}
         "Job" => movers::job(store, reference, object, now),

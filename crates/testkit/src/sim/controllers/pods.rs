@@ -11,8 +11,10 @@ use super::storage::{DATA, volume_of};
 use super::workloads::in_namespace;
 use super::{Store, is_going, list, text};
 
-/// Annotation of a simulated pod: seconds that it takes to start.
+/// Annotation of a simulated pod: seconds that it takes to start. Of a definition: seconds until the server looks at it.
 const SLOW: &str = "sim.refloat.io/starts";
+/// Annotation of a simulated pod: what its server crashes without, at every start: things as Refloat writes them, as a JSON list.
+const CRASHES_WITHOUT: &str = "sim.refloat.io/crashes-without";
 
 /// Secrets and ConfigMaps that a pod cannot start without.
 fn references(spec: &Value, found: &mut Vec<(&'static str, String)>) {
@@ -69,8 +71,13 @@ pub(super) fn pod(store: &mut Store, reference: &ObjectRef, object: &Value, now:
         store.write(reference, object, waiting);
         return;
     }
+    if let Some(crashed) = crashed(store, reference, object) {
+        store.write(reference, object, crashed);
+        return;
+    }
+    let restarts = restarts(object);
     let statuses: Vec<Value> = list(object, "/spec/containers")
-        .map(|one| json!({ "name": one["name"], "ready": true, "state": { "running": {} } }))
+        .map(|one| json!({ "name": one["name"], "ready": true, "restartCount": restarts, "state": { "running": {} } }))
         .collect();
     let running = json!({
         "spec": { "nodeName": "node-1" },
@@ -118,8 +125,41 @@ fn held_back(store: &mut Store, reference: &ObjectRef, object: &Value) -> Option
     Some(json!({ "spec": { "nodeName": "node-1" }, "status": { "containerStatuses": statuses } }))
 }
 
-/// True while a pod that takes its time is not old enough.
-fn is_slow(object: &Value, now: Timestamp) -> bool {
+fn restarts(object: &Value) -> u64 {
+    let first = list(object, "/status/containerStatuses").next();
+    first
+        .and_then(|status| status.at("/restartCount")?.as_u64())
+        .unwrap_or_default()
+}
+
+/// A server that ends because something is not there, and is started once more.
+fn crashed(store: &mut Store, reference: &ObjectRef, object: &Value) -> Option<Value> {
+    let needed: Vec<String> = object
+        .at("/metadata/annotations")
+        .and_then(|all| serde_json::from_str(all.get(CRASHES_WITHOUT)?.as_str()?).ok())?;
+    let works = |live: &Value| {
+        live["kind"] != "CustomResourceDefinition"
+            || list(live, "/status/conditions").any(|one| one["type"] == "Established")
+    };
+    let is_there = |id: &String| {
+        store
+            .iter()
+            .any(|(one, live)| one.id().to_string() == *id && works(live))
+    };
+    let missing = needed.iter().find(|id| !is_there(id))?.clone();
+    let restarts = restarts(object) + 1;
+    let waiting = json!({ "reason": "CrashLoopBackOff", "message": missing });
+    let statuses: Vec<Value> = list(object, "/spec/containers")
+        .map(|one| json!({ "name": one["name"], "ready": false, "restartCount": restarts, "state": { "waiting": waiting } }))
+        .collect();
+    store
+        .news
+        .push(format!("crashed {}: no {missing}", reference.id()));
+    Some(json!({ "status": { "containerStatuses": statuses } }))
+}
+
+/// True while what takes its time is not old enough.
+pub(super) fn is_slow(object: &Value, now: Timestamp) -> bool {
     let seconds: Option<i64> = object
         .at("/metadata/annotations")
         .and_then(|all| all.get(SLOW)?.as_str()?.parse().ok());
