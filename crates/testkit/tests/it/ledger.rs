@@ -64,6 +64,23 @@ pub(crate) fn world_with_files() -> SimWorld {
     world
 }
 
+/// The ledger and beside it three nodes of one server that no driver knows, each on a volume of its own.
+pub(crate) fn world_with_nodes() -> SimWorld {
+    let world = world();
+    let node = json!({
+        "name": "queue", "image": "queue:1",
+        "volumeMounts": [{ "name": "data", "mountPath": "/data" }],
+    });
+    world.with_store(|store| {
+        for ordinal in 0..3 {
+            claim(store, &format!("data-queue-{ordinal}"));
+        }
+        server(store, "queue", 3, &node, &["data"]);
+    });
+    world.settle(40);
+    world
+}
+
 /// A primary `db-0` with a standby `db-1`, each on a volume of its own.
 pub(crate) fn pair() -> SimWorld {
     let mut store = Store::default();

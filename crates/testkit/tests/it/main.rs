@@ -27,6 +27,7 @@ mod ownership;
 mod pains_hangs;
 mod pains_objects;
 mod pains_order;
+mod pains_unsolved;
 mod pauses;
 mod probes;
 mod reading;

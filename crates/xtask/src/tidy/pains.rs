@@ -13,63 +13,92 @@ use crate::scenarios;
 const PAGES: &[&str] = &["pains.md", "pains-objects.md"];
 /// The column of names, by its heading.
 const COLUMN: &str = "Shown by";
+/// The column of names of tests that fail by the pain, and are expected to.
+const FAILING: &str = "Fails in";
+/// So many pains may be felt here.
+const UNSOLVED_MAX: usize = 5;
 
 pub(super) fn check(root: &Path, wrong: &mut Vec<String>) -> Result<()> {
     let known = known(root)?;
+    let mut unsolved = 0;
     for page in PAGES {
         let path = root.join("docs/src/reference").join(page);
         if !path.exists() {
             continue;
         }
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        for line in unshown(&text, &known) {
+        for line in unshown(&text, &known, &mut unsolved) {
             wrong.push(format!("docs/src/reference/{page}: {line}"));
         }
+    }
+    if unsolved > UNSOLVED_MAX {
+        wrong.push(format!(
+            "{unsolved} pains are not solved; {UNSOLVED_MAX} may be"
+        ));
     }
     Ok(())
 }
 
-/// Names of all tests, and of all scenarios in quotation marks.
-fn known(root: &Path) -> Result<BTreeSet<String>> {
+/// What may be named.
+#[derive(Debug, Default)]
+struct Known {
+    /// Names of all tests, and of all scenarios in quotation marks.
+    all: BTreeSet<String>,
+    /// Those of tests that are expected to fail.
+    failing: BTreeSet<String>,
+}
+
+fn known(root: &Path) -> Result<Known> {
     let mut files = Vec::new();
     walk(&root.join("crates"), "rs", &mut files)?;
-    let mut known: BTreeSet<String> = scenarios::names()
-        .map(|name| format!("\"{name}\""))
-        .collect();
+    let mut known = Known::default();
+    let scenarios = scenarios::names().map(|name| format!("\"{name}\""));
+    known.all.extend(scenarios);
     for file in files {
-        known.extend(tests(&fs::read_to_string(&file)?).map(str::to_owned));
+        for (name, fails) in tests(&fs::read_to_string(&file)?) {
+            known.all.insert(name.to_owned());
+            if fails {
+                known.failing.insert(name.to_owned());
+            }
+        }
     }
     Ok(known)
 }
 
-/// Names of the functions that stand below `#[test]`.
-fn tests(text: &str) -> impl Iterator<Item = &str> {
-    text.split("#[test]").skip(1).filter_map(|below| {
-        let (_, name) = below.split_once("fn ")?;
-        name.split_once('(').map(|(name, _)| name)
+/// Names of the functions that stand below `#[test]`, and whether they are expected to fail.
+fn tests(text: &str) -> impl Iterator<Item = (&str, bool)> {
+    text.split("#[test]\n").skip(1).filter_map(|below| {
+        let (attributes, name) = below.split_once("fn ")?;
+        let (name, _) = name.split_once('(')?;
+        Some((name, attributes.contains("#[should_panic(expected")))
     })
 }
 
-/// What stands in the column of names and is not there, and rows without any name.
-fn unshown(page: &str, known: &BTreeSet<String>) -> Vec<String> {
+/// What stands in the column of names and is not there, and rows without any name. Counts the rows of pains that are felt here.
+fn unshown(page: &str, known: &Known, unsolved: &mut usize) -> Vec<String> {
     let mut wrong = Vec::new();
-    let mut in_table = false;
+    let mut heading = "";
     for line in page.lines() {
         let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
         let last = cells.last().copied().unwrap_or_default();
-        if !line.starts_with('|') || last == COLUMN {
-            in_table = last == COLUMN;
+        if !line.starts_with('|') || [COLUMN, FAILING].contains(&last) {
+            heading = if line.starts_with('|') { last } else { "" };
             continue;
         }
-        if !in_table || line.starts_with("|---") {
+        if heading.is_empty() || line.starts_with("|---") {
             continue;
         }
+        *unsolved += usize::from(heading == FAILING);
         let names: Vec<&str> = last.split('`').skip(1).step_by(2).collect();
         if names.is_empty() {
             wrong.push(format!("nothing shows: {}", cells.first().unwrap_or(&line)));
         }
         for name in names {
-            if !name.starts_with("cargo xtask ") && !known.contains(name) {
+            if heading == FAILING {
+                if !known.failing.contains(name) {
+                    wrong.push(format!("`{name}` is no test that is expected to fail"));
+                }
+            } else if !name.starts_with("cargo xtask ") && !known.all.contains(name) {
                 wrong.push(format!("there is no test or scenario `{name}`"));
             }
         }
@@ -81,27 +110,46 @@ fn unshown(page: &str, known: &BTreeSet<String>) -> Vec<String> {
 mod tests {
     use super::*;
 
+    fn known() -> Known {
+        let names = |all: &[&str]| all.iter().map(|name| (*name).to_owned()).collect();
+        Known {
+            all: names(&["it_works", "it_fails", "\"recover: all\""]),
+            failing: names(&["it_fails"]),
+        }
+    }
+
+    fn page(heading: &str, last: &str) -> String {
+        format!("| Pain | What | {heading} |\n|---|---|---|\n| [one](x) | `done` | {last} |\n")
+    }
+
     #[test]
     fn a_name_that_is_not_there_and_a_row_without_one_are_told() {
-        let known = BTreeSet::from(["it_works".to_owned(), "\"recover: all\"".to_owned()]);
-        let page = |last: &str| {
-            format!("| Pain | What | Shown by |\n|---|---|---|\n| [one](x) | `done` | {last} |\n")
-        };
+        let unshown = |heading: &str, last: &str| unshown(&page(heading, last), &known(), &mut 0);
         let good = "stand-in: `it_works`, `\"recover: all\"`, `cargo xtask bench recover`";
-        assert_eq!(unshown(&page(good), &known), Vec::<String>::new());
-        let gone = unshown(&page("`it_worked`"), &known);
+        assert_eq!(unshown(COLUMN, good), Vec::<String>::new());
+        let gone = unshown(COLUMN, "`it_worked`");
         assert_eq!(gone, ["there is no test or scenario `it_worked`"]);
-        assert_eq!(
-            unshown(&page("nobody"), &known),
-            ["nothing shows: [one](x)"]
-        );
-        let other = page("nobody").replace("Shown by", "Why");
-        assert_eq!(unshown(&other, &known), Vec::<String>::new());
+        assert_eq!(unshown(COLUMN, "nobody"), ["nothing shows: [one](x)"]);
+        assert_eq!(unshown("Why", "nobody"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_not_solved_is_counted_and_has_a_test_that_fails_by_it() {
+        let mut unsolved = 0;
+        let wrong = unshown(&page(FAILING, "`it_fails`"), &known(), &mut unsolved);
+        assert_eq!((wrong, unsolved), (Vec::new(), 1));
+        let wrong = unshown(&page(FAILING, "`it_works`"), &known(), &mut unsolved);
+        assert_eq!(wrong, ["`it_works` is no test that is expected to fail"]);
+        assert_eq!(unsolved, 2);
+        unshown(&page(COLUMN, "`it_works`"), &known(), &mut unsolved);
+        assert_eq!(unsolved, 2);
     }
 
     #[test]
     fn only_tests_count_as_tests() {
-        let text = "fn helper() {}\n#[test]\nfn one() {}\n\n#[test]\n#[cfg(unix)]\nfn two() { fn inner() {} }";
-        assert_eq!(tests(text).collect::<Vec<_>>(), ["one", "two"]);
+        let text = "fn helper() {}\n#[test]\nfn one() {}\n\n#[test]\n#[cfg(unix)]\nfn two() { fn inner() {} }\n\
+                    #[test]\n#[should_panic(expected = \"no\")]\nfn three() {}";
+        let found: Vec<_> = tests(text).collect();
+        assert_eq!(found, [("one", false), ("two", false), ("three", true)]);
     }
 }

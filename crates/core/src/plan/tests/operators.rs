@@ -81,7 +81,7 @@ fn a_webhook_that_is_asked_about_its_own_backend_is_named() {
 }
 
 /// The present behaviour, and not the wanted one: an old topic operator that starts with its Kafka sees topics whose resources are not
-/// there yet, and deletes them. `docs/src/reference/pains.md` says what to do.
+/// there yet, and deletes them. `docs/src/reference/pains.md` says what to do and names the test that fails by it.
 #[test]
 fn topics_come_after_their_kafka_and_so_after_its_topic_operator() {
     let kafka = |kind: &str, name: &str| format!("{kind}.kafka.strimzi.io shop/{name}");
