@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 
 use crate::testbed::{Site, Testbed, output};
 
@@ -117,6 +118,16 @@ impl Ground {
         let mut command = Command::new(&self.kubectl);
         command.arg("--kubeconfig").arg(self.kubeconfig(site));
         command
+    }
+
+    /// What a site's API server says that it is: `v1.34.4`.
+    pub(crate) fn kubernetes_version(&self, site: Site) -> Result<String> {
+        let mut command = self.kubectl(site);
+        command.args(["version", "-o", "json"]);
+        let version: Value = serde_json::from_str(&output(command)?)?;
+        let text = version.pointer("/serverVersion/gitVersion");
+        let text = text.and_then(Value::as_str);
+        Ok(text.context("a cluster tells no version")?.to_owned())
     }
 
     /// A directory for a story's own files.

@@ -17,7 +17,7 @@ use crate::ground::Ground;
 use crate::ledger::{Ledger, Load, Written, now};
 use crate::printer::{print, say};
 use crate::refloat::{Refloat, build_release};
-use crate::testbed::{Site, Testbed, output};
+use crate::testbed::{Site, Testbed};
 
 const TESTBED: &str = "bench";
 /// Where the result is kept.
@@ -252,18 +252,12 @@ fn times(refloat: &Refloat<'_>, backup: &Value) -> Result<(u64, u64)> {
 }
 
 fn versions(ledger: &Ledger<'_>, ground: &Ground) -> Result<String> {
-    let mut command = ground.kubectl(Site::Primary);
-    command.args(["version", "-o", "json"]);
-    let kubernetes: Value = serde_json::from_str(&output(command)?)?;
     Ok(format!(
         "PostgreSQL {}, MariaDB {}, Kubernetes {}, the testbed's CSI driver on btrfs (a loop device), two cores for both \
          sites, databases and writers",
         ledger.postgres(Site::Primary, "SHOW server_version;")?,
         ledger.mariadb(Site::Primary, "SELECT VERSION();")?,
-        kubernetes
-            .pointer("/serverVersion/gitVersion")
-            .and_then(Value::as_str)
-            .unwrap_or("?")
+        ground.kubernetes_version(Site::Primary)?
     ))
 }
 

@@ -71,8 +71,8 @@ fn on_testbed(arguments: &Arguments, binary: std::path::PathBuf) -> Result<Strin
         "only {} gates were seen by both",
         lags.len()
     );
-    let kubectl = shop_version(&ground)?;
-    Ok(page(arguments, &lags, &kubectl))
+    let version = ground.kubernetes_version(Site::Recovery)?;
+    Ok(page(arguments, &lags, &version))
 }
 
 /// One that is ready after some seconds, no two at once.
@@ -95,14 +95,6 @@ fn workload(number: u32) -> Value {
             } },
         },
     })
-}
-
-fn shop_version(ground: &Ground) -> Result<String> {
-    let mut command = ground.kubectl(Site::Recovery);
-    command.args(["version", "-o", "json"]);
-    let version: Value = serde_json::from_str(&crate::testbed::output(command)?)?;
-    let text = version.pointer("/serverVersion/gitVersion");
-    Ok(text.and_then(Value::as_str).unwrap_or("?").to_owned())
 }
 
 /// Ends with its owner.

@@ -142,7 +142,7 @@ pub(super) fn measure(
         bare,
     };
     let mut measured = Measured {
-        kubernetes: kubernetes(&ground)?,
+        kubernetes: ground.kubernetes_version(Site::Recovery)?,
         ..Measured::default()
     };
     make_namespace(&ground, Site::Primary)?;
@@ -239,14 +239,4 @@ fn check(bench: &Bench<'_>) -> Result<()> {
         after.0
     );
     Ok(())
-}
-
-fn kubernetes(ground: &Ground) -> Result<String> {
-    let mut command = ground.kubectl(Site::Recovery);
-    command.args(["version", "-o", "json"]);
-    let version: Value = serde_json::from_str(&output(command)?)?;
-    let text = version
-        .pointer("/serverVersion/gitVersion")
-        .and_then(Value::as_str);
-    Ok(text.unwrap_or("?").to_owned())
 }
