@@ -19,6 +19,8 @@ const PROTECTION: &str = "mixed";
 
 /// What came of it.
 pub(super) struct Measured {
+    /// The clusters' version.
+    pub(super) kubernetes: String,
     /// Command and how it went.
     pub(super) commands: Vec<(&'static str, Went)>,
     /// What was there and came back.
@@ -99,6 +101,7 @@ pub(super) fn measure(
     };
     say("  comparing what came back with what was there");
     Ok(Measured {
+        kubernetes: ground.kubernetes_version(Site::Recovery)?,
         commands,
         kinds: compare(size, &ground)?,
         at_rest: rest,

@@ -20,7 +20,8 @@ pub(super) fn page(arguments: &Arguments, size: Size, measured: &Measured) -> St
 
 Written by `cargo xtask bench mixed --objects {} --write`; times are of that one run.
 
-{} objects of {} made-up applications in {} namespaces, {} MB as JSON; API server, etcd (without fsync), vault and the tool share two cores.
+Kubernetes {}. {} objects of {} made-up applications in {} namespaces, {} MB as JSON; API server, etcd (without fsync), vault and the tool share
+two cores.
 {argo} ConfigMaps beside `helm`, which made all; {hotfix} of these. No Deployment has
 replicas, every CronJob is suspended, and nobody acts on the custom resources, whose definition is at both sites before: it is about objects, not
 about what they start.
@@ -52,6 +53,7 @@ After the recovery every object of every kind was compared with the one at the s
 ConfigMap; Refloat's own two annotations aside. All are the same.
 ",
         arguments.objects,
+        measured.kubernetes,
         size.objects(),
         size.applications,
         size.namespaces,

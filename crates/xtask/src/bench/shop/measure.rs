@@ -52,11 +52,16 @@ pub(super) struct Return {
     pub(super) left: Left,
 }
 
-pub(super) fn measure(
-    arguments: &Arguments,
-    testbed: &Testbed,
-    binary: &Path,
-) -> Result<Vec<Return>> {
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Measured {
+    /// The cluster's version.
+    pub(super) kubernetes: String,
+    /// Each time that the shop came back, in their order.
+    pub(super) all: Vec<Return>,
+}
+
+pub(super) fn measure(arguments: &Arguments, testbed: &Testbed, binary: &Path) -> Result<Measured> {
     testbed.load_refloat(binary)?;
     let ground = Ground::of_testbed(testbed)?;
     let refloat = Refloat::prepare(&ground, binary.to_owned(), "shop-speed")?;
@@ -96,7 +101,10 @@ pub(super) fn measure(
             all.push(back);
         }
     }
-    Ok(all)
+    Ok(Measured {
+        kubernetes: ground.kubernetes_version(Site::Primary)?,
+        all,
+    })
 }
 
 /// Opens the shop; what its web application says.

@@ -1,10 +1,11 @@
 //! The page of the results.
 
 use super::Arguments;
-use super::measure::{Return, Tool};
+use super::measure::{Measured, Return, Tool};
 use crate::bench::velero::VERSIONS;
 
-pub(super) fn page(arguments: &Arguments, all: &[Return]) -> String {
+pub(super) fn page(arguments: &Arguments, measured: &Measured) -> String {
+    let all = &measured.all;
     let velero = if all.iter().any(|back| back.tool == Tool::Velero) {
         format!(
             "\n{VERSIONS}; its server runs as a process of the same machine,\nand its memory is that of this process while it restores.\n"
@@ -19,7 +20,7 @@ pub(super) fn page(arguments: &Arguments, all: &[Return]) -> String {
 
 Written by `cargo xtask bench shop --size {} --runs {} --write`; times are of these runs.
 
-A shop: PostgreSQL with {} MiB on one volume, a web application that gives up when its database is not there, a custom resource with its definition
+Kubernetes {}. A shop: PostgreSQL with {} MiB on one volume, a web application that gives up when its database is not there, a custom resource with its definition
 and its operator. One backup by each tool; then, in turn, everything of it is deleted in its cluster (the namespace, the definition, the operator's
 rights) and one tool brings it back into the same cluster.
 
@@ -36,6 +37,7 @@ to. Both are asked from outside, five times a second at most, and anew when noth
 {}",
         arguments.size,
         arguments.runs,
+        measured.kubernetes,
         arguments.size,
         rows.concat(),
         unhappy.concat(),
