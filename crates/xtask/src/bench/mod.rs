@@ -3,6 +3,7 @@
 mod bare;
 mod freeze;
 mod gates;
+mod limits;
 mod mixed;
 mod plan;
 mod recover;

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::Args;
 
-use crate::bench::bare;
+use crate::bench::{bare, limits};
 use crate::printer::{print, say};
 use crate::refloat::build_release;
 use crate::testbed::{Etcd, Testbed};
@@ -53,11 +53,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let outcome = Testbed::up_with(TESTBED, Etcd::Fast)
         .and_then(|testbed| measure::measure(size, &testbed, &binary, &bare));
     Testbed::down(TESTBED)?;
-    let page = page::page(arguments, size, &outcome?);
+    let measured = outcome?;
+    let page = page::page(arguments, size, &measured);
     print(format_args!("{page}"))?;
     if arguments.write {
         fs::write(PAGE, page)?;
         say(format_args!("wrote {PAGE}"));
     }
-    Ok(ExitCode::SUCCESS)
+    let commands = measured.commands.iter();
+    Ok(limits::judge(
+        commands.map(|(what, went)| (*what, went.peak_kib)),
+    ))
 }

@@ -3,9 +3,8 @@
 use super::Arguments;
 use super::measure::{Measured, Phase};
 use super::objects::{LATER, Size};
+use crate::bench::limits::{MEMORY_MIB_MAX, is_within};
 
-/// No command takes more memory.
-const LIMIT_MIB: u64 = 300;
 /// Resources of which a command's requests are told, the most asked for first.
 const TOLD: usize = 4;
 
@@ -35,7 +34,7 @@ Each is a process of its own, from nothing to its end. The inventory of the clus
 the recovery site's {recovery:.1}; the controllers' for what is created are among those of `recover`. Unless `--preflight quick` says so, the API server
 tries up to 5,000 of the writes without doing them.
 
-| `refloat …` | time | objects/s | requests | highest memory | limit of {LIMIT_MIB} MiB |
+| `refloat …` | time | objects/s | requests | highest memory | limit of {MEMORY_MIB_MAX} MiB |
 |---|---|---|---|---|---|
 {}
 Requests by resource, the {TOLD} most asked for:
@@ -75,7 +74,7 @@ fn kinds(measured: &Measured) -> String {
 fn commands(size: Size, measured: &Measured) -> String {
     let rows = measured.commands.iter().map(|(what, went)| {
         let mebibytes = went.peak_kib.div_ceil(1024);
-        let verdict = if mebibytes <= LIMIT_MIB {
+        let verdict = if is_within(went.peak_kib) {
             "within"
         } else {
             "beyond"

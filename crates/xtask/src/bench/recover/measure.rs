@@ -41,6 +41,18 @@ pub(super) struct Measured {
     pub(super) existing: Vec<Run>,
 }
 
+impl Measured {
+    /// Refloat's commands with their highest sizes in KiB.
+    pub(super) fn ours(&self) -> impl Iterator<Item = (&str, u64)> {
+        let alone = [&self.backup, &self.plan].into_iter().flatten();
+        let recovered = self.empty.iter().chain(&self.existing);
+        let recovered = recovered.filter(|run| run.what.starts_with("refloat"));
+        alone
+            .chain(recovered)
+            .filter_map(|run| Some((run.what.as_str(), run.peak_kib?)))
+    }
+}
+
 /// Removes the namespace with all that is in it.
 pub(super) fn clear(ground: &Ground, site: Site) -> Result<()> {
     let mut command = ground.kubectl(site);

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
-use crate::bench::bare as bare_loop;
+use crate::bench::{bare as bare_loop, limits};
 use crate::printer::{print, say};
 use crate::refloat::build_release;
 use crate::testbed::{Etcd, Testbed};
@@ -78,5 +78,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         fs::write(PAGE, page)?;
         say(format_args!("wrote {PAGE}"));
     }
-    Ok(ExitCode::SUCCESS)
+    for missed in all.iter().flat_map(|(etcd, one)| page::missed(*etcd, one)) {
+        say(format_args!("missed  {missed}"));
+    }
+    let ours = all.iter().flat_map(|(_, measured)| measured.ours());
+    Ok(limits::judge(ours))
 }

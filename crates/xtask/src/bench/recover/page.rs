@@ -141,26 +141,43 @@ fn table(title: &str, secrets: f64, runs: &[Run]) -> String {
             secrets / run.seconds
         ));
     }
-    let ours = runs.iter().filter(|run| run.what.starts_with("refloat"));
-    let free = ours.filter(|run| !run.what.contains("requests/s"));
-    for (ceiling, ours) in ceiling
-        .into_iter()
-        .flat_map(|one| free.clone().map(move |run| (one, run)))
-    {
-        let share = ceiling / ours.seconds;
-        let word = if share >= OF_THE_LOOP {
-            "within"
-        } else {
-            "beyond"
-        };
-        text.push_str(&format!(
-            "\n{} at {:.1} % of the bare loop: {word} the limit of {:.0} %.\n",
-            ours.what,
-            100.0 * share,
-            100.0 * OF_THE_LOOP
-        ));
+    for (what, share) in shares(runs) {
+        text.push_str(&format!("\n{what} {}.\n", verdict(share)));
     }
     text
+}
+
+/// Which part of the bare loop's speed each run of Refloat's reached that nothing held back.
+fn shares(runs: &[Run]) -> Vec<(&str, f64)> {
+    let ours = runs.iter().filter(|run| run.what.starts_with("refloat"));
+    let free = ours.filter(|run| !run.what.contains("requests/s"));
+    let ceiling = ceiling(runs);
+    free.filter_map(|run| Some((run.what.as_str(), ceiling? / run.seconds)))
+        .collect()
+}
+
+fn verdict(share: f64) -> String {
+    let word = if share >= OF_THE_LOOP {
+        "within"
+    } else {
+        "misses"
+    };
+    format!(
+        "at {:.1} % of the bare loop: {word} the limit of {:.0} %",
+        100.0 * share,
+        100.0 * OF_THE_LOOP
+    )
+}
+
+/// What is slower than it is to be. It does not fail the bench: not every row has got there yet.
+pub(super) fn missed(etcd: Etcd, measured: &Measured) -> Vec<String> {
+    let etcd = title(etcd).trim_start_matches(['\n', '#', ' ']);
+    [&measured.empty, &measured.existing]
+        .into_iter()
+        .flat_map(|runs| shares(runs))
+        .filter(|(_, share)| *share < OF_THE_LOOP)
+        .map(|(what, share)| format!("{etcd}: {what} {}", verdict(share)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -200,6 +217,35 @@ mod tests {
         assert_eq!(others, "1.50, namespaces");
         let (_, none) = per_object(&metrics(12, 10).since(&metrics(12, 10)), 10.0);
         assert_eq!(none, "0.00");
+    }
+
+    #[test]
+    fn what_is_too_slow_is_told_and_what_takes_memory_is_ours() {
+        let run = |what: &str, seconds: f64, peak_kib: Option<u64>| Run {
+            what: what.to_owned(),
+            seconds,
+            peak_kib,
+            requests: None,
+        };
+        let measured = Measured {
+            plan: Some(run("plan", 1.0, Some(1))),
+            empty: vec![
+                run("bare loop, 16 in flight", 8.0, None),
+                run("refloat", 10.0, Some(2)),
+                run("refloat, `--preflight quick`", 10.1, Some(3)),
+                run("refloat, at most 100 requests/s", 99.0, Some(4)),
+                run("Velero", 99.0, Some(999_999)),
+            ],
+            ..Measured::default()
+        };
+        assert_eq!(
+            missed(Etcd::Fast, &measured),
+            [
+                "Etcd without fsync: refloat, `--preflight quick` at 79.2 % of the bare loop: misses the limit of 80 %"
+            ]
+        );
+        let peaks: Vec<u64> = measured.ours().map(|(_, kib)| kib).collect();
+        assert_eq!(peaks, [1, 2, 3, 4]);
     }
 
     #[test]
