@@ -25,6 +25,7 @@ mod typed_reference;
 mod users_word;
 mod volume_before_owner;
 mod volume_before_pod;
+mod volume_before_replication;
 mod wait_before_start;
 mod waves;
 mod webhook_after_backend;
@@ -112,6 +113,7 @@ pub static RULES: &[Rule] = &[
     policy_before_pods::RULE,
     volume_before_pod::RULE,
     volume_before_owner::RULE,
+    volume_before_replication::RULE,
     service_before_workload::RULE,
     secret_before_owner::RULE,
     custom_reference::RULE,

@@ -47,6 +47,11 @@ impl<'a> Parts<'a> {
         self.0.is_empty()
     }
 
+    /// The part of one claim.
+    pub(super) fn of_claim(&self, namespace: &str, claim: &str) -> Option<&'a str> {
+        self.0.get(&(namespace, claim)).copied()
+    }
+
     /// Namespace, claim and part of each.
     pub(super) fn all(&self) -> impl Iterator<Item = (&'a str, &'a str, &'a str)> {
         let all = self.0.iter();

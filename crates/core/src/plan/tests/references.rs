@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::fixture::part;
 use super::ground::{
     deployment, drawn, expect, expect_none, object, planned, service, with, workload,
 };
@@ -289,6 +290,109 @@ fn the_chain_of_storage_is_followed_where_it_is_carried() {
             Certain
         );
     }
+}
+
+#[test]
+fn a_resource_waits_for_its_definition_and_for_no_other() {
+    let definition = |plural: &str, group: &str, kind: &str| {
+        let names = json!({ "kind": kind, "plural": plural });
+        let spec = json!({ "group": group, "names": names, "scope": "Namespaced" });
+        object(
+            "apiextensions.k8s.io/v1 CustomResourceDefinition",
+            &format!("{plural}.{group}"),
+            json!({ "spec": spec }),
+        )
+    };
+    let planned = planned([
+        definition("books", "library.example.com", "Book"),
+        definition("books", "shop.example.com", "Book"),
+        object("library.example.com/v1 Book", "shop/one", json!({})),
+    ]);
+    let of = |name: &str| format!("CustomResourceDefinition.apiextensions.k8s.io {name}");
+    let book = "Book.library.example.com shop/one";
+    let definition = of("books.library.example.com");
+    let evidence = format!("{definition} defines Book.library.example.com");
+    expect(
+        &planned,
+        book,
+        &definition,
+        "CRD_BEFORE_CR",
+        Certain,
+        &evidence,
+    );
+    expect_none(&planned, book, &of("books.shop.example.com"));
+    expect_none(&planned, book, &of("caches.shop.example.com"));
+}
+
+const REPLICATION: &str = "replication.storage.openshift.io";
+
+/// A thing of csi-addons.
+fn replication(kind: &str, name: &str, body: Value) -> crate::inventory::Thing {
+    object(&format!("{REPLICATION}/v1alpha1 {kind}"), name, body)
+}
+
+#[test]
+fn a_replication_waits_for_its_volume_its_group_and_its_classes() {
+    let source = |kind: &str, name: &str| {
+        let source = json!({ "kind": kind, "name": name });
+        json!({ "spec": { "volumeReplicationClass": "rbd", "dataSource": source } })
+    };
+    let several = json!({ "spec": {
+        "volumeReplicationClassName": "rbd", "volumeGroupReplicationClassName": "rbd-group",
+        "source": { "selector": { "matchLabels": { "app": "files" } } },
+    } });
+    let claim = json!({ "labels": { "app": "files" }, "spec": {} });
+    let mut case = with([
+        replication("VolumeReplicationClass", "rbd", json!({})),
+        replication("VolumeGroupReplicationClass", "rbd-group", json!({})),
+        replication(
+            "VolumeReplication",
+            "shop/of-db",
+            source("PersistentVolumeClaim", "data-db-0"),
+        ),
+        replication(
+            "VolumeReplication",
+            "shop/of-group",
+            source("VolumeGroupReplication", "files"),
+        ),
+        replication(
+            "VolumeReplication",
+            "shop/of-nothing",
+            source("PersistentVolumeClaim", "gone"),
+        ),
+        replication(
+            "VolumeReplication",
+            "shop/broken",
+            json!({ "spec": { "dataSource": [7] } }),
+        ),
+        replication("VolumeGroupReplication", "shop/files", several),
+        object("PersistentVolumeClaim", "shop/data-files-0", claim),
+    ]);
+    case.point.parts.push(part("shop/data-files-0"));
+    let planned = case.plan().unwrap();
+    let rule = "VOLUME_BEFORE_REPLICATION";
+    let one = |name: &str| format!("VolumeReplication.{REPLICATION} shop/{name}");
+    let group = format!("VolumeGroupReplication.{REPLICATION} shop/files");
+    let class = format!("VolumeReplicationClass.{REPLICATION} rbd");
+    let (db, files) = ("hand over shop/data-db-0", "hand over shop/data-files-0");
+    for (step, on, field) in [
+        (one("of-db"), db, "spec.dataSource"),
+        (one("of-group"), &group, "spec.dataSource"),
+        (one("of-db"), &class, "spec.volumeReplicationClass"),
+        (group.clone(), files, "spec.source.selector"),
+        (group.clone(), &class, "spec.volumeReplicationClassName"),
+        (
+            group.clone(),
+            &format!("VolumeGroupReplicationClass.{REPLICATION} rbd-group"),
+            "spec.volumeGroupReplicationClassName",
+        ),
+    ] {
+        let evidence = format!("{step}: {field}");
+        expect(&planned, &step, on, rule, Certain, &evidence);
+    }
+    expect_none(&planned, &group, db);
+    expect_none(&planned, &one("of-nothing"), db);
+    expect_none(&planned, &one("broken"), &class);
 }
 
 #[test]
