@@ -9,7 +9,7 @@ mod plan;
 mod recover;
 mod shop;
 mod velero;
-mod watched;
+pub(crate) mod watched;
 mod windows;
 
 use std::process::ExitCode;

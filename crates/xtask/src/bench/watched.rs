@@ -17,14 +17,14 @@ use crate::refloat::Refloat;
 use crate::testbed::{Site, output};
 
 /// A child, watched until it ends.
-pub(super) struct Watched {
+pub(crate) struct Watched {
     stop: Arc<AtomicBool>,
     watcher: Option<thread::JoinHandle<u64>>,
 }
 
 impl Watched {
     /// Watches the resident size of a process.
-    pub(super) fn of(process: u32) -> Self {
+    pub(crate) fn of(process: u32) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
         let watcher = thread::spawn(move || {
@@ -42,7 +42,7 @@ impl Watched {
     }
 
     /// Watches a process that has lived before: the kernel forgets its highest size until now.
-    pub(super) fn from_now(process: u32) -> Result<Self> {
+    pub(crate) fn from_now(process: u32) -> Result<Self> {
         // Documented in proc(5): 5 sets the highest size back to the present one.
         fs::write(format!("/proc/{process}/clear_refs"), "5")
             .context("cannot make the kernel forget a highest size")?;
@@ -50,7 +50,7 @@ impl Watched {
     }
 
     /// The highest size in KiB.
-    pub(super) fn peak(mut self) -> u64 {
+    pub(crate) fn peak(mut self) -> u64 {
         self.stop.store(true, Ordering::Relaxed);
         self.watcher
             .take()
@@ -70,18 +70,18 @@ fn resident(process: u32) -> Option<u64> {
 
 /// Requests that an API server has answered by resource, watches left out.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Requests(BTreeMap<String, f64>);
+pub(crate) struct Requests(BTreeMap<String, f64>);
 
 impl Requests {
     /// All until now.
-    pub(super) fn until_now(ground: &Ground, site: Site) -> Result<Self> {
+    pub(crate) fn until_now(ground: &Ground, site: Site) -> Result<Self> {
         let mut command = ground.kubectl(site);
         command.args(["get", "--raw", "/metrics"]);
         Ok(Self::read(&output(command)?))
     }
 
     /// Those of an API server's metrics, in Prometheus' text format.
-    pub(super) fn read(metrics: &str) -> Self {
+    pub(crate) fn read(metrics: &str) -> Self {
         let mut all = Self::default();
         for line in metrics.lines() {
             let Some(labels) = line.strip_prefix("apiserver_request_total{") else {
@@ -107,7 +107,7 @@ impl Requests {
     }
 
     /// Those since an earlier count.
-    pub(super) fn since(mut self, earlier: &Self) -> Self {
+    pub(crate) fn since(mut self, earlier: &Self) -> Self {
         for (resource, count) in &earlier.0 {
             *self.0.entry(resource.clone()).or_default() -= count;
         }
@@ -115,12 +115,12 @@ impl Requests {
     }
 
     /// Those about all.
-    pub(super) fn all(&self) -> f64 {
+    pub(crate) fn all(&self) -> f64 {
         self.0.values().sum()
     }
 
     /// Resources with their counts, the most asked for first; requests about no resource are called so.
-    pub(super) fn most(&self) -> Vec<(&str, f64)> {
+    pub(crate) fn most(&self) -> Vec<(&str, f64)> {
         let counts = self.0.iter().filter(|(_, count)| **count > 0.0);
         let mut all: Vec<(&str, f64)> = counts
             .map(|(resource, count)| match resource.as_str() {
@@ -133,23 +133,23 @@ impl Requests {
     }
 
     /// Those about one resource: `secrets`.
-    pub(super) fn about(&self, resource: &str) -> f64 {
+    pub(crate) fn about(&self, resource: &str) -> f64 {
         self.0.get(resource).copied().unwrap_or(0.0)
     }
 }
 
 /// How a command went.
 #[derive(Debug)]
-pub(super) struct Went {
-    pub(super) seconds: f64,
-    pub(super) peak_kib: u64,
-    pub(super) requests: Requests,
+pub(crate) struct Went {
+    pub(crate) seconds: f64,
+    pub(crate) peak_kib: u64,
+    pub(crate) requests: Requests,
     /// What it printed.
-    pub(super) said: Vec<u8>,
+    pub(crate) said: Vec<u8>,
 }
 
 /// Runs refloat to its good end.
-pub(super) fn run(
+pub(crate) fn run(
     ground: &Ground,
     refloat: &Refloat<'_>,
     what: &str,

@@ -4,6 +4,9 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use super::Stage;
+use super::disasters::Recovery;
+use crate::bench::watched::{Requests, Watched};
+use crate::printer::say;
 use crate::testbed::Site;
 
 /// Objects beside the shop's own.
@@ -49,6 +52,38 @@ pub(super) fn objects() -> Vec<Value> {
             object
         })
         .collect()
+}
+
+/// Far above what so few objects need, and far below where others fail.
+const MEMORY_MIB_MAX: u64 = 96;
+/// Each is tried without being done, created, and for a few fields that others own patched.
+const REQUESTS_MAX: f64 = 2.5;
+
+/// An undisturbed recovery, of few requests for each object and little memory.
+pub(super) fn frugally(stage: &Stage<'_>) -> Result<()> {
+    let before = Requests::until_now(stage.ground, Site::Recovery)?;
+    let recovery = Recovery::start(stage)?;
+    let watched = Watched::of(recovery.process()?.unsigned_abs());
+    let ended = recovery.finish()?;
+    let mebibytes = watched.peak().div_ceil(1024);
+    ensure!(ended.success, "undisturbed: {}", ended.said);
+    let asked = Requests::until_now(stage.ground, Site::Recovery)?.since(&before);
+    for (kind, resource) in [("ConfigMap", "configmaps"), ("Secret", "secrets")] {
+        let made = objects().iter().filter(|one| one["kind"] == kind).count();
+        let made = f64::from(u32::try_from(made)?);
+        let of_each = asked.about(resource) / made;
+        say(format_args!("  {of_each:.2} requests for each {kind}"));
+        ensure!(
+            of_each <= REQUESTS_MAX,
+            "{of_each:.2} requests for each {kind}, and {REQUESTS_MAX} are enough"
+        );
+    }
+    say(format_args!("  at most {mebibytes} MiB"));
+    ensure!(
+        mebibytes > 0 && mebibytes <= MEMORY_MIB_MAX,
+        "{mebibytes} MiB of memory, and {MEMORY_MIB_MAX} are enough"
+    );
+    Ok(())
 }
 
 /// An object with two owners.

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -25,11 +26,16 @@ use crate::testbed::{Etcd, From, Site, Testbed};
 const TESTBED: &str = "disasters";
 /// How long a link is cut: longer than a call may take to notice it.
 const CUT: Duration = Duration::from_secs(9);
+/// A blow that comes when all is done hits nothing: the next one is dealt so many percent earlier, so often.
+const EARLIER: u32 = 8;
+const BLOWS_MAX: u32 = 4;
+/// What was on its way when a blow was dealt is told by then.
+const ON_ITS_WAY: Duration = Duration::from_millis(300);
 /// A recovery that takes longer than this hangs.
 const RECOVERY_LIMIT: Duration = Duration::from_mins(4);
 
 /// What dies.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Blow {
     Engine,
     ApiServer,
@@ -137,8 +143,7 @@ fn on_stage(moments: &[Moment], binary: PathBuf) -> Result<(usize, Vec<String>)>
     stage.ensure_points(1)?;
 
     let begun = Instant::now();
-    let undisturbed = Recovery::start(&stage)?.finish()?;
-    ensure!(undisturbed.success, "undisturbed: {}", undisturbed.said);
+    bulk::frugally(&stage)?;
     let expected = state::of(&ground, Site::Recovery)?;
     bulk::owners(&stage)?;
     ensure!(expected.len() > 300, "only {} objects", expected.len());
@@ -189,8 +194,10 @@ fn on_stage(moments: &[Moment], binary: PathBuf) -> Result<(usize, Vec<String>)>
 /// A recovery that runs.
 pub(super) struct Recovery {
     child: Child,
-    lines: std::io::Lines<BufReader<std::process::ChildStderr>>,
+    lines: mpsc::Receiver<(Instant, String)>,
     pub(super) said: String,
+    /// Steps that were told to be done, and when.
+    told: Vec<(Instant, String)>,
     begun: Instant,
 }
 
@@ -198,6 +205,7 @@ pub(super) struct Recovery {
 pub(super) struct Ended {
     pub(super) success: bool,
     pub(super) said: String,
+    told: Vec<(Instant, String)>,
 }
 
 impl Recovery {
@@ -210,33 +218,48 @@ impl Recovery {
             .stderr(Stdio::piped())
             .spawn()?;
         let said = BufReader::new(child.stderr.take().context("no stderr")?);
+        let (sender, lines) = mpsc::channel();
+        // Read at once: a line's time is when it was said, not when somebody looks at it.
+        thread::spawn(move || {
+            for line in said.lines().map_while(Result::ok) {
+                if sender.send((Instant::now(), line)).is_err() {
+                    break;
+                }
+            }
+        });
         Ok(Self {
             child,
-            lines: said.lines(),
+            lines,
             said: String::new(),
+            told: Vec::new(),
             begun: Instant::now(),
         })
     }
 
     /// Reads on until this part of the steps is done; false when it ended before.
-    pub(super) fn until(&mut self, percent: u32) -> Result<bool> {
-        while let Some(line) = self.lines.next().transpose()? {
+    pub(super) fn until(&mut self, percent: u32) -> bool {
+        while let Ok((at, line)) = self.lines.recv() {
             self.said.push_str(&line);
             self.said.push('\n');
-            if steps(&line).is_some_and(|(done, total)| done * 100 >= total * percent) {
-                return Ok(true);
+            let Some((done, total)) = steps(&line) else {
+                continue;
+            };
+            self.told.push((at, line));
+            if done * 100 >= total * percent {
+                return true;
             }
         }
-        Ok(false)
+        false
     }
 
-    fn kill(mut self) -> Result<bool> {
-        let running = self.child.try_wait()?.is_none();
-        if running {
-            self.child.kill()?;
+    /// Kills it; how it ended when it had ended before.
+    fn kill(mut self) -> Result<Option<Ended>> {
+        if self.child.try_wait()?.is_some() {
+            return self.finish().map(Some);
         }
+        self.child.kill()?;
         self.child.wait()?;
-        Ok(running)
+        Ok(None)
     }
 
     pub(super) fn process(&self) -> Result<i32> {
@@ -244,7 +267,7 @@ impl Recovery {
     }
 
     pub(super) fn finish(mut self) -> Result<Ended> {
-        self.until(101)?;
+        self.until(101);
         let status = self.child.wait()?;
         ensure!(
             self.begun.elapsed() < RECOVERY_LIMIT,
@@ -255,6 +278,7 @@ impl Recovery {
         Ok(Ended {
             success: status.success(),
             said: self.said,
+            told: self.told,
         })
     }
 }
@@ -267,49 +291,72 @@ fn steps(line: &str) -> Option<(u32, u32)> {
     Some((done.parse().ok()?, total.parse().ok()?))
 }
 
+/// One blow, at this part of the steps or, where there was nothing left for it to hit, earlier.
 fn disaster(
     stage: &Stage<'_>,
     blow: Blow,
     percent: u32,
     expected: &BTreeMap<String, Value>,
 ) -> Result<()> {
+    let mut moment = percent;
+    for _ in 0..BLOWS_MAX {
+        let (ended, hit) = strike(stage, blow, moment)?;
+        ensure!(ended.success, "it did not complete: {}", ended.said);
+        same_end(stage, expected)?;
+        if hit {
+            return Ok(());
+        }
+        say(format_args!(
+            "  {blow:?} died at {moment} % when all was done: once more, earlier"
+        ));
+        moment = moment.saturating_sub(EARLIER);
+    }
+    bail!("it hit nothing, {BLOWS_MAX} times")
+}
+
+/// How the recovery ended, and whether there was something to do still when the blow was dealt.
+fn strike(stage: &Stage<'_>, blow: Blow, percent: u32) -> Result<(Ended, bool)> {
     let mut recovery = Recovery::start(stage)?;
     ensure!(
-        recovery.until(percent)?,
+        recovery.until(percent),
         "it ended before {percent} %: {}",
         recovery.said
     );
     // Not always right after a step was told.
     thread::sleep(Duration::from_millis(u64::from(percent * 37 % 230)));
     let signal = |unit: &str| stage.testbed.signal(Site::Recovery, unit, Signal::SIGKILL);
-    let ended = match blow {
-        Blow::Engine => again(stage, recovery)?,
+    match blow {
+        Blow::Engine => return again(stage, recovery),
         Blow::EngineAndApiServer => {
             signal("kube-apiserver")?;
             thread::sleep(Duration::from_millis(400));
-            again(stage, recovery)?
+            return again(stage, recovery);
         }
-        Blow::ApiServer => {
-            signal("kube-apiserver")?;
-            recovery.finish()?
+        Blow::ApiServer => signal("kube-apiserver")?,
+        Blow::Etcd => signal("etcd")?,
+        Blow::Link => stage.testbed.partition(Site::Recovery, From::Engine)?,
+        Blow::StoreLink => stage.testbed.partition(Site::Recovery, From::Others)?,
+    }
+    let dealt = Instant::now();
+    if matches!(blow, Blow::Link | Blow::StoreLink) {
+        thread::sleep(CUT);
+        stage.testbed.heal(Site::Recovery)?;
+    }
+    let ended = recovery.finish()?;
+    let hit = is_hit(blow, dealt, &ended.told);
+    Ok((ended, hit))
+}
+
+/// Whether a step was done after the blow: of the movers' link, one that needs it.
+fn is_hit(blow: Blow, dealt: Instant, told: &[(Instant, String)]) -> bool {
+    let later = told.iter().filter(|(at, _)| *at > dealt + ON_ITS_WAY);
+    let mut lines = later.map(|(_, line)| line);
+    match blow {
+        Blow::StoreLink => lines.any(|line| line.contains("fill a volume")),
+        Blow::Engine | Blow::ApiServer | Blow::Etcd | Blow::Link | Blow::EngineAndApiServer => {
+            lines.next().is_some()
         }
-        Blow::Etcd => {
-            signal("etcd")?;
-            recovery.finish()?
-        }
-        Blow::Link | Blow::StoreLink => {
-            let from = match blow {
-                Blow::StoreLink => From::Others,
-                _ => From::Engine,
-            };
-            stage.testbed.partition(Site::Recovery, from)?;
-            thread::sleep(CUT);
-            stage.testbed.heal(Site::Recovery)?;
-            recovery.finish()?
-        }
-    };
-    ensure!(ended.success, "it did not complete: {}", ended.said);
-    same_end(stage, expected)
+    }
 }
 
 /// What came back is what came back undisturbed, and nothing else is left; then the ground is cleared.
@@ -326,19 +373,21 @@ pub(super) fn same_end(stage: &Stage<'_>, expected: &BTreeMap<String, Value>) ->
     stage.ground.clear(Site::Recovery)
 }
 
-/// The engine dies, and another one goes on.
-fn again(stage: &Stage<'_>, recovery: Recovery) -> Result<Ended> {
-    let before = recovery.said.clone();
-    ensure!(
-        recovery.kill()?,
-        "it had ended before it was killed: {before}"
-    );
+/// The engine dies, and another one goes on; one that had ended by itself was not hit.
+fn again(stage: &Stage<'_>, recovery: Recovery) -> Result<(Ended, bool)> {
+    let before = recovery.kill()?;
     stage.testbed.wait_until_ready(Site::Recovery)?;
+    if let Some(ended) = before {
+        return Ok((ended, false));
+    }
     let ended = Recovery::start(stage)?.finish()?;
     ensure!(
         ended.said.contains("going on with recovery"),
         "it did not go on: {}",
         ended.said
     );
-    Ok(ended)
+    Ok((ended, true))
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,7 +72,7 @@ pub(super) fn at_once(stage: &Stage<'_>, expected: &BTreeMap<String, Value>) -> 
 /// first wakes it may do nothing.
 pub(super) fn frozen(stage: &Stage<'_>, expected: &BTreeMap<String, Value>) -> Result<()> {
     let mut first = Recovery::start(stage)?;
-    ensure!(first.until(30)?, "it ended early: {}", first.said);
+    ensure!(first.until(30), "it ended early: {}", first.said);
     let process = first.process()?;
     send_signal(process, Signal::SIGSTOP)?;
     let refused = Recovery::start(stage)?.finish()?;
