@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::json::Json;
 
 use super::context::{Context, hand_over_step, write_step};
-use super::rules::own_steps::LINK_AFTER_BOTH;
+use super::rules::own_steps::link_after_both;
 use super::steps::{READY_SECONDS, resource};
 use crate::driver::{ObjectRef, Op};
 use crate::inventory::{Resource, Thing, ThingId};
@@ -129,7 +129,7 @@ fn alone(linking: Linking, after: &[&str], steps: &BTreeMap<String, Step>) -> St
     let needs = after.map(|on| {
         Edge::new(
             *on,
-            LINK_AFTER_BOTH.name,
+            link_after_both::RULE.name,
             "what is not there yet cannot be named",
         )
     });

@@ -10,8 +10,8 @@ use super::context::{self, Context, hand_over_step, ready_step, write_step};
 use super::duties::duties;
 use super::rules::OwnRule;
 use super::rules::own_steps::{
-    AMEND_BEFORE_FILL, DATABASE_WRITTEN_BEFORE_ASKED, FILL_BEFORE_HAND_OVER, MOVERS_GONE_FIRST,
-    REAP_AFTER_HAND_OVER, SYSTEM_NAMESPACE_FIRST, VAULT_BEFORE_MOVER,
+    amend_before_fill, database_written_before_asked, fill_before_hand_over, movers_gone_first,
+    reap_after_hand_over, system_namespace_first, vault_before_mover,
 };
 use super::{Goal, NodePorts, phases};
 use crate::backup::{Member, Mode, Part, PointContent};
@@ -60,7 +60,7 @@ pub(super) fn steps(
             "give movers access to the vault",
             Work::VaultAccess,
         ),
-        &[("system-namespace".to_owned(), &SYSTEM_NAMESPACE_FIRST)],
+        &[("system-namespace".to_owned(), &system_namespace_first::RULE)],
     ));
     let mut duties = duties(context);
     for (id, thing) in &context.things {
@@ -99,8 +99,8 @@ pub(super) fn steps(
     let reaped: Vec<(String, &OwnRule)> = point
         .parts
         .iter()
-        .map(|part| (format!("reap {}", part.id), &MOVERS_GONE_FIRST))
-        .chain([("vault-access".to_owned(), &MOVERS_GONE_FIRST)])
+        .map(|part| (format!("reap {}", part.id), &movers_gone_first::RULE))
+        .chain([("vault-access".to_owned(), &movers_gone_first::RULE)])
         .collect();
     add(cleanup(needing(end, &reaped)));
     let mut steps = steps.into_iter().collect();
@@ -121,7 +121,7 @@ fn amend_before_fill(point: &PointContent, steps: &mut BTreeMap<String, Step>) {
             if let Some(step) = steps.get_mut(&fill) {
                 step.needs.insert(Edge::new(
                     format!("amend {}", member.name),
-                    AMEND_BEFORE_FILL.name,
+                    amend_before_fill::RULE.name,
                     "the member's engine says what its files need",
                 ));
             }
@@ -260,8 +260,8 @@ fn fill(part: &Part, filling: Filling) -> Step {
     needing(
         fill,
         &[
-            ("system-namespace".to_owned(), &SYSTEM_NAMESPACE_FIRST),
-            ("vault-access".to_owned(), &VAULT_BEFORE_MOVER),
+            ("system-namespace".to_owned(), &system_namespace_first::RULE),
+            ("vault-access".to_owned(), &vault_before_mover::RULE),
         ],
     )
 }
@@ -311,7 +311,10 @@ fn storage(part: &Part, goal: &Goal) -> Option<[Step; 3]> {
             inputs: BTreeMap::from([("claim".to_owned(), claim)]),
         },
     );
-    let hand_over = needing(hand_over, &[(fill.id.clone(), &FILL_BEFORE_HAND_OVER)]);
+    let hand_over = needing(
+        hand_over,
+        &[(fill.id.clone(), &fill_before_hand_over::RULE)],
+    );
     let reap = step(
         &format!("reap {}", part.id),
         Phase::Clean,
@@ -324,7 +327,7 @@ fn storage(part: &Part, goal: &Goal) -> Option<[Step; 3]> {
     );
     let reap = cleanup(needing(
         reap,
-        &[(hand_over.id.clone(), &REAP_AFTER_HAND_OVER)],
+        &[(hand_over.id.clone(), &reap_after_hand_over::RULE)],
     ));
     Some([fill, hand_over, reap])
 }
@@ -370,6 +373,9 @@ fn ready(member: &Member) -> Step {
     );
     needing(
         step,
-        &[(write_step(&member.thing), &DATABASE_WRITTEN_BEFORE_ASKED)],
+        &[(
+            write_step(&member.thing),
+            &database_written_before_asked::RULE,
+        )],
     )
 }
