@@ -12,6 +12,7 @@ mod golden;
 mod ground;
 mod mapping;
 mod operators;
+mod own_steps;
 mod owners;
 mod preflight;
 mod property;
