@@ -151,8 +151,9 @@ volumes and 50 databases. Its plan has {:.0} steps and {:.0} edges; {:.0} object
 | Stage | Time |
 |---|---|
 {}
-Planning and the table take {:.2} s together, {verdict} the limit of {LIMIT_SECONDS:.0} s. Peak of memory up to the table: {:.0} MiB, the stored objects (twice: as
-bytes and as read) among it; with all stages, the earlier plan of the comparison among them, {:.0} MiB. Reading the cluster and the vault is not in it.
+Planning and the table take {:.2} s together, {verdict} the limit of {LIMIT_SECONDS:.0} s. Reading the stored objects (the first line) is not in it, nor is
+reading the cluster and the vault. Peak of memory up to the table: {:.0} MiB, the stored objects (twice: as
+bytes and as read) among it; with all stages, the earlier plan of the comparison among them, {:.0} MiB.
 ",
         arguments.objects,
         arguments.runs,
