@@ -48,7 +48,7 @@ pub(crate) enum Command {
     #[command(hide = true)]
     Reference(reference::Arguments),
     /// Ask a service inside a cluster
-    #[command(subcommand, hide = true)]
+    #[command(subcommand)]
     Probe(probe::Command),
     /// Inside a mover pod
     #[command(subcommand, hide = true)]

@@ -28,6 +28,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Inside a probe pod: ask once, and leave the answer as the pod's last word
+    #[command(hide = true)]
     Once(OnceArguments),
     /// Ask a service of this cluster, as a recovery asks it, until the answer is yes
     Ask(AskArguments),
