@@ -45,7 +45,8 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
                     };
                     // Doing the same thing again is no progress: the step's limit goes on running, and it is not done at once.
                     let is_news = progress.is_news(&intent);
-                    if is_news {
+                    // Asking once more is none either, whatever pod asks.
+                    if is_news && !step.work.only_asks() {
                         going.rounds.anew(&step.id, self.world.elapsed());
                     }
                     records.push(intent);

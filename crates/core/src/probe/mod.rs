@@ -24,7 +24,8 @@ pub use answer::{Cause, ProbeAnswer, one_line};
 pub use check::check;
 pub use decide::{decide, look};
 pub use pod::{
-    ORDER_VARIABLE, PASSWORD_VARIABLE, STEP_LABEL, USER_VARIABLE, object as pod_of, refused,
+    ORDER_VARIABLE, PASSWORD_VARIABLE, STEP_LABEL, USER_VARIABLE, last_no, object as pod_of,
+    refused,
 };
 
 use crate::driver::Outcome;

@@ -69,6 +69,15 @@ pub(super) fn kept(task: &ProbeTask<'_>) -> Option<Kept> {
     kept_in(task.ran)
 }
 
+/// What was heard last that was no yes; nothing before the first try is over.
+pub fn last_no(ran: Option<&Outcome>) -> Option<String> {
+    match kept_in(ran)?.heard {
+        Heard::Answer(ProbeAnswer::Yes { .. }) => None,
+        Heard::Answer(ProbeAnswer::No { said, .. }) => Some(said),
+        Heard::Nothing(problem) | Heard::Refused(problem) => Some(problem.message),
+    }
+}
+
 fn kept_in(ran: Option<&Outcome>) -> Option<Kept> {
     serde_json::from_value(ran?.facts.get(FACT)?.clone()).ok()
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Progress, RunPlan, Step, StepState, Work};
-use crate::driver::{Driver, Outcome, Problem, Query, Seen, Task, Verdict, Why};
+use crate::driver::{Driver, Effect, Outcome, Problem, Query, Seen, Task, Verdict, Why};
 use crate::planted::{self, Bug};
 use crate::readiness::Clock;
 use crate::readiness::user::GateTask;
-use crate::{backup, capture, recovery};
+use crate::{backup, capture, probe, recovery};
 
 /// The drivers that a run may use, by id.
 #[derive(Clone, Copy)]
@@ -188,12 +188,7 @@ pub fn advance(
     };
     let why = match &verdict {
         Verdict::Wait(why) => why.clone(),
-        Verdict::Act(effects) => Why::new(
-            "acting",
-            effects.first().map_or_else(String::new, |effect| {
-                format!("still has to {}", effect.describe())
-            }),
-        ),
+        Verdict::Act(effects) => acting(step, effects, effected),
         Verdict::Look(_) | Verdict::Done(_) | Verdict::Stuck(_) => {
             return Decision::Verdict(verdict);
         }
@@ -202,6 +197,19 @@ pub fn advance(
         Some(problem) => Decision::Overdue(problem),
         None => Decision::Verdict(verdict),
     }
+}
+
+/// What is waited for by who acts: of a gate, another answer than the last one.
+fn acting(step: &Step, effects: &[Effect], effected: Option<&Outcome>) -> Why {
+    if step.work.only_asks()
+        && let Some(said) = probe::last_no(effected)
+    {
+        return Why::new("gate-closed", format!("when it was asked last: {said}"))
+            .taking("another answer");
+    }
+    let effect = effects.first();
+    let still = effect.map(|effect| format!("still has to {}", effect.describe()));
+    Why::new("acting", still.unwrap_or_default())
 }
 
 /// Who asks a user's gate.

@@ -246,6 +246,13 @@ pub struct Step {
     pub cleanup: bool,
 }
 
+impl Work {
+    /// True for what changes nothing that stays: whatever it sets out to do is another try of the same question.
+    pub fn only_asks(&self) -> bool {
+        matches!(self, Self::Gate(_))
+    }
+}
+
 impl Step {
     /// The limit of a wait.
     pub fn limit(&self) -> Duration {

@@ -1,8 +1,10 @@
 //! Gates of a user's own in a simulated recovery: what they hold back, how one that stays closed ends, and how a person goes on.
 
+use jiff::Timestamp;
 use refloat_core::drive::Drive;
 use refloat_core::driver::Outcome;
 use refloat_core::inventory::ThingId;
+use refloat_core::probe::{Cause, ProbeAnswer};
 use refloat_core::readiness::user::UserGate;
 use refloat_core::run::Record;
 use refloat_core::world::World;
@@ -45,6 +47,35 @@ fn what_needs_the_database_begins_after_its_gates() {
         let ready = done(&recovery, "ready shop/db").expect("the database is asked");
         assert!(ready < gate && gate < web, "{check}: {ready} {gate} {web}");
     }
+}
+
+/// Each try is a pod that is made, heard and removed: that is no progress.
+#[test]
+fn a_gate_that_is_asked_by_pods_in_vain_is_stuck_within_its_limit() {
+    let recovery = gated(json!({ "http": { "service": "db", "contains": "open" } }));
+    recovery.world.with_store(|store| {
+        store.probe_answer = ProbeAnswer::no(Cause::OtherAnswer, "it is shut", 1);
+    });
+    let Ok(Drive::Stuck(problem)) = recovery.drive() else {
+        panic!("it is not stuck");
+    };
+    let words = ["gate ledger of StatefulSet.apps shop/db", "it is shut"];
+    for word in words {
+        assert!(problem.message.contains(word), "{problem:?}");
+    }
+    assert!(problem.hint.contains("`--skip-gate ledger`"), "{problem:?}");
+    let records = recovery.records.borrow();
+    let at = |wanted: fn(&Record) -> Option<Timestamp>| records.iter().find_map(wanted).unwrap();
+    let began = at(|record| match record {
+        Record::Began { at, step } if step == "gate ledger" => Some(*at),
+        _ => None,
+    });
+    let stuck = at(|record| match record {
+        Record::Stuck { at, .. } => Some(*at),
+        _ => None,
+    });
+    let took = stuck.duration_since(began).as_secs();
+    assert!((60..70).contains(&took), "after {took} s");
 }
 
 #[test]
