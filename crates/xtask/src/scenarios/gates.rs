@@ -1,5 +1,5 @@
-//! Gates of a user's own on real clusters: a condition, a command and a query open by themselves; one that stays closed ends stuck with its
-//! reason, and the same command goes on without it.
+//! Gates of a user's own on real clusters: a condition, a command, a query and an answer over HTTP open by themselves; one that stays
+//! closed ends stuck with its reason, and the same command goes on without it.
 
 use std::fs;
 
@@ -13,16 +13,21 @@ use crate::testbed::Site;
 pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
     stage.ground.clear(Site::Recovery)?;
     let db = json!({ "kind": "StatefulSet", "name": "db" });
+    let web = json!({ "kind": "Deployment", "name": "web" });
     let file = stage.testbed.scratch().join("gated.yaml");
     let query = "select count(*) > 0 from accounts";
     let protection = json!({
         "apiVersion": "refloat.io/v1alpha1", "kind": "Protection", "metadata": { "name": "gated" },
         "spec": { "namespaces": ["shop"], "gates": [
-            { "name": "ready", "of": { "kind": "Deployment", "name": "web" },
+            { "name": "ready", "of": web,
               "cel": "object.status.readyReplicas == object.spec.replicas" },
             { "name": "listens", "of": db, "exec": { "command": ["pg_isready", "-U", "shop"] } },
             { "name": "accounts", "of": db,
               "sql": { "service": "db", "engine": "postgresql", "user": "shop", "database": "shop", "query": query, "expect": "t" } },
+            { "name": "serves", "of": web,
+              "http": { "service": "web", "status": 200, "contains": "open for business" } },
+            { "name": "shut", "of": web, "secondsMax": 15,
+              "http": { "service": "web", "contains": "shut for good" } },
             { "name": "never", "of": db, "secondsMax": 3, "cel": "object.status.readyReplicas == 7" },
         ] },
     });
@@ -57,12 +62,36 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
         ],
     )?;
     let skip = [&all[..], &["--skip-gate", "never"]].concat();
+    let stuck = stage.refloat.answer(Some(Site::Recovery), &skip, &[])?;
+    let told = stuck.value.to_string();
+    // Between two tries the same is told under another code.
+    let is_told = [
+        "-timeout",
+        "gate shut of Deployment.apps shop/web",
+        "(limit 15 s)",
+        "without the expected text",
+        "--skip-gate shut",
+    ]
+    .iter()
+    .all(|words| told.contains(words));
+    ensure!(
+        stuck.code == Some(1) && is_told,
+        "an answer that is another: {:?} {told}",
+        stuck.code
+    );
+    for told in [
+        "gate never of StatefulSet.apps shop/db is skipped",
+        "gate serves of Deployment.apps shop/web",
+    ] {
+        ensure!(stuck.said.contains(told), "no `{told}`: {}", stuck.said);
+    }
+    let skip = [&skip[..], &["--skip-gate", "shut"]].concat();
     let went_on = stage.refloat.answer(Some(Site::Recovery), &skip, &[])?;
     ensure!(
         went_on.code == Some(0)
             && went_on
                 .said
-                .contains("gate never of StatefulSet.apps shop/db is skipped"),
+                .contains("gate shut of Deployment.apps shop/web is skipped"),
         "{} {}",
         went_on.value,
         went_on.said

@@ -1,4 +1,4 @@
-//! A point recovered under other names: namespace, host, patches; and strategic patches beside the API server's own answers.
+//! A point recovered under other names: namespace, host, storage class, registry, patches; and strategic patches beside the API server's own answers.
 
 use std::fs;
 
@@ -11,13 +11,19 @@ use crate::shop;
 use crate::testbed::{Site, output};
 
 const DRILL: &str = "shop-drill";
+/// Another class of the same storage, at the recovery site alone.
+const CLASS: &str = "drill-fast";
+/// The registry of the shop's images, and the one that the recovery site's node has them of.
+const REGISTRY: (&str, &str) = ("refloat.local", "mirror.refloat.local/drill");
+/// The shop's images.
+const IMAGES: [&str; 2] = ["client:1", "postgres:15"];
 const DEAD: [&str; 2] = ["--source-dead", "a scenario"];
 
 pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
     stage.ensure_points(1)?;
     stage.ground.clear(Site::Recovery)?;
     alike(stage)?;
-    let outcome = drill(stage);
+    let outcome = ready(stage).and_then(|()| drill(stage));
     kubectl(
         stage,
         Site::Recovery,
@@ -30,7 +36,25 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
         ],
     )?;
     stage.ground.clear(Site::Recovery)?;
+    let class = ["delete", "storageclass", CLASS, "--ignore-not-found"];
+    kubectl(stage, Site::Recovery, &class)?;
     outcome
+}
+
+/// Gives the recovery site what the drill is mapped to.
+fn ready(stage: &Stage<'_>) -> Result<()> {
+    let mut class = object(stage, Site::Recovery, "shop", "storageclass/btrfs")?;
+    class["metadata"] = json!({ "name": CLASS });
+    let class = file(stage, "class.yaml", &[class])?;
+    kubectl(stage, Site::Recovery, &["create", "-f", &class])?;
+    let (old, new) = REGISTRY;
+    for image in IMAGES {
+        let mut tag = stage.testbed.command_in(Site::Recovery, "ctr")?;
+        tag.args(["images", "tag", "--force"]);
+        tag.args([format!("{old}/{image}"), format!("{new}/{image}")]);
+        output(tag)?;
+    }
+    Ok(())
 }
 
 fn kubectl(stage: &Stage<'_>, site: Site, arguments: &[&str]) -> Result<String> {
@@ -193,9 +217,11 @@ fn drill(stage: &Stage<'_>) -> Result<()> {
         .as_str()
         .context("the operator has no script")?
         .replace("--namespace shop ", &format!("--namespace {DRILL} "));
+    let (old, new) = REGISTRY;
     let mapping = |patches: &[Value]| {
         json!({
-            "namespaces": { "shop": DRILL }, "hosts": { "shop.example.com": "shop.dr.example.com" }, "patches": patches,
+            "namespaces": { "shop": DRILL }, "hosts": { "shop.example.com": "shop.dr.example.com" },
+            "storageClasses": { "btrfs": CLASS }, "registries": { old: new }, "patches": patches,
         })
     };
     // First without patches: what still names the old namespace is told.
@@ -272,6 +298,7 @@ fn came_back(stage: &Stage<'_>) -> Result<()> {
         let subject = &binding["subjects"][0]["namespace"];
         ensure!(subject == DRILL, "its subject is in {subject}");
     }
+    mapped(stage)?;
     let ingress = object(stage, Site::Recovery, DRILL, "ingress/web")?;
     let host = &ingress["spec"]["rules"][0]["host"];
     ensure!(host == "shop.dr.example.com", "its host is {host}");
@@ -305,5 +332,46 @@ fn came_back(stage: &Stage<'_>) -> Result<()> {
         web.contains("\"manager\": \"kubectl\""),
         "its owner is another: {web}"
     );
+    Ok(())
+}
+
+/// Volumes of the other class, pods that run images of the other registry.
+fn mapped(stage: &Stage<'_>) -> Result<()> {
+    let set = object(stage, Site::Recovery, DRILL, "statefulset/db")?;
+    let template = &set["spec"]["volumeClaimTemplates"][0]["spec"];
+    let claim = object(
+        stage,
+        Site::Recovery,
+        DRILL,
+        "persistentvolumeclaim/data-db-0",
+    )?;
+    let volume = claim["spec"]["volumeName"].as_str().unwrap_or_default();
+    let volume = object(
+        stage,
+        Site::Recovery,
+        DRILL,
+        &format!("persistentvolume/{volume}"),
+    )?;
+    for (what, spec) in [
+        ("template", template),
+        ("claim", &claim["spec"]),
+        ("volume", &volume["spec"]),
+    ] {
+        let class = &spec["storageClassName"];
+        ensure!(class == CLASS, "the {what} is of class {class}");
+    }
+    let pods = object(stage, Site::Recovery, DRILL, "pods")?;
+    let pods = pods["items"].as_array().context("no list of pods")?;
+    ensure!(pods.len() >= 3, "only {} pods", pods.len());
+    for pod in pods {
+        let image = pod["spec"]["containers"][0]["image"].as_str();
+        let image = image.unwrap_or_default();
+        ensure!(
+            image.starts_with(&format!("{}/", REGISTRY.1)) && pod["status"]["phase"] == "Running",
+            "{} runs {image}: {}",
+            pod["metadata"]["name"],
+            pod["status"]
+        );
+    }
     Ok(())
 }
