@@ -231,11 +231,11 @@ fn declared(files: &[PathBuf], wrong: &mut Vec<String>) -> Result<()> {
             let text = fs::read_to_string(parent)?;
             found |= text.lines().any(|line| {
                 let line = line.trim_start();
-                let line = line
-                    .strip_prefix("pub ")
-                    .or_else(|| line.strip_prefix("pub(crate) "))
-                    .or_else(|| line.strip_prefix("pub(super) "))
-                    .unwrap_or(line);
+                let seen_from = line.strip_prefix("pub(").and_then(|it| it.split_once(") "));
+                let line = match seen_from {
+                    Some((_, line)) => line,
+                    None => line.strip_prefix("pub ").unwrap_or(line),
+                };
                 line == format!("mod {module};")
             });
         }

@@ -4,7 +4,7 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Stage;
 use super::bad_input::refused;
@@ -12,26 +12,8 @@ use crate::testbed::Site;
 
 pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
     stage.ground.clear(Site::Recovery)?;
-    let db = json!({ "kind": "StatefulSet", "name": "db" });
-    let web = json!({ "kind": "Deployment", "name": "web" });
     let file = stage.testbed.scratch().join("gated.yaml");
-    let query = "select count(*) > 0 from accounts";
-    let protection = json!({
-        "apiVersion": "refloat.io/v1alpha1", "kind": "Protection", "metadata": { "name": "gated" },
-        "spec": { "namespaces": ["shop"], "gates": [
-            { "name": "ready", "of": web,
-              "cel": "object.status.readyReplicas == object.spec.replicas" },
-            { "name": "listens", "of": db, "exec": { "command": ["pg_isready", "-U", "shop"] } },
-            { "name": "accounts", "of": db,
-              "sql": { "service": "db", "engine": "postgresql", "user": "shop", "database": "shop", "query": query, "expect": "t" } },
-            { "name": "serves", "of": web,
-              "http": { "service": "web", "status": 200, "contains": "open for business" } },
-            { "name": "shut", "of": web, "secondsMax": 15,
-              "http": { "service": "web", "contains": "shut for good" } },
-            { "name": "never", "of": db, "secondsMax": 3, "cel": "object.status.readyReplicas == 7" },
-        ] },
-    });
-    fs::write(&file, protection.to_string())?;
+    fs::write(&file, protection().to_string())?;
     let file = file.display().to_string();
     let backup = stage
         .refloat
@@ -98,4 +80,26 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
     );
     stage.nothing_left(Site::Recovery)?;
     stage.ground.clear(Site::Recovery)
+}
+
+/// The shop with gates of several kinds, two of which stay closed.
+fn protection() -> Value {
+    let db = json!({ "kind": "StatefulSet", "name": "db" });
+    let web = json!({ "kind": "Deployment", "name": "web" });
+    let query = "select count(*) > 0 from accounts";
+    json!({
+        "apiVersion": "refloat.io/v1alpha1", "kind": "Protection", "metadata": { "name": "gated" },
+        "spec": { "namespaces": ["shop"], "gates": [
+            { "name": "ready", "of": web,
+              "cel": "object.status.readyReplicas == object.spec.replicas" },
+            { "name": "listens", "of": db, "exec": { "command": ["pg_isready", "-U", "shop"] } },
+            { "name": "accounts", "of": db,
+              "sql": { "service": "db", "engine": "postgresql", "user": "shop", "database": "shop", "query": query, "expect": "t" } },
+            { "name": "serves", "of": web,
+              "http": { "service": "web", "status": 200, "contains": "open for business" } },
+            { "name": "shut", "of": web, "secondsMax": 15,
+              "http": { "service": "web", "contains": "shut for good" } },
+            { "name": "never", "of": db, "secondsMax": 3, "cel": "object.status.readyReplicas == 7" },
+        ] },
+    })
 }
