@@ -1,8 +1,8 @@
 //! The whole engine under random applications and random mishaps, judged from outside.
 //!
 //! `lots` draws, `application` and `ground` are what is drawn, `adversary`, `book` and `foreign` let things go wrong,
-//! `live` lets one engine live, `run` is one run of a seed, `judge` says what was not as promised, `coverage` counts.
-//! Called by `refloat-sim` and by the tests of this crate.
+//! `live` lets one engine live, `run` is one run of a seed, `prepared` what it is held against, `judge` says what was not as
+//! promised, `coverage` counts. Called by `refloat-sim` and by the tests of this crate.
 
 mod adversary;
 mod application;
@@ -17,6 +17,7 @@ mod lots;
 mod mishap;
 mod once;
 mod pauses;
+mod prepared;
 mod run;
 mod scene;
 mod state;

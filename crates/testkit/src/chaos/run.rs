@@ -1,23 +1,21 @@
 //! One run of a seed: what is drawn for it, what goes wrong in it, and what the judge says was not as promised.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use refloat_core::backup::PointContent;
 use refloat_core::drive::{Drive, DriveError};
 use refloat_core::driver::Problem;
 use refloat_core::recovery::Existing;
-use refloat_core::run::{End, Progress, Record, RunPlan, Step, Work};
+use refloat_core::run::{End, Progress, Record, Step, Work};
 
-use super::coverage::Coverage;
 use super::deed::Deed;
-use super::ground::Ground;
 use super::live::{Lived, live};
 use super::lots::Lots;
 use super::mishap::Mishap;
+use super::prepared::{Prepared, failing, undisturbed};
 use super::scene::{Planned, Scene, Story};
-use super::state::{State, state};
+use super::state::State;
 use super::{judge, pauses};
 use crate::sim::SimWorld;
 
@@ -35,129 +33,6 @@ pub struct Outcome {
     pub story: Vec<String>,
     /// What went wrong at what.
     pub hits: Vec<(Deed, Mishap)>,
-}
-
-/// How often each deed is done in an undisturbed run.
-struct Profile {
-    done: BTreeMap<Deed, usize>,
-    announced: BTreeMap<Deed, usize>,
-    words: usize,
-    said: BTreeMap<String, usize>,
-    /// Members whose quiesce may outlive its session.
-    sticky: BTreeSet<String>,
-}
-
-impl Profile {
-    fn of(scene: &Scene<'_>) -> Self {
-        let script = scene.script.borrow();
-        Self {
-            done: script.done.clone(),
-            announced: script.announced.clone(),
-            words: script.words,
-            said: script.said.clone(),
-            sticky: scene.judge.borrow().sticky.clone(),
-        }
-    }
-
-    /// How often this deed is done where the mishap can come.
-    fn places(&self, deed: Deed, mishap: Mishap) -> usize {
-        let counts = if mishap.is_at_entry() {
-            &self.announced
-        } else {
-            &self.done
-        };
-        match mishap {
-            Mishap::DiesAtWord => self.words,
-            Mishap::SessionStaysHeld => self.sticky.len(),
-            _ if mishap.is_of_session() => self.said.len(),
-            _ => counts.get(&deed).copied().unwrap_or(0),
-        }
-    }
-
-    /// Draws one mishap that can happen in such a run; every pair is as likely as any other.
-    fn draw(&self, lots: &mut Lots) -> Option<Planned> {
-        let pairs: Vec<(Deed, Mishap)> = Coverage::pairs()
-            .filter(|(deed, mishap)| self.places(*deed, *mishap) > 0)
-            .collect();
-        if pairs.is_empty() {
-            return None;
-        }
-        let (deed, mishap) = *lots.pick(&pairs);
-        let place = lots.below(self.places(deed, mishap));
-        if !mishap.is_of_session() {
-            return Some(Planned::new(deed, 1 + place, mishap));
-        }
-        // What has let go in order stays held no more: only the statement that begins it counts.
-        let stays = mishap == Mishap::SessionStaysHeld;
-        let member = if stays {
-            self.sticky.iter().nth(place)
-        } else {
-            self.said.keys().nth(place)
-        }?;
-        let said = self.said.get(member).copied().unwrap_or(1);
-        let nth = if stays { 1 } else { 1 + lots.below(said) };
-        let mut planned = Planned::new(deed, nth, mishap);
-        planned.member.clone_from(member);
-        Some(planned)
-    }
-}
-
-/// An application, its undisturbed backup and its undisturbed recovery.
-struct Prepared {
-    ground: Ground,
-    before: State,
-    point: PointContent,
-    restore: RunPlan,
-    wanted: State,
-    of_backup: Profile,
-    of_restore: Profile,
-}
-
-impl Prepared {
-    fn of(seed: u64, story: &Story) -> Result<Self, String> {
-        let ground = Ground::of(seed)?;
-        let mut lines = story.lines.borrow_mut();
-        lines.extend(ground.application.lines.iter().cloned());
-        drop(lines);
-        let before = ground.source_state();
-        let scene = undisturbed(ground.source(), &ground.backup, story);
-        backup(&scene, &before, None)?;
-        if Progress::of(scene.records.borrow().iter()).ended() != Some(End::Completed) {
-            return Err(format!(
-                "the undisturbed backup failed: {}",
-                failing(&scene)
-            ));
-        }
-        let of_backup = Profile::of(&scene);
-        let sealed = ground.sealed(&scene.world)?;
-        drop(scene);
-        let scene = undisturbed(ground.target(), &sealed.restore, story);
-        restore(&scene, None)?;
-        let of_restore = Profile::of(&scene);
-        let wanted = state(&scene.world);
-        drop(scene);
-        Ok(Self {
-            before,
-            point: sealed.point,
-            restore: sealed.restore,
-            wanted,
-            of_backup,
-            of_restore,
-            ground,
-        })
-    }
-}
-
-fn undisturbed<'s>(world: SimWorld, plan: &'s RunPlan, story: &'s Story) -> Scene<'s> {
-    Scene::new(world, plan, Vec::new(), Lots::new(0), story)
-}
-
-fn failing(scene: &Scene<'_>) -> String {
-    let progress = Progress::of(scene.records.borrow().iter());
-    progress.failing().map_or_else(
-        || "it does not say why".to_owned(),
-        |problem| format!("{}: {}", problem.code, problem.message),
-    )
 }
 
 /// Runs seeds one after the other; the application of the last one is kept.
@@ -383,7 +258,7 @@ fn to_its_end(scene: &Scene<'_>) -> Result<End, String> {
 }
 
 /// Drives a recovery to its end, as `refloat recover` does when it is given again and again.
-fn restore(scene: &Scene<'_>, wanted: Option<&State>) -> Result<(), String> {
+pub(super) fn restore(scene: &Scene<'_>, wanted: Option<&State>) -> Result<(), String> {
     if to_its_end(scene)? == End::Failed {
         return Err("a recovery was given up".to_owned());
     }
@@ -394,7 +269,11 @@ fn restore(scene: &Scene<'_>, wanted: Option<&State>) -> Result<(), String> {
 }
 
 /// Drives a backup to its end; one whose engine died is cleaned up by another.
-fn backup(scene: &Scene<'_>, before: &State, wanted: Option<&PointContent>) -> Result<(), String> {
+pub(super) fn backup(
+    scene: &Scene<'_>,
+    before: &State,
+    wanted: Option<&PointContent>,
+) -> Result<(), String> {
     let completed = to_its_end(scene)? == End::Completed;
     judge::of_backup(scene, before, wanted, completed).map_or(Ok(()), Err)
 }
