@@ -131,3 +131,17 @@ pub(super) fn meddle(scene: &Scene<'_>, mishap: Option<Mishap>, effect: &Effect)
         scene.judge.borrow_mut().created.remove(&reference);
     }
 }
+
+/// A person takes away what a foreign hand has created. What has replaced it meanwhile stays.
+pub(super) fn remove(scene: &Scene<'_>, foreign: &ObjectRef) {
+    scene.world.with_store(|store| {
+        let ours = |live: &Value| {
+            live["metadata"]["annotations"]
+                .get(ANNOTATION_RECOVERY)
+                .is_some()
+        };
+        if !store.get(foreign).is_some_and(ours) {
+            store.remove(foreign);
+        }
+    });
+}

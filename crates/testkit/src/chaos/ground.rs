@@ -17,6 +17,7 @@ use super::application::Application;
 use super::live::drivers;
 use super::lots::Lots;
 use super::state::{State, state};
+use super::ways::Way;
 use crate::sim::{SimWorld, Store, resource};
 
 /// Annotation of a simulated volume: what lies on it.
@@ -26,14 +27,13 @@ pub(super) const DATA: &str = "sim.refloat.io/data";
 pub(super) struct Ground {
     pub(super) application: Application,
     source: Store,
-    target: Store,
     pub(super) backup: RunPlan,
 }
 
-/// What an undisturbed backup brought, and the recovery that is planned from it.
+/// What an undisturbed backup brought.
 pub(super) struct Sealed {
     pub(super) point: PointContent,
-    pub(super) restore: RunPlan,
+    objects: Inventory,
 }
 
 fn seed(store: &mut Store, kind: &str, name: &str, body: Value) {
@@ -147,16 +147,17 @@ fn age(store: &mut Store) {
     }
 }
 
-fn target(application: &Application) -> SimWorld {
+/// The second site as it is before a recovery that goes this way.
+pub(super) fn target(way: &Way) -> Store {
     let mut store = Store::default();
     "8000000000000000008".clone_into(&mut store.new_database);
     classes(&mut store);
-    for (resource, object) in &application.existing {
+    for (resource, object) in &way.there {
         store.seed(resource, object.clone());
     }
     let world = SimWorld::new(store);
-    world.settle(5);
-    world
+    world.settle(way.settles);
+    world.with_store(|store| store.clone())
 }
 
 pub(super) fn run_id(name: &str) -> RunId {
@@ -222,10 +223,8 @@ impl Ground {
         let goal = backup_goal(&application, &inventory, "backup-1");
         let planned = backup::plan(&inventory, &goal, drivers())
             .map_err(|problems| format!("the backup cannot be planned: {problems:?}"))?;
-        let target = target(&application).with_store(|store| store.clone());
         Ok(Self {
             source: world.with_store(|store| store.clone()),
-            target,
             backup: planned.plan,
             application,
         })
@@ -236,12 +235,8 @@ impl Ground {
         self.site(&self.source)
     }
 
-    /// The second site as it is before a recovery.
-    pub(super) fn target(&self) -> SimWorld {
-        self.site(&self.target)
-    }
-
-    fn site(&self, store: &Store) -> SimWorld {
+    /// A site with the databases of this application.
+    pub(super) fn site(&self, store: &Store) -> SimWorld {
         let world = SimWorld::new(store.clone());
         let databases = self.application.databases.clone();
         world.databases.borrow_mut().extend(databases);
@@ -262,7 +257,7 @@ impl Ground {
             .map_err(|problems| format!("the next backup cannot be planned: {problems:?}"))
     }
 
-    /// The point that an undisturbed backup sealed in this world, and its recovery.
+    /// The point that an undisturbed backup sealed in this world.
     pub(super) fn sealed(&self, world: &SimWorld) -> Result<Sealed, String> {
         let body = world.sealed.borrow().first().cloned();
         let point: PointContent = serde_json::from_value(body.unwrap_or_default())
@@ -276,38 +271,30 @@ impl Ground {
         });
         let files = backup::pack(stored, "v1.34.4");
         let objects = backup::unpack(files).map_err(|error| error.to_string())?;
-        let target = self.target().inventory();
-        let existing = if self.application.existing.is_empty() {
-            Existing::Fail
-        } else {
-            let refused = plan::plan(
-                "chaos/1",
-                &point,
-                &objects,
-                &target,
-                &restore_goal(Existing::Fail),
-            );
-            let said = refused.err().unwrap_or_default();
+        Ok(Sealed { point, objects })
+    }
+}
+
+impl Sealed {
+    /// The recovery that goes this way into a site.
+    pub(super) fn planned(&self, way: &Way, target: &Store) -> Result<RunPlan, String> {
+        let target = target.inventory();
+        let plan = |existing| {
+            let goal = restore_goal(existing);
+            plan::plan("chaos/1", &self.point, &self.objects, &target, &goal)
+        };
+        if way.existing != Existing::Fail {
+            let said = plan(Existing::Fail).err().unwrap_or_default();
             if !said
                 .iter()
                 .any(|problem| problem.code == "namespace-in-use")
             {
                 return Err(format!("a namespace in use was not refused: {said:?}"));
             }
-            Existing::Skip
-        };
-        let planned = plan::plan(
-            "chaos/1",
-            &point,
-            &objects,
-            &target,
-            &restore_goal(existing),
-        )
-        .map_err(|problems| format!("the recovery cannot be planned: {problems:?}"))?;
-        Ok(Sealed {
-            point,
-            restore: planned.plan,
-        })
+        }
+        plan(way.existing)
+            .map(|planned| planned.plan)
+            .map_err(|problems| format!("the recovery cannot be planned: {problems:?}"))
     }
 }
 

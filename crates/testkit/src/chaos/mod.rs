@@ -1,6 +1,7 @@
 //! The whole engine under random applications and random mishaps, judged from outside.
 //!
-//! `lots` draws, `application` and `ground` are what is drawn, `adversary`, `book` and `foreign` let things go wrong,
+//! `lots` draws, `application` and `ground` are what is drawn, `ways` how it is
+//! recovered, `adversary`, `book` and `foreign` let things go wrong,
 //! `live` lets one engine live, `run` is one run of a seed, `prepared` what it is held against, `judge` says what was not as
 //! promised, `coverage` counts. Called by `refloat-sim` and by the tests of this crate.
 
@@ -21,6 +22,7 @@ mod prepared;
 mod run;
 mod scene;
 mod state;
+mod ways;
 
 pub use application::Application;
 pub use coverage::Coverage;

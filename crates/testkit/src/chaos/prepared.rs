@@ -1,20 +1,23 @@
 //! What runs of one application are held against: its undisturbed backup and recovery, and how often each deed is done in them, from which
 //! mishaps are drawn. Called by `run`.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
-use refloat_core::backup::PointContent;
 use refloat_core::run::{End, Progress, RunPlan};
 
 use super::coverage::Coverage;
 use super::deed::Deed;
-use super::ground::Ground;
+use super::ground::{self, Ground, Sealed};
+use super::judge::Before;
 use super::lots::Lots;
 use super::mishap::Mishap;
 use super::run::{backup, restore};
 use super::scene::{Planned, Scene, Story};
 use super::state::{State, state};
-use crate::sim::SimWorld;
+use super::ways::{self, Way};
+use crate::sim::{SimWorld, Store};
 
 /// How often each deed is done in an undisturbed run.
 pub(super) struct Profile {
@@ -81,23 +84,32 @@ impl Profile {
     }
 }
 
-/// An application, its undisturbed backup and its undisturbed recovery.
+/// An application, its undisturbed backup and its undisturbed recoveries.
 pub(super) struct Prepared {
+    seed: u64,
     pub(super) ground: Ground,
     pub(super) before: State,
-    pub(super) point: PointContent,
-    pub(super) restore: RunPlan,
-    pub(super) wanted: State,
+    pub(super) sealed: Sealed,
     pub(super) of_backup: Profile,
-    pub(super) of_restore: Profile,
+    first: Recovered,
+    /// Made when the first run goes that way.
+    other: OnceCell<Result<Recovered, String>>,
+}
+
+/// A recovery that goes one way, undisturbed.
+pub(super) struct Recovered {
+    target: Store,
+    pub(super) plan: RunPlan,
+    /// What was there before it.
+    pub(super) before: Rc<Before>,
+    pub(super) wanted: State,
+    pub(super) profile: Profile,
 }
 
 impl Prepared {
     pub(super) fn of(seed: u64, story: &Story) -> Result<Self, String> {
         let ground = Ground::of(seed)?;
-        let mut lines = story.lines.borrow_mut();
-        lines.extend(ground.application.lines.iter().cloned());
-        drop(lines);
+        story.tell(&ground.application.lines);
         let before = ground.source_state();
         let scene = undisturbed(ground.source(), &ground.backup, story);
         backup(&scene, &before, None)?;
@@ -110,20 +122,56 @@ impl Prepared {
         let of_backup = Profile::of(&scene);
         let sealed = ground.sealed(&scene.world)?;
         drop(scene);
-        let scene = undisturbed(ground.target(), &sealed.restore, story);
+        let first = Way::first(&ground.application);
+        Ok(Self {
+            seed,
+            first: Recovered::of(&ground, &sealed, &first, story)?,
+            other: OnceCell::new(),
+            before,
+            sealed,
+            of_backup,
+            ground,
+        })
+    }
+
+    /// The undisturbed recovery that a seed's is held against.
+    pub(super) fn recovered(&self, seed: u64, story: &Story) -> Result<&Recovered, String> {
+        if !ways::is_other(seed) {
+            return Ok(&self.first);
+        }
+        let other = self.other.get_or_init(|| {
+            let way = Way::other(self.seed, &self.ground.application);
+            story.tell(&way.lines);
+            Recovered::of(&self.ground, &self.sealed, &way, story)
+                .map_err(|wrong| format!("{wrong} ({})", way.lines.join("; ")))
+        });
+        other.as_ref().map_err(Clone::clone)
+    }
+}
+
+impl Recovered {
+    fn of(ground: &Ground, sealed: &Sealed, way: &Way, story: &Story) -> Result<Self, String> {
+        let target = ground::target(way);
+        let plan = sealed.planned(way, &target)?;
+        let before = Rc::new(Before::of(&target));
+        let scene = undisturbed(ground.site(&target), &plan, story);
+        scene.judge.borrow_mut().before = Rc::clone(&before);
         restore(&scene, None)?;
-        let of_restore = Profile::of(&scene);
+        let profile = Profile::of(&scene);
         let wanted = state(&scene.world);
         drop(scene);
         Ok(Self {
+            target,
+            plan,
             before,
-            point: sealed.point,
-            restore: sealed.restore,
             wanted,
-            of_backup,
-            of_restore,
-            ground,
+            profile,
         })
+    }
+
+    /// The second site as it is before the recovery.
+    pub(super) fn site(&self, ground: &Ground) -> SimWorld {
+        ground.site(&self.target)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 
 use refloat_core::backup::PointContent;
 use refloat_core::drive::{Drive, DriveError};
@@ -16,7 +17,7 @@ use super::mishap::Mishap;
 use super::prepared::{Prepared, failing, undisturbed};
 use super::scene::{Planned, Scene, Story};
 use super::state::State;
-use super::{judge, pauses};
+use super::{foreign, judge, pauses};
 use crate::sim::SimWorld;
 
 /// Runs of one application: so many seeds in a row share it.
@@ -95,17 +96,17 @@ impl Runner {
         let prepared = prepared.as_ref().map_err(Clone::clone)?;
         let mut lots = Lots::new(seed ^ 0x5eed_0000_0000_0000);
         let is_backup = lots.chance(50);
-        let profile = if is_backup {
-            &prepared.of_backup
+        let recovered = if is_backup {
+            None
         } else {
-            &prepared.of_restore
+            Some(prepared.recovered(seed, story)?)
         };
+        let profile = recovered.map_or(&prepared.of_backup, |one| &one.profile);
         let count = *lots.pick(&[0, 1, 1, 1, 1, 2, 2, 2, 3, 4]);
         let planned: Vec<Planned> = (0..count).filter_map(|_| profile.draw(&mut lots)).collect();
-        let (world, plan) = if is_backup {
-            (prepared.ground.source(), &prepared.ground.backup)
-        } else {
-            (prepared.ground.target(), &prepared.restore)
+        let (world, plan) = match recovered {
+            None => (prepared.ground.source(), &prepared.ground.backup),
+            Some(recovered) => (recovered.site(&prepared.ground), &recovered.plan),
         };
         let next_too = lots.chance(20);
         let scene = Scene::new(world, plan, planned, lots, story);
@@ -115,10 +116,12 @@ impl Runner {
                 one.mishap, one.deed, one.nth
             ));
         }
-        let ended = if is_backup {
-            backup(&scene, &prepared.before, Some(&prepared.point))
-        } else {
-            restore(pauses::wish(&scene, seed), Some(&prepared.wanted))
+        let ended = match recovered {
+            None => backup(&scene, &prepared.before, Some(&prepared.sealed.point)),
+            Some(recovered) => {
+                scene.judge.borrow_mut().before = Rc::clone(&recovered.before);
+                restore(pauses::wish(&scene, seed), Some(&recovered.wanted))
+            }
         };
         hits.borrow_mut().clone_from(&scene.script.borrow().hits);
         ended?;
@@ -133,7 +136,7 @@ impl Runner {
                 scene.world.plan_session_fault(member, never);
             }
             let next = undisturbed(scene.world, &plan, story);
-            backup(&next, &prepared.before, Some(&prepared.point))?;
+            backup(&next, &prepared.before, Some(&prepared.sealed.point))?;
             if Progress::of(next.records.borrow().iter()).ended() != Some(End::Completed) {
                 return Err(format!("the next backup failed: {}", failing(&next)));
             }
@@ -197,11 +200,16 @@ fn hand_on(scene: &Scene<'_>) {
     let mut databases = scene.world.databases.borrow_mut();
     databases.extend(std::mem::take(&mut script.down));
     drop(databases);
-    let kept =
-        |step: &Step| matches!(&step.work, Work::Write(one) if one.existing == Existing::Skip);
-    if !scene.plan.steps.iter().any(kept) {
+    let obstructs = |step: &Step| {
+        let existing = match &step.work {
+            Work::Write(one) => Some(one.existing),
+            _ => None,
+        };
+        matches!(existing, Some(Existing::Fail | Existing::Replace))
+    };
+    if scene.plan.steps.iter().any(obstructs) {
         for foreign in std::mem::take(&mut script.foreign) {
-            scene.world.with_store(|store| store.remove(&foreign));
+            foreign::remove(scene, &foreign);
         }
     }
     mend(&scene.world);

@@ -211,6 +211,13 @@ pub(super) struct Story {
     pub(super) lines: RefCell<Vec<String>>,
 }
 
+impl Story {
+    /// Tells lines that have no time.
+    pub(super) fn tell(&self, lines: &[String]) {
+        self.lines.borrow_mut().extend(lines.iter().cloned());
+    }
+}
+
 /// One world and one run in it.
 pub(super) struct Scene<'g> {
     pub(super) world: SimWorld,

@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 
 use refloat_core::backup::PointContent;
 use refloat_core::driver::{Class, Problem};
-use refloat_core::names::{ANNOTATION_DIGEST, ANNOTATION_RECOVERY, LABEL_RUN, SYSTEM_NAMESPACE};
-use refloat_core::recovery::{Linking, digest};
+use refloat_core::names::{
+    ANNOTATION_DIGEST, ANNOTATION_RECOVERY, ANNOTATION_UPDATED, LABEL_RUN, SYSTEM_NAMESPACE,
+};
+use refloat_core::recovery::{Existing, Linking, digest};
 use refloat_core::run::{Progress, Record, Work};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::there::{holds, needed_nothing, of_before};
 use crate::chaos::scene::Scene;
 use crate::chaos::state::{FOREIGN, State, difference, state};
 use crate::sim::Store;
@@ -155,7 +158,7 @@ pub(in crate::chaos) fn of_restore(scene: &Scene<'_>, wanted: Option<&State>) ->
         return Some(format!("it is complete without `{}`", open.id));
     }
     let touched: Vec<String> = scene.script.borrow().touched.iter().cloned().collect();
-    if let Some(wrong) = provenance(scene, &touched) {
+    if let Some(wrong) = provenance(scene, &touched).or_else(|| of_before(scene)) {
         return Some(wrong);
     }
     if scene.script.borrow().meddled {
@@ -206,12 +209,15 @@ fn provenance(scene: &Scene<'_>, touched: &[String]) -> Option<String> {
                 annotation(ANNOTATION_RECOVERY),
                 annotation(ANNOTATION_DIGEST),
             );
-            let kept =
-                writing.existing == refloat_core::recovery::Existing::Skip && recovery.is_none();
+            let updates = matches!(writing.existing, Existing::Update | Existing::Replace);
+            let kept = writing.existing == Existing::Skip && recovery.is_none()
+                || updates && needed_nothing(live, &writing.object);
             if kept {
                 continue;
             }
-            if recovery != Some(scene.plan.run.as_str()) {
+            let run = scene.plan.run.as_str();
+            let updated = updates && annotation(ANNOTATION_UPDATED) == Some(run);
+            if recovery != Some(run) && !updated {
                 return Some(format!("{id} does not carry this recovery's name"));
             }
             if said != Some(digest(&writing.object).as_str()) {
@@ -223,7 +229,9 @@ fn provenance(scene: &Scene<'_>, touched: &[String]) -> Option<String> {
             for (key, value) in writing.object.as_object().into_iter().flatten() {
                 let compared = matches!(key, "data" | "rules" | "roleRef" | "subjects" | "type")
                     || key == "spec" && target.resource.kind == "CronJob";
-                if compared && live.get(key).is_none_or(|live| live != value) {
+                let same =
+                    |live: &Value| live == value || updated && holds(live, &value.to_value());
+                if compared && !live.get(key).is_some_and(same) {
                     let who = if touched.contains(&id) || foreign {
                         " after a foreign hand"
                     } else {

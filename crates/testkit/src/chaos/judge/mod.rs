@@ -8,8 +8,10 @@ mod order;
 mod pause;
 #[cfg(test)]
 mod tests;
+mod there;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
 use refloat_core::capture::Capture;
@@ -21,6 +23,7 @@ use serde_json::Value;
 
 pub(super) use end::{of_backup, of_problems, of_restore};
 pub(super) use pause::of_pause;
+pub(super) use there::Before;
 
 use super::ground::HOLD_SECONDS_MAX;
 use super::scene::Scene;
@@ -39,6 +42,8 @@ pub(super) struct Judge {
     /// Members whose quiesce may outlive its session.
     pub(super) sticky: BTreeSet<String>,
     held_since: BTreeMap<String, (Timestamp, SignedDuration)>,
+    /// What was there before a recovery.
+    pub(super) before: Rc<Before>,
 }
 
 pub(super) fn reference(effect: &Effect) -> Option<ObjectRef> {

@@ -1,0 +1,106 @@
+//! The ways in which an application is recovered: into an empty site or beside a little that is kept, as it always was; or over objects
+//! that differ from the point's, updated or replaced.
+//!
+//! Drawn apart from the application and from what goes wrong, so that what else a seed means stays. Called by `prepared` and `run`.
+
+mod there;
+
+use std::collections::BTreeSet;
+
+use refloat_core::inventory::Resource;
+use refloat_core::recovery::Existing;
+use serde_json::{Value, json};
+
+use super::application::Application;
+use super::lots::Lots;
+use crate::sim::resource;
+
+/// Which runs go another way: with it the seeds that are kept go the first one.
+const CHOICE: u64 = 0x6f76_6572_0000_0000;
+/// What the other way is.
+const OTHER: u64 = 0x7761_7973_0000_0000;
+
+/// One way.
+#[derive(Debug, Clone)]
+pub(super) struct Way {
+    /// What becomes of what is there.
+    pub(super) existing: Existing,
+    /// Objects at the second site beforehand.
+    pub(super) there: Vec<(Resource, Value)>,
+    /// For how many steps the controllers of the second site work on them first.
+    pub(super) settles: usize,
+    /// What it is, a line each.
+    pub(super) lines: Vec<String>,
+}
+
+/// Whether the recovery of this seed goes the other way of its application.
+pub(super) fn is_other(seed: u64) -> bool {
+    Lots::new(seed ^ CHOICE).chance(50)
+}
+
+impl Way {
+    /// Into an empty site, or beside what the application has there, which is kept.
+    pub(super) fn first(application: &Application) -> Self {
+        let existing = if application.existing.is_empty() {
+            Existing::Fail
+        } else {
+            Existing::Skip
+        };
+        Self {
+            existing,
+            there: application.existing.clone(),
+            settles: 5,
+            lines: Vec::new(),
+        }
+    }
+
+    /// Draws the other way of an application.
+    pub(super) fn other(seed: u64, application: &Application) -> Self {
+        let mut lots = Lots::new(seed ^ OTHER);
+        let existing = *lots.pick(&[
+            Existing::Skip,
+            Existing::Update,
+            Existing::Update,
+            Existing::Replace,
+            Existing::Replace,
+        ]);
+        let mut lines = vec![format!("the other way: --existing {}", word(existing))];
+        let mut there = there::draw(&mut lots, application);
+        let homes: BTreeSet<String> = there
+            .iter()
+            .filter_map(|(_, object)| Some(object["metadata"]["namespace"].as_str()?.to_owned()))
+            .collect();
+        for home in homes {
+            there.insert(0, namespace(&mut lots, &home));
+        }
+        for (resource, object) in &there {
+            let place = object["metadata"]["namespace"].as_str().unwrap_or("");
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            lines.push(format!("there already: {} {place}/{name}", resource.kind));
+        }
+        Self {
+            existing,
+            there,
+            settles: 60,
+            lines,
+        }
+    }
+}
+
+fn word(existing: Existing) -> &'static str {
+    match existing {
+        Existing::Fail => "fail",
+        Existing::Skip => "skip",
+        Existing::Update => "update",
+        Existing::Replace => "replace",
+    }
+}
+
+fn namespace(lots: &mut Lots, name: &str) -> (Resource, Value) {
+    let mut object =
+        json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
+    if lots.chance(40) {
+        object["metadata"]["labels"] = json!({ "mine": "yes" });
+    }
+    (resource("Namespace"), object)
+}
