@@ -18,6 +18,7 @@ use super::live::drivers;
 use super::lots::Lots;
 use super::state::{State, state};
 use super::ways::Way;
+use super::ways::names::{self, Names};
 use crate::sim::{SimWorld, Store, resource};
 
 /// Annotation of a simulated volume: what lies on it.
@@ -196,7 +197,7 @@ fn backup_goal(application: &Application, inventory: &Inventory, run: &str) -> B
 /// Longest time for which writers may wait.
 pub(super) const HOLD_SECONDS_MAX: u32 = 20;
 
-fn restore_goal(existing: Existing) -> Goal {
+fn restore_goal(existing: Existing, mappings: Mappings) -> Goal {
     Goal {
         run: run_id("restore-1"),
         site: SiteName::new("secondary").expect("a constant name keeps the rules"),
@@ -206,7 +207,7 @@ fn restore_goal(existing: Existing) -> Goal {
         existing,
         node_ports: plan::NodePorts::Anew,
         storage_classes: BTreeMap::new(),
-        mappings: Mappings::default(),
+        mappings,
         mover_image: "refloat.local/refloat:dev".to_owned(),
         cluster_uid: "cluster-b".to_owned(),
         selection: Selection::default(),
@@ -232,13 +233,15 @@ impl Ground {
 
     /// The first site as it is before a backup.
     pub(super) fn source(&self) -> SimWorld {
-        self.site(&self.source)
+        self.site(&self.source, &Names::new())
     }
 
-    /// A site with the databases of this application.
-    pub(super) fn site(&self, store: &Store) -> SimWorld {
+    /// A site with the databases of this application, under these names.
+    pub(super) fn site(&self, store: &Store, names: &Names) -> SimWorld {
         let world = SimWorld::new(store.clone());
-        let databases = self.application.databases.clone();
+        let databases = self.application.databases.iter();
+        let databases =
+            databases.map(|(pod, database)| (names::placed(names, pod), database.clone()));
         world.databases.borrow_mut().extend(databases);
         world
     }
@@ -277,10 +280,15 @@ impl Ground {
 
 impl Sealed {
     /// The recovery that goes this way into a site.
-    pub(super) fn planned(&self, way: &Way, target: &Store) -> Result<RunPlan, String> {
+    pub(super) fn planned(
+        &self,
+        way: &Way,
+        application: &Application,
+        target: &Store,
+    ) -> Result<RunPlan, String> {
         let target = target.inventory();
         let plan = |existing| {
-            let goal = restore_goal(existing);
+            let goal = restore_goal(existing, names::mappings(&way.names, application));
             plan::plan("chaos/1", &self.point, &self.objects, &target, &goal)
         };
         if way.existing != Existing::Fail {

@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use refloat_core::recovery::Existing;
 use refloat_core::run::{End, Progress, RunPlan};
 
 use super::coverage::Coverage;
@@ -15,7 +16,8 @@ use super::lots::Lots;
 use super::mishap::Mishap;
 use super::run::{backup, restore};
 use super::scene::{Planned, Scene, Story};
-use super::state::{State, state};
+use super::state::{State, difference, state};
+use super::ways::names::{self, Names};
 use super::ways::{self, Way};
 use crate::sim::{SimWorld, Store};
 
@@ -99,6 +101,7 @@ pub(super) struct Prepared {
 /// A recovery that goes one way, undisturbed.
 pub(super) struct Recovered {
     target: Store,
+    names: Names,
     pub(super) plan: RunPlan,
     /// What was there before it.
     pub(super) before: Rc<Before>,
@@ -142,19 +145,53 @@ impl Prepared {
         let other = self.other.get_or_init(|| {
             let way = Way::other(self.seed, &self.ground.application);
             story.tell(&way.lines);
-            Recovered::of(&self.ground, &self.sealed, &way, story)
+            let recovered = Recovered::of(&self.ground, &self.sealed, &way, story);
+            recovered
+                .and_then(|recovered| self.same(&way, recovered, story))
                 .map_err(|wrong| format!("{wrong} ({})", way.lines.join("; ")))
         });
         other.as_ref().map_err(Clone::clone)
     }
 }
 
+impl Prepared {
+    /// Under other names, the end must be that of a recovery into an empty site, with those names.
+    fn same(&self, way: &Way, recovered: Recovered, story: &Story) -> Result<Recovered, String> {
+        if way.existing != Existing::Fail {
+            return Ok(recovered);
+        }
+        let empty = Way {
+            existing: Existing::Fail,
+            there: Vec::new(),
+            names: Names::new(),
+            ..Way::first(&self.ground.application)
+        };
+        let empty = Recovered::of(&self.ground, &self.sealed, &empty, story)?;
+        let mut now = names::renamed(&recovered.wanted, &Names::new());
+        now.retain(|id, _| !is_beside(id, &way.names));
+        let wanted = names::renamed(&empty.wanted, &way.names);
+        match difference(&wanted, &now, &[]) {
+            None => Ok(recovered),
+            Some(differs) => Err(format!("not the end under other names: {differs}")),
+        }
+    }
+}
+
+/// Whether something is in a namespace that was the point's and is not the recovery's, or is that namespace.
+fn is_beside(id: &str, names: &Names) -> bool {
+    let place = id.split_once(' ').map_or(id, |(_, place)| place);
+    let namespace = place
+        .split_once('/')
+        .map_or(place, |(namespace, _)| namespace);
+    names.contains_key(namespace)
+}
+
 impl Recovered {
     fn of(ground: &Ground, sealed: &Sealed, way: &Way, story: &Story) -> Result<Self, String> {
         let target = ground::target(way);
-        let plan = sealed.planned(way, &target)?;
-        let before = Rc::new(Before::of(&target));
-        let scene = undisturbed(ground.site(&target), &plan, story);
+        let plan = sealed.planned(way, &ground.application, &target)?;
+        let before = Rc::new(Before::of(&target, &way.names));
+        let scene = undisturbed(ground.site(&target, &way.names), &plan, story);
         scene.judge.borrow_mut().before = Rc::clone(&before);
         restore(&scene, None)?;
         let profile = Profile::of(&scene);
@@ -162,6 +199,7 @@ impl Recovered {
         drop(scene);
         Ok(Self {
             target,
+            names: way.names.clone(),
             plan,
             before,
             wanted,
@@ -171,7 +209,7 @@ impl Recovered {
 
     /// The second site as it is before the recovery.
     pub(super) fn site(&self, ground: &Ground) -> SimWorld {
-        ground.site(&self.target)
+        ground.site(&self.target, &self.names)
     }
 }
 

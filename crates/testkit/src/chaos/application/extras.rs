@@ -4,7 +4,7 @@
 use refloat_core::inventory::Resource;
 use serde_json::json;
 
-use super::{Drawing, deployment};
+use super::{Drawing, OPERATOR, deployment};
 use crate::sim::resource;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
@@ -63,7 +63,7 @@ impl Drawing<'_> {
         let body = deployment("operator", 1, starts, &pod);
         self.put("Deployment", at, "operator", body);
         let definition = json!({
-            "annotations": { "sim.refloat.io/operator": format!("{namespace}/operator") },
+            "annotations": { OPERATOR: format!("{namespace}/operator") },
             "spec": {
                 "group": "chaos.example.com", "scope": "Namespaced",
                 "names": { "kind": "Cache", "plural": "caches" },

@@ -20,6 +20,8 @@ use crate::sim::{Database, resource};
 
 /// Annotation of a simulated workload: a command of it may be given once only.
 pub(super) const ONCE: &str = "sim.refloat.io/once";
+/// Annotation of a simulated definition: where its operator is, `namespace/name`.
+pub(super) const OPERATOR: &str = "sim.refloat.io/operator";
 
 /// An application at its first site, and what is at the second one beforehand.
 #[derive(Debug, Clone, Default)]

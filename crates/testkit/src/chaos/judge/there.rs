@@ -1,7 +1,7 @@
 //! What was at the target before a recovery, held against what was promised of it: kept as it was, updated to the point's content with what
 //! only it had, or replaced. Words of its own, none of the engine's. Called by `end`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use refloat_core::driver::ObjectRef;
 use refloat_core::json::Json;
@@ -11,7 +11,8 @@ use refloat_core::run::Work;
 use serde_json::{Map, Value, json};
 
 use crate::chaos::scene::Scene;
-use crate::sim::Store;
+use crate::chaos::ways::names::Names;
+use crate::sim::{Store, resource};
 
 /// Annotations of Refloat begin with this.
 const OURS: &str = "refloat.io/";
@@ -20,13 +21,18 @@ const OURS: &str = "refloat.io/";
 #[derive(Debug, Default)]
 pub(in crate::chaos) struct Before {
     pub(super) objects: BTreeMap<ObjectRef, Value>,
+    /// Namespaces of the point under whose names nothing comes back.
+    left: BTreeSet<String>,
 }
 
 impl Before {
-    /// Everything in a store.
-    pub(in crate::chaos) fn of(store: &Store) -> Self {
+    /// Everything in a store; what comes back has these names.
+    pub(in crate::chaos) fn of(store: &Store, names: &Names) -> Self {
         let objects = store.iter();
+        let is_new = |old: &&String| names.values().any(|new| new == *old);
+        let left = names.keys().filter(|old| !is_new(old)).cloned();
         Self {
+            left: left.collect(),
             objects: objects
                 .map(|(reference, object)| (reference.clone(), object.clone()))
                 .collect(),
@@ -54,6 +60,9 @@ pub(super) fn of_before(scene: &Scene<'_>) -> Option<String> {
                 return Some(format!("{}: Refloat took {what}", reference.id()));
             }
         }
+        if let Some(wrong) = strayed(store, &judge.before) {
+            return Some(wrong);
+        }
         judge.before.objects.iter().find_map(|(reference, was)| {
             let wrong = of_one(store, reference, was, writings.get(reference).copied(), run)?;
             Some(format!(
@@ -62,6 +71,37 @@ pub(super) fn of_before(scene: &Scene<'_>) -> Option<String> {
             ))
         })
     })
+}
+
+/// What of a recovery under other names is at the old ones, or names them where it refers to something.
+fn strayed(store: &Store, before: &Before) -> Option<String> {
+    store.iter().find_map(|(reference, live)| {
+        let of = reference.namespace.as_ref().unwrap_or(&reference.name);
+        let is_inside = reference.namespace.is_some() || reference.resource.kind == "Namespace";
+        let home = ObjectRef::cluster(resource("Namespace"), of);
+        let marks = &live["metadata"]["annotations"];
+        let is_written = [ANNOTATION_RECOVERY, ANNOTATION_UPDATED]
+            .iter()
+            .any(|key| marks.get(*key).is_some());
+        if is_inside && before.left.contains(of) {
+            let is_new = is_written || !before.objects.contains_key(&home);
+            return is_new.then(|| format!("{} went to the old name", reference.id()));
+        }
+        let old = named(live, &before.left).filter(|_| is_written)?;
+        Some(format!("{} still refers to `{old}`", reference.id()))
+    })
+}
+
+/// A namespace of these that is referred to.
+fn named<'a>(value: &'a Value, namespaces: &BTreeSet<String>) -> Option<&'a str> {
+    match value {
+        Value::Object(map) => map.iter().find_map(|(key, inner)| match inner.as_str() {
+            Some(text) if key == "namespace" && namespaces.contains(text) => Some(text),
+            _ => named(inner, namespaces),
+        }),
+        Value::Array(list) => list.iter().find_map(|one| named(one, namespaces)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
 }
 
 fn of_one(
@@ -243,7 +283,6 @@ mod tests {
     use refloat_core::readiness::Told;
 
     use super::*;
-    use crate::sim::resource;
 
     fn map(data: &Value, marks: &Value) -> Value {
         json!({

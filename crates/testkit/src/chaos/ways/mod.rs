@@ -1,8 +1,9 @@
 //! The ways in which an application is recovered: into an empty site or beside a little that is kept, as it always was; or over objects
-//! that differ from the point's, updated or replaced.
+//! that differ from the point's, updated or replaced, or under other names, beside the application itself.
 //!
 //! Drawn apart from the application and from what goes wrong, so that what else a seed means stays. Called by `prepared` and `run`.
 
+pub(super) mod names;
 mod there;
 
 use std::collections::BTreeSet;
@@ -10,6 +11,8 @@ use std::collections::BTreeSet;
 use refloat_core::inventory::Resource;
 use refloat_core::recovery::Existing;
 use serde_json::{Value, json};
+
+use names::Names;
 
 use super::application::Application;
 use super::lots::Lots;
@@ -27,6 +30,8 @@ pub(super) struct Way {
     pub(super) existing: Existing,
     /// Objects at the second site beforehand.
     pub(super) there: Vec<(Resource, Value)>,
+    /// Namespaces that have another name at the second site.
+    pub(super) names: Names,
     /// For how many steps the controllers of the second site work on them first.
     pub(super) settles: usize,
     /// What it is, a line each.
@@ -49,6 +54,7 @@ impl Way {
         Self {
             existing,
             there: application.existing.clone(),
+            names: Names::new(),
             settles: 5,
             lines: Vec::new(),
         }
@@ -64,8 +70,25 @@ impl Way {
             Existing::Replace,
             Existing::Replace,
         ]);
-        let mut lines = vec![format!("the other way: --existing {}", word(existing))];
         let mut there = there::draw(&mut lots, application);
+        let mut names = Names::new();
+        let mut existing = existing;
+        if lots.chance(50) {
+            names = names::draw(&mut lots, application);
+            let is_free = names.values().all(|new| !names.contains_key(new));
+            if is_free && lots.chance(50) {
+                existing = Existing::Fail;
+                there.retain(|(resource, object)| is_beside(resource, object, &names));
+            } else {
+                for (_, object) in &mut there {
+                    names::rename(object, &names);
+                }
+            }
+        }
+        let mut lines = vec![format!("the other way: --existing {}", word(existing))];
+        for (old, new) in &names {
+            lines.push(format!("--map-namespace {old}={new}"));
+        }
         let homes: BTreeSet<String> = there
             .iter()
             .filter_map(|(_, object)| Some(object["metadata"]["namespace"].as_str()?.to_owned()))
@@ -81,10 +104,17 @@ impl Way {
         Self {
             existing,
             there,
+            names,
             settles: 60,
             lines,
         }
     }
+}
+
+/// What may stand under the old name: nothing of it is in a place of the recovery, or has a node port that it would get.
+fn is_beside(resource: &Resource, object: &Value, names: &Names) -> bool {
+    let namespace = object["metadata"]["namespace"].as_str();
+    namespace.is_some_and(|namespace| names.contains_key(namespace)) && resource.kind != "Service"
 }
 
 fn word(existing: Existing) -> &'static str {
