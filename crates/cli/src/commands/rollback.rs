@@ -225,7 +225,7 @@ fn preview(recovery: &Recovery, planned: &RolledBack, finished: bool) -> String 
         };
         let note = match (&removing.keeps, removing.inside.is_empty()) {
             (Some(volume), _) => format!(" (volume {} stays with its data)", volume.name),
-            (None, false) => " (unless others have put something into it)".to_owned(),
+            (None, false) => " (unless others use it)".to_owned(),
             (None, true) => String::new(),
         };
         text.push_str(&format!("  remove {id}{changed}{note}\n"));

@@ -35,7 +35,7 @@ pub struct Removing {
     /// Of a claim: its volume, which stays with its data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keeps: Option<ObjectRef>,
-    /// What may be in it: lists that must be empty but for what goes by itself.
+    /// What may be in it, or mount it: lists that must be empty but for what goes by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inside: Vec<ListRequest>,
 }
@@ -92,16 +92,26 @@ impl Removing {
             inside.foreign.append(&mut inside.going);
         }
         if !inside.foreign.is_empty() {
+            let how = if self.is_claim() {
+                "is mounted by"
+            } else {
+                "holds"
+            };
             return Ok(left(&format!(
-                "it holds what is not this recovery's: {}",
+                "it {how} what is not this recovery's: {}",
                 names(&inside.foreign)
             )));
         }
         if !inside.going.is_empty() {
             let why = format!(
-                "{}: {} in it still has to go",
+                "{}: {} {} still has to go",
                 self.object.id(),
-                names(&inside.going)
+                names(&inside.going),
+                if self.is_claim() {
+                    "that mounts it"
+                } else {
+                    "in it"
+                },
             );
             return Ok(Verdict::Wait(
                 Why::new("contents-going", why).taking("the cluster collects it"),
@@ -117,6 +127,10 @@ impl Removing {
             precondition: Precondition::same_uid(live),
             propagation: propagation(&self.object.resource),
         }]))
+    }
+
+    fn is_claim(&self) -> bool {
+        self.object.id().is("", "PersistentVolumeClaim")
     }
 
     fn going(&self, live: &Value, seen: &Seen, clock: Clock) -> Verdict {
@@ -166,6 +180,9 @@ impl Removing {
             if crate::plan::is_made_by_cluster(&id) || owners.iter().any(owned) {
                 continue;
             }
+            if self.is_claim() && !keeps_mounted(thing, &self.object.name) {
+                continue;
+            }
             let goes = !owners.is_empty() || thing.text("/metadata/deletionTimestamp").is_some();
             let place = if goes {
                 &mut inside.going
@@ -176,6 +193,18 @@ impl Removing {
         }
         Ok(inside)
     }
+}
+
+/// A pod that runs on and mounts this claim: deleted, the claim would only be gone once the pod is.
+fn keeps_mounted(pod: &Thing, claim: &str) -> bool {
+    let ends = pod.text("/metadata/deletionTimestamp").is_some()
+        || matches!(pod.text("/status/phase"), Some("Succeeded" | "Failed"));
+    let mut volumes = pod.list("/spec/volumes").iter();
+    !ends
+        && volumes.any(|volume| {
+            let named = volume.get("persistentVolumeClaim");
+            named.and_then(|named| named.get("claimName")?.as_str()) == Some(claim)
+        })
 }
 
 fn is_no_list(problem: &Problem) -> bool {
@@ -210,7 +239,7 @@ const NOBODYS: &[(&str, &str)] = &[
     ("authorization.k8s.io", "LocalSubjectAccessReview"),
 ];
 
-/// The lists that say what is in a namespace, or which objects a definition has; none for anything else.
+/// The lists that say what is in a namespace, which objects a definition has, or who may mount a claim; none for anything else.
 pub(crate) fn contents(live: &Thing, served: &[Resource]) -> Vec<ListRequest> {
     let list = |resource: Resource, namespace: Option<String>| ListRequest {
         resource,
@@ -225,6 +254,10 @@ pub(crate) fn contents(live: &Thing, served: &[Resource]) -> Vec<ListRequest> {
         return kinds
             .map(|kind| list(kind.clone(), Some(id.name.clone())))
             .collect();
+    }
+    if id.is("", "PersistentVolumeClaim") {
+        let pods = Resource::namespaced("v1", "Pod", "pods");
+        return vec![list(pods, id.namespace.clone())];
     }
     if !id.is("apiextensions.k8s.io", "CustomResourceDefinition") {
         return Vec::new();

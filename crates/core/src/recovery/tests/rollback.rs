@@ -230,6 +230,59 @@ fn a_volume_is_told_to_stay_before_its_claim_goes() {
 }
 
 #[test]
+fn a_claim_that_is_mounted_by_what_stays_stays_too() {
+    let mut removing = removing(ObjectRef::namespaced(claims(), "shop", "web"));
+    let claim = Thing::new(claims(), live(|_| ()).unwrap()).unwrap();
+    removing.inside = contents(&claim, &[]);
+    let list = removing.inside[0].clone();
+    let decide = |seconds: u64, pods: Vec<Value>| {
+        let answers = [
+            (
+                Query::Object(removing.object.clone()),
+                Answer::Object(live(|_| ())),
+            ),
+            (Query::List(list.clone()), Answer::List(pods)),
+        ];
+        decide_after(&removing, seconds, &answers)
+    };
+    let pod = |claim: &str, change: &dyn Fn(&mut Value)| {
+        inner("web-0", |it| {
+            let named = json!({ "claimName": claim });
+            it["spec"] = json!({ "volumes": [{ "name": "data", "persistentVolumeClaim": named }] });
+            change(it);
+        })
+    };
+    let owned = |it: &mut Value| it["metadata"]["ownerReferences"] = json!([{ "uid": "set" }]);
+    let goes = |it: &mut Value| it["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    let ended = |it: &mut Value| it["status"] = json!({ "phase": "Succeeded" });
+    let said = outcome(decide(0, vec![pod("web", &|_| ())]));
+    assert!(
+        said.text("left").unwrap().contains("mounted by"),
+        "{said:?}"
+    );
+    assert!(
+        said.text("left").unwrap().contains("Pod shop/web-0"),
+        "{said:?}"
+    );
+    assert!(matches!(
+        decide(0, vec![pod("web", &owned)]),
+        Verdict::Wait(_)
+    ));
+    let said = outcome(decide(121, vec![pod("web", &owned)]));
+    assert!(
+        said.text("left").unwrap().contains("Pod shop/web-0"),
+        "{said:?}"
+    );
+    for others in [
+        pod("another", &|_| ()),
+        pod("web", &goes),
+        pod("web", &ended),
+    ] {
+        assert!(matches!(decide(121, vec![others]), Verdict::Act(_)));
+    }
+}
+
+#[test]
 fn a_definition_is_asked_for_its_objects_everywhere() {
     let resource = Resource::cluster(
         "apiextensions.k8s.io/v1",
