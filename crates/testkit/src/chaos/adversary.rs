@@ -49,7 +49,7 @@ impl<W: World> Adversary<'_, W> {
         if scene.is_dead() {
             return None;
         }
-        let deed = Deed::of(effect);
+        let deed = Deed::of(effect).within(scene.plan.kind);
         let line = effect.describe();
         if let Some(wrong) = judge::before(scene, effect) {
             scene.is_wrong(wrong);

@@ -42,7 +42,7 @@ impl Book<'_> {
                 _ => None,
             })
             .flatten()
-            .map(|line| Deed::of_line(line))
+            .map(|line| Deed::of_line(line).within(self.scene.plan.kind))
             .collect();
         if announced.is_empty() {
             return script.at_entry(Deed::Note);

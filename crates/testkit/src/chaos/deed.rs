@@ -3,6 +3,7 @@
 use std::fmt;
 
 use refloat_core::driver::Effect;
+use refloat_core::run::RunKind;
 
 /// A kind of effect, or an entry of the journal that announces none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,11 +38,13 @@ pub enum Deed {
     Seal,
     /// A journal entry without an intent: began, done, stuck, failing, ended, what must be released.
     Note,
+    /// A rollback deletes an object.
+    Remove,
 }
 
 impl Deed {
     /// All kinds, in the order of the table.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::CreateWorkload,
         Self::CreateClaim,
         Self::CreateSnapshot,
@@ -57,6 +60,7 @@ impl Deed {
         Self::StoreObjects,
         Self::Seal,
         Self::Note,
+        Self::Remove,
     ];
 
     /// The kind of an effect.
@@ -102,6 +106,14 @@ impl Deed {
         }
     }
 
+    /// The same deed in a run of this kind.
+    pub(super) fn within(self, kind: RunKind) -> Self {
+        match (self, kind) {
+            (Self::Delete, RunKind::Rollback) => Self::Remove,
+            (deed, _) => deed,
+        }
+    }
+
     /// True for what the API server creates.
     pub fn is_creation(self) -> bool {
         matches!(
@@ -136,6 +148,7 @@ impl fmt::Display for Deed {
             Self::StoreObjects => "store objects",
             Self::Seal => "seal",
             Self::Note => "other entry",
+            Self::Remove => "roll back",
         })
     }
 }

@@ -113,6 +113,9 @@ pub(super) fn meddle(scene: &Scene<'_>, mishap: Option<Mishap>, effect: &Effect)
         Some(Mishap::ForeignOlder) => {
             if let Some(older) = older(object) {
                 store.seed(resource, older);
+                let live = store.get(&reference);
+                let uid = live.and_then(|live| live["metadata"]["uid"].as_str());
+                scene.judge.borrow_mut().made.extend(uid.map(str::to_owned));
                 // Who wrote the older one is not who writes this one.
                 script.touched.insert(reference.id().to_string());
             }

@@ -2,7 +2,7 @@
 //!
 //! `lots` draws, `application` and `ground` are what is drawn, `ways` how it is
 //! recovered, `adversary`, `book` and `foreign` let things go wrong,
-//! `live` lets one engine live, `run` is one run of a seed, `prepared` what it is held against, `judge` says what was not as
+//! `live` lets one engine live, `run` is one run of a seed, `rollback` takes its recovery away again, `prepared` what it is held against, `judge` says what was not as
 //! promised, `coverage` counts. Called by `refloat-sim` and by the tests of this crate.
 
 mod adversary;
@@ -19,6 +19,7 @@ mod mishap;
 mod once;
 mod pauses;
 mod prepared;
+mod rollback;
 mod run;
 mod scene;
 mod state;

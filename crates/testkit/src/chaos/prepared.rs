@@ -148,7 +148,7 @@ impl Prepared {
             let recovered = Recovered::of(&self.ground, &self.sealed, &way, story);
             recovered
                 .and_then(|recovered| self.same(&way, recovered, story))
-                .map_err(|wrong| format!("{wrong} ({})", way.lines.join("; ")))
+                .map_err(|wrong| format!("{wrong} ({})", way.title()))
         });
         other.as_ref().map_err(Clone::clone)
     }
@@ -193,7 +193,7 @@ impl Recovered {
         let before = Rc::new(Before::of(&target, &way.names));
         let scene = undisturbed(ground.site(&target, &way.names), &plan, story);
         scene.judge.borrow_mut().before = Rc::clone(&before);
-        restore(&scene, None)?;
+        restore(&scene, None, None)?;
         let profile = Profile::of(&scene);
         let wanted = state(&scene.world);
         drop(scene);

@@ -15,6 +15,7 @@ use super::live::{Lived, live};
 use super::lots::Lots;
 use super::mishap::Mishap;
 use super::prepared::{Prepared, failing, undisturbed};
+use super::rollback::Undoing;
 use super::scene::{Planned, Scene, Story};
 use super::state::State;
 use super::{foreign, judge, pauses};
@@ -116,14 +117,17 @@ impl Runner {
                 one.mishap, one.deed, one.nth
             ));
         }
+        let undoing = Undoing::of(seed, story);
         let ended = match recovered {
             None => backup(&scene, &prepared.before, Some(&prepared.sealed.point)),
             Some(recovered) => {
                 scene.judge.borrow_mut().before = Rc::clone(&recovered.before);
-                restore(pauses::wish(&scene, seed), Some(&recovered.wanted))
+                let wanted = Some(&recovered.wanted);
+                restore(pauses::wish(&scene, seed), wanted, Some(&undoing))
             }
         };
         hits.borrow_mut().clone_from(&scene.script.borrow().hits);
+        hits.borrow_mut().append(&mut undoing.hits.borrow_mut());
         ended?;
         if is_backup && next_too {
             scene.say("the next backup");
@@ -251,8 +255,11 @@ pub(super) fn going_on(scene: &Scene<'_>) -> Vec<Record> {
     records
 }
 
-/// Drives a run until it has ended, one engine after the other.
-fn to_its_end(scene: &Scene<'_>) -> Result<End, String> {
+/// Drives a run until it has ended, one engine after the other; `open` is told each time it has not.
+pub(super) fn to_its_end<'g>(
+    scene: &Scene<'g>,
+    open: &mut dyn FnMut(&Scene<'g>) -> Result<(), String>,
+) -> Result<End, String> {
     loop {
         match lived(scene)? {
             Left::Over(end) => return Ok(end),
@@ -261,19 +268,26 @@ fn to_its_end(scene: &Scene<'_>) -> Result<End, String> {
         if let Some(end) = Progress::of(scene.records.borrow().iter()).ended() {
             return Ok(end);
         }
+        open(scene)?;
         hand_on(scene);
     }
 }
 
 /// Drives a recovery to its end, as `refloat recover` does when it is given again and again.
-pub(super) fn restore(scene: &Scene<'_>, wanted: Option<&State>) -> Result<(), String> {
-    if to_its_end(scene)? == End::Failed {
+pub(super) fn restore(
+    scene: &Scene<'_>,
+    wanted: Option<&State>,
+    undoing: Option<&Undoing<'_>>,
+) -> Result<(), String> {
+    let mut open = |scene: &Scene<'_>| undoing.map_or(Ok(()), |undoing| undoing.open(scene));
+    if to_its_end(scene, &mut open)? == End::Failed {
         return Err("a recovery was given up".to_owned());
     }
     let skipped = std::mem::take(&mut scene.script.borrow_mut().foreign);
     let skipped = skipped.iter().map(|one| one.id().to_string());
     scene.script.borrow_mut().touched.extend(skipped);
-    judge::of_restore(scene, wanted).map_or(Ok(()), Err)
+    judge::of_restore(scene, wanted).map_or(Ok(()), Err)?;
+    undoing.map_or(Ok(()), |undoing| undoing.complete(scene))
 }
 
 /// Drives a backup to its end; one whose engine died is cleaned up by another.
@@ -282,6 +296,6 @@ pub(super) fn backup(
     before: &State,
     wanted: Option<&PointContent>,
 ) -> Result<(), String> {
-    let completed = to_its_end(scene)? == End::Completed;
+    let completed = to_its_end(scene, &mut |_| Ok(()))? == End::Completed;
     judge::of_backup(scene, before, wanted, completed).map_or(Ok(()), Err)
 }

@@ -7,6 +7,7 @@
 mod api;
 mod cache;
 mod controllers;
+mod copying;
 mod exec;
 mod journal;
 mod look;

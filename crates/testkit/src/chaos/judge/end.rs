@@ -209,14 +209,14 @@ fn provenance(scene: &Scene<'_>, touched: &[String]) -> Option<String> {
                 annotation(ANNOTATION_RECOVERY),
                 annotation(ANNOTATION_DIGEST),
             );
-            let updates = matches!(writing.existing, Existing::Update | Existing::Replace);
+            let overwrites = matches!(writing.existing, Existing::Update | Existing::Replace);
             let kept = writing.existing == Existing::Skip && recovery.is_none()
-                || updates && needed_nothing(live, &writing.object);
+                || overwrites && needed_nothing(live, &writing.object);
             if kept {
                 continue;
             }
             let run = scene.plan.run.as_str();
-            let updated = updates && annotation(ANNOTATION_UPDATED) == Some(run);
+            let updated = overwrites && annotation(ANNOTATION_UPDATED) == Some(run);
             if recovery != Some(run) && !updated {
                 return Some(format!("{id} does not carry this recovery's name"));
             }

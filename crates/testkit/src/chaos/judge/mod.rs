@@ -6,6 +6,7 @@
 mod end;
 mod order;
 mod pause;
+mod rollback;
 #[cfg(test)]
 mod tests;
 mod there;
@@ -23,18 +24,21 @@ use serde_json::Value;
 
 pub(super) use end::{of_backup, of_problems, of_restore};
 pub(super) use pause::of_pause;
+pub(super) use rollback::{Rolling, of_given_up, of_rollback};
 pub(super) use there::Before;
 
 use super::ground::HOLD_SECONDS_MAX;
 use super::scene::Scene;
 
 /// What the judge remembers of a run.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Judge {
     /// What the engine has created and nobody has removed since.
     pub(super) created: BTreeSet<ObjectRef>,
     /// What the engine has ever created.
     pub(super) ever: BTreeSet<ObjectRef>,
+    /// Uids of what the engine has ever created.
+    pub(super) made: BTreeSet<String>,
     /// Commands that may be given once, and how often they were.
     ran: BTreeMap<String, usize>,
     /// Holds of the capture: whether writers wait, and when the session ends at the latest.
@@ -44,6 +48,10 @@ pub(super) struct Judge {
     held_since: BTreeMap<String, (Timestamp, SignedDuration)>,
     /// What was there before a recovery.
     pub(super) before: Rc<Before>,
+    /// The recovery is given up: what it has filled and not handed over goes.
+    pub(super) given_up: bool,
+    /// Of a rollback: what it may do.
+    rolling: Option<Rc<Rolling>>,
 }
 
 pub(super) fn reference(effect: &Effect) -> Option<ObjectRef> {
@@ -85,10 +93,20 @@ pub(super) fn before(scene: &Scene<'_>, effect: &Effect) -> Option<String> {
             "`{line}` was not in the journal before it was done"
         ));
     }
+    let rolling = scene.judge.borrow().rolling.clone();
+    if let Some(wrong) = rolling
+        .as_ref()
+        .and_then(|rolling| rollback::before(scene, rolling, effect))
+    {
+        return Some(wrong);
+    }
     match effect {
         Effect::Patch { precondition, .. } | Effect::Delete { precondition, .. } => {
             if precondition.uid.is_none() {
                 return Some(format!("`{line}` without saying of which object"));
+            }
+            if rolling.is_some() || scene.judge.borrow().given_up {
+                return None;
             }
             keeps_data(scene, effect, precondition)
         }
@@ -164,6 +182,8 @@ pub(super) fn after(
             }
             let id = reference.id();
             judge.ever.insert(reference.clone());
+            let uid = object.pointer("/metadata/uid").and_then(Value::as_str);
+            judge.made.extend(uid.map(str::to_owned));
             let mut script = scene.script.borrow_mut();
             if script.life.late {
                 script.late.push(reference.clone());

@@ -12,7 +12,7 @@ use crate::chaos::scene::Scene;
 use crate::sim::resource;
 
 /// What a step would have made.
-fn makes(scene: &Scene<'_>, step: &Step) -> Option<ObjectRef> {
+pub(super) fn makes(scene: &Scene<'_>, step: &Step) -> Option<ObjectRef> {
     match &step.work {
         Work::Write(writing) => Some(writing.target()),
         Work::Driver {

@@ -16,7 +16,7 @@ use crate::chaos::scene::Story;
 use crate::sim::resource;
 
 /// Judges in the first site of an application, in which nothing was done yet.
-fn judged<T>(judge: impl FnOnce(&Scene<'_>) -> T) -> T {
+pub(super) fn judged<T>(judge: impl FnOnce(&Scene<'_>) -> T) -> T {
     let ground = Ground::of(0).unwrap();
     let story = Story::default();
     let scene = Scene::new(

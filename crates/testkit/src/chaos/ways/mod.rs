@@ -44,6 +44,17 @@ pub(super) fn is_other(seed: u64) -> bool {
 }
 
 impl Way {
+    /// How it is asked for.
+    pub(super) fn title(&self) -> String {
+        let names = self.names.iter();
+        let names = names.map(|(old, new)| format!(" --map-namespace {old}={new}"));
+        format!(
+            "--existing {}{}",
+            word(self.existing),
+            names.collect::<String>()
+        )
+    }
+
     /// Into an empty site, or beside what the application has there, which is kept.
     pub(super) fn first(application: &Application) -> Self {
         let existing = if application.existing.is_empty() {
@@ -85,10 +96,6 @@ impl Way {
                 }
             }
         }
-        let mut lines = vec![format!("the other way: --existing {}", word(existing))];
-        for (old, new) in &names {
-            lines.push(format!("--map-namespace {old}={new}"));
-        }
         let homes: BTreeSet<String> = there
             .iter()
             .filter_map(|(_, object)| Some(object["metadata"]["namespace"].as_str()?.to_owned()))
@@ -96,18 +103,21 @@ impl Way {
         for home in homes {
             there.insert(0, namespace(&mut lots, &home));
         }
-        for (resource, object) in &there {
-            let place = object["metadata"]["namespace"].as_str().unwrap_or("");
-            let name = object["metadata"]["name"].as_str().unwrap_or_default();
-            lines.push(format!("there already: {} {place}/{name}", resource.kind));
-        }
-        Self {
+        let mut way = Self {
             existing,
             there,
             names,
             settles: 60,
-            lines,
+            lines: Vec::new(),
+        };
+        way.lines.push(format!("the other way: {}", way.title()));
+        for (resource, object) in &way.there {
+            let place = object["metadata"]["namespace"].as_str().unwrap_or("");
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            way.lines
+                .push(format!("there already: {} {place}/{name}", resource.kind));
         }
+        way
     }
 }
 

@@ -46,7 +46,9 @@ pub(super) fn draw(lots: &mut Lots, application: &Application) -> Vec<(Resource,
         if lots.chance(80) {
             vary(lots, &resource.kind, &mut object);
         }
-        all.push((resource.clone(), object));
+        if !loses_its_claim(application, &object) {
+            all.push((resource.clone(), object));
+        }
     }
     for namespace in &application.namespaces {
         if all.is_empty() || lots.chance(40) {
@@ -54,6 +56,13 @@ pub(super) fn draw(lots: &mut Lots, application: &Application) -> Vec<(Resource,
         }
     }
     all
+}
+
+/// What mounts a claim that has an owner would lose it to a rollback: the claim is collected with its owner.
+fn loses_its_claim(application: &Application, object: &Value) -> bool {
+    let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
+    let mounts = object["spec"]["template"]["spec"]["volumes"].is_array();
+    mounts && application.claim_owners.contains_key(namespace)
 }
 
 /// Something that the point knows nothing of.
