@@ -36,11 +36,17 @@ pub enum Bug {
     SealsBeforeParts,
     /// What is watched is only looked at again when the watch says so.
     TrustsWatches,
+    /// An update takes away what only the live object has.
+    UpdateForgetsTheirs,
+    /// A namespace that comes back under another name is not followed where something refers to it.
+    ReferenceNotMapped,
+    /// A rollback takes a namespace away with what others have in it, and a claim that they mount.
+    RollbackTakesOthers,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::JournalAfterActing,
         Self::EdgeForgotten,
         Self::GateIgnoresReadiness,
@@ -54,6 +60,9 @@ impl Bug {
         Self::GoesOnAfterTakenOver,
         Self::SealsBeforeParts,
         Self::TrustsWatches,
+        Self::UpdateForgetsTheirs,
+        Self::ReferenceNotMapped,
+        Self::RollbackTakesOthers,
     ];
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::driver::Propagation;
 use crate::inventory::Resource;
+use crate::planted::{self, Bug};
 
 /// What to do with an object that is there already and is not this recovery's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +101,7 @@ pub(super) fn updated(live: &Value, object: &Value) -> Value {
                     }
                 }
             }
+            _ if planted::is(Bug::UpdateForgetsTheirs) => wanted[key] = value.clone(),
             _ => lay_over(&mut wanted[key], value, 1),
         }
     }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::hosts::fields;
 use super::words::mapped_service;
+use crate::planted::{self, Bug};
 
 /// The label that every namespace has.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
@@ -169,6 +170,7 @@ impl Follower<'_> {
         let by_key = key.ends_with("Ref") || key.ends_with("Refs");
         let served = key == "service" && SERVED_BY.contains(&self.group);
         let typed = map.get("kind").is_some_and(Value::is_string) || by_key || served;
+        let typed = typed && !planted::is(Bug::ReferenceNotMapped);
         if let (true, Some(namespace)) = (typed, map.get_mut("namespace")) {
             self.text(namespace);
         }
