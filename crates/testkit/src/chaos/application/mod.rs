@@ -5,10 +5,12 @@
 mod databases;
 mod extras;
 mod gates;
+mod hooks;
 mod owners;
 mod workloads;
 
 pub(super) use gates::ALL_READY;
+pub(super) use hooks::OPERATOR_NAME;
 
 use std::collections::BTreeMap;
 
@@ -69,6 +71,7 @@ impl Application {
         drawing.existing();
         drawing.gates();
         drawing.owners();
+        drawing.hooks();
         drawing.made
     }
 }

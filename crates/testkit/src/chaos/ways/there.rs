@@ -3,7 +3,7 @@
 use refloat_core::inventory::Resource;
 use serde_json::{Map, Value, json};
 
-use crate::chaos::application::Application;
+use crate::chaos::application::{Application, OPERATOR_NAME};
 use crate::chaos::lots::Lots;
 use crate::sim::resource;
 
@@ -46,7 +46,7 @@ pub(super) fn draw(lots: &mut Lots, application: &Application) -> Vec<(Resource,
         if lots.chance(80) {
             vary(lots, &resource.kind, &mut object);
         }
-        if !loses_its_claim(application, &object) {
+        if !loses_its_claim(application, &object) && !is_asked(resource, &object) {
             all.push((resource.clone(), object));
         }
     }
@@ -63,6 +63,11 @@ fn loses_its_claim(application: &Application, object: &Value) -> bool {
     let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
     let mounts = object["spec"]["template"]["spec"]["volumes"].is_array();
     mounts && application.claim_owners.contains_key(namespace)
+}
+
+/// The Service behind a webhook: with a label more in its selector, which an update keeps, nobody would answer any more.
+fn is_asked(resource: &Resource, object: &Value) -> bool {
+    resource.kind == "Service" && object["metadata"]["name"] == OPERATOR_NAME
 }
 
 /// Something that the point knows nothing of.
