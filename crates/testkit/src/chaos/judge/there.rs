@@ -304,6 +304,7 @@ mod tests {
             owns: Vec::new(),
             status: None,
             operated: false,
+            duty: None,
         };
         let reference = writing.target();
         let mut store = Store::default();
