@@ -125,8 +125,9 @@ impl Store {
     }
 
     /// False for a definition whose kind is not served.
-    pub(crate) fn serves(&self, object: &Value) -> bool {
-        served_by(object).is_none_or(|served| self.server.kinds.find(&served.resource).is_some())
+    pub(crate) fn serves(&self, definition: &ObjectRef) -> bool {
+        let served = self.get(definition).and_then(served_by);
+        served.is_none_or(|served| self.server.kinds.find(&served.resource).is_some())
     }
 
     /// All objects of a request.

@@ -5,7 +5,7 @@ mod gate;
 
 use refloat_core::driver::{Effect, ObjectRef, Op};
 use refloat_core::names::SYSTEM_NAMESPACE;
-use refloat_core::recovery::{Direction, Existing, vault_secret_name};
+use refloat_core::recovery::{Direction, Existing, Writing, vault_secret_name};
 use refloat_core::run::{Step, Work};
 use refloat_core::world::World;
 use serde_json::Value;
@@ -94,8 +94,7 @@ fn closed(scene: &Scene<'_>, step: &Step) -> Option<String> {
         Work::Write(writing) => match store.get(&writing.target()) {
             None => Some("it is not there".to_owned()),
             Some(_) if writing.existing == Existing::Skip || writing.adopt => None,
-            Some(live) => not_ready(&writing.resource.kind, &writing.resource.group, live)
-                .or_else(|| (!store.serves(live)).then(|| "its kind is not served".to_owned())),
+            Some(live) => not_usable(store, writing, live),
         },
         Work::Gate(gating) => gate::closed(store, gating, scene.world.now()),
         Work::Driver {
@@ -172,6 +171,13 @@ fn is_true(live: &Value, condition: &str) -> bool {
     all.into_iter()
         .flatten()
         .any(|one| one["type"] == condition && one["status"] == "True")
+}
+
+fn not_usable(store: &Store, writing: &Writing, live: &Value) -> Option<String> {
+    if !store.serves(&writing.target()) {
+        return Some("its kind is not served".to_owned());
+    }
+    not_ready(&writing.resource.kind, &writing.resource.group, live)
 }
 
 /// Why an object does not do yet what it is for.
