@@ -14,8 +14,6 @@ use crate::inventory::{Thing, ThingId};
 use crate::json::{Json, Tree};
 use crate::readiness::{Duty, Sample};
 
-/// Objects that are tried for one configuration.
-const SAMPLES_MAX: usize = 8;
 const DEFINITION: &str = "CustomResourceDefinition";
 
 /// The duties of all that have any.
@@ -110,7 +108,6 @@ fn samples(context: &Context<'_>, kinds: &[&Thing], configuration: &Thing) -> Ve
                 object,
             })
         })
-        .take(SAMPLES_MAX)
         .collect()
 }
 

@@ -106,6 +106,26 @@ fn a_webhook_is_asked_about_the_first_object_that_it_will_be_asked_about() {
 }
 
 #[test]
+fn each_webhook_of_a_configuration_is_asked() {
+    let mut things = hooks(&rules("tools.example.com", "tools"), &json!({}));
+    let configuration = things
+        .iter_mut()
+        .find(|thing| thing.resource.kind == "ValidatingWebhookConfiguration");
+    configuration.unwrap().edit(|it| {
+        let hook = it["webhooks"][0].clone();
+        let named = |number: usize| {
+            let mut hook = hook.clone();
+            hook["name"] = json!(format!("w{number}.example.com"));
+            hook
+        };
+        it["webhooks"] = (0..12).map(named).collect();
+    });
+    let duty = duty_in(&with(things), CONFIGURATION).unwrap();
+    assert_eq!(duty.samples.len(), 12);
+    assert_eq!(duty.samples[11].webhook, "w11.example.com");
+}
+
+#[test]
 fn no_secret_is_shown_to_a_webhook_that_is_tried() {
     let mut things = hooks(&rules("", "secrets"), &json!({}));
     let data = json!({ "data": { "password": "eA==" }, "type": "kubernetes.io/basic-auth" });
@@ -163,4 +183,16 @@ fn a_resource_waits_for_the_webhooks_of_its_operator() {
         "Deployment.apps shop/hooks",
         "WEBHOOK_AFTER_BACKEND",
     );
+}
+
+/// Journals keep duties: what was written once is read for ever.
+#[test]
+fn a_duty_is_read_as_it_was_written() {
+    let asked = r#"{"operator":false,"samples":[{"webhook":"w.example.com","resource":{"group":"","version":"v1","kind":"ConfigMap","plural":"configmaps","namespaced":true},"object":{"metadata":{"name":"web"}}}]}"#;
+    for text in [asked, r#"{"operator":true}"#] {
+        let duty: Duty = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&duty).unwrap(), text);
+    }
+    let none: Duty = serde_json::from_str("{}").unwrap();
+    assert_eq!(none, Duty::default());
 }
