@@ -1,6 +1,6 @@
 //! The one loop: look → decide → journal → act. The CLI and the operator drive every run through it.
 //!
-//! A turn looks only at steps that are new, were acted on, or of which something changed (`rounds`), and writes one journal entry
+//! A turn looks only at steps that are new, were acted on, or of which something changed (`rounds`, `looking`), and writes one journal entry
 //! (`turn`); what it set out to do is done while the next one looks and decides (`acting`), and what the next one wants to see is read while
 //! this one decides and writes (`ahead`).
 
@@ -14,12 +14,14 @@ use crate::world::World;
 mod acting;
 mod ahead;
 mod doing;
+mod looking;
 mod rounds;
 mod turn;
 mod verdicts;
 
 use acting::{Acting, beside};
 use ahead::Ahead;
+use looking::Known;
 use rounds::Rounds;
 
 /// Steps that one turn looks at: as many as make a batch that is worth its journal entry.
@@ -125,6 +127,8 @@ struct Going<'a> {
     created: Vec<(String, String)>,
     /// What is read for the next turn.
     ahead: Option<Ahead<'a>>,
+    /// What the turns before have read for it.
+    known: Known<'a>,
 }
 
 impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
@@ -158,6 +162,7 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
             brought: BTreeMap::new(),
             created: Vec::new(),
             ahead: None,
+            known: Known::default(),
         };
         let mut acting = None;
         // A journal that fails ends all that is being done with it: nothing more can be written down.
@@ -258,6 +263,7 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
             .await?;
         going.frontier = Frontier::new(going.plan, progress);
         going.ahead = None;
+        going.known = Known::default();
         going.rounds = Rounds::new(self.world.elapsed(), self.turn_steps_max);
         Ok(())
     }

@@ -4,6 +4,7 @@
 use std::future::Future;
 
 use super::doing::{self, Doing};
+use super::looking::Known;
 use super::verdicts::fatal;
 use super::{DriveError, Engine, Going, Journal, Observer};
 use crate::driver::{Answer, Effect, Effected, ExecAnswer, Outcome, Problem, Query};
@@ -117,6 +118,7 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
         for (intended, effects) in captures {
             // Nothing else is done while something is held.
             going.ahead = None;
+            going.known = Known::default();
             let step = intended.step;
             let brought = &mut going.brought;
             self.perform_capture(going.plan, step, &effects, progress, brought)

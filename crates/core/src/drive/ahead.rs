@@ -53,6 +53,7 @@ impl Going<'_> {
     /// An effect has ended: what was read ahead may be older.
     pub(super) fn touched(&mut self, effect: &Effect) {
         self.ahead.take_if(|ahead| !ahead.survives(effect));
+        self.known.touched(effect);
     }
 
     /// Awaits something while the look ahead goes on.

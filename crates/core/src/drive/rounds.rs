@@ -53,6 +53,8 @@ struct Round<'a> {
     failing: Option<(String, Duration)>,
     /// It is being acted on: it is not looked at before that has ended.
     acting: bool,
+    /// It wanted to see more when its turn ended.
+    goes_on: bool,
 }
 
 impl<'a> Round<'a> {
@@ -68,6 +70,7 @@ impl<'a> Round<'a> {
             least: Duration::ZERO,
             failing: None,
             acting: false,
+            goes_on: false,
         }
     }
 }
@@ -109,8 +112,8 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    /// Steps to look at now: first those whose effects have just been answered, then those that have waited longest. Those that were
-    /// answered take no place of others, so that there is always something to do. `opened` are those that may run since this was last
+    /// Steps to look at now: first those whose effects have just been answered and those that want to see more, then those that have
+    /// waited longest. The first take no place of others, so that there is always something to do. `opened` are those that may run since this was last
     /// asked, also if they ran in another process.
     pub(super) fn due(&mut self, opened: impl Iterator<Item = &'a Step>, now: Duration) -> Due<'a> {
         let most = self.turn_steps_max;
@@ -121,7 +124,7 @@ impl<'a> Rounds<'a> {
             if round.acting || round.again > now {
                 continue;
             }
-            if round.fresh.is_empty() {
+            if round.fresh.is_empty() && !round.goes_on {
                 waiting.push((round.again, round.step, false));
             } else {
                 answered.push((round.again, round.step));
@@ -145,6 +148,7 @@ impl<'a> Rounds<'a> {
         for step in &due {
             if let Some(round) = self.steps.get_mut(step.id.as_str()) {
                 round.looked = now;
+                round.goes_on = false;
             }
         }
         let next = later.into_iter().take(most);
@@ -255,6 +259,13 @@ impl<'a> Rounds<'a> {
             return Verdict::Stuck(failing.problem.clone());
         }
         Verdict::Wait(why)
+    }
+
+    /// Its turn has ended before it could decide: it is in the next one.
+    pub(super) fn goes_on(&mut self, step: &str) {
+        if let Some(round) = self.steps.get_mut(step) {
+            round.goes_on = true;
+        }
     }
 
     /// It is being acted on.

@@ -1,6 +1,6 @@
-//! One turn: what is due is looked at and decided, and one entry is journaled. What it set out to do is done by `acting`.
+//! One turn: what is due is looked at and decided (`looking`), and one entry is journaled. What it set out to do is done by `acting`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::acting::{Intended, Next};
 use super::rounds::Due;
@@ -8,14 +8,11 @@ use super::verdicts::endless_look;
 use super::{DriveError, Engine, Event, Going, Journal, Observer};
 use jiff::Timestamp;
 
-use crate::driver::{Answer, Effect, LOOK_ROUNDS_MAX, ObjectRef, Problem, Query, Seen, Verdict};
+use crate::driver::{Effect, ObjectRef, Problem, Verdict};
 use crate::planted::{self, Bug};
 use crate::recovery::Existing;
-use crate::run::{Decision, Moment, Progress, Record, Step, Work, advance, first_queries};
+use crate::run::{Decision, Progress, Record, Step, Work};
 use crate::world::World;
-
-/// What a step decided, and what it had asked for.
-type Decided<'s> = (&'s Step, Decision, Vec<Query>);
 
 impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
     /// One turn over the steps that are due: what it decided is journaled; what is to be done now comes back.
@@ -110,82 +107,6 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
             problem,
         }
     }
-
-    async fn decide<'s>(
-        &self,
-        going: &mut Going<'s>,
-        due: &Due<'s>,
-        progress: &Progress,
-    ) -> Vec<Decided<'s>>
-    where
-        'e: 's,
-    {
-        let mut seen = match going.ahead.take() {
-            Some(ahead) => ahead.end().await,
-            None => Seen::default(),
-        };
-        let mut asked: BTreeMap<&str, Vec<Query>> = BTreeMap::new();
-        for step in &due.now {
-            for (query, answer) in going.rounds.fresh(&step.id) {
-                seen.insert(query, answer);
-            }
-            if let Some(target) = believed_absent(step, progress) {
-                seen.insert(Query::Object(target), Answer::Object(None));
-            }
-            let queries = first_queries(going.plan, step, progress, self.workers);
-            asked.insert(&step.id, queries);
-        }
-        let first = asked.values().flatten().cloned().collect();
-        seen.extend(self.world.see(&unseen(first, &seen)).await);
-        self.look_ahead(going, due, progress).await;
-        let mut open: Vec<&'s Step> = due.now.clone();
-        let mut decisions = Vec::new();
-        for round in 0..=LOOK_ROUNDS_MAX {
-            let mut more = Vec::new();
-            let mut again = Vec::new();
-            for step in open {
-                let moment = Moment {
-                    now: self.world.now(),
-                    waited: going.rounds.waited(&step.id, self.world.elapsed()),
-                };
-                let decision = advance(
-                    going.plan,
-                    step,
-                    progress,
-                    self.workers,
-                    &seen,
-                    going.brought.get(&step.id),
-                    moment,
-                );
-                match decision {
-                    Decision::Verdict(Verdict::Look(queries)) if round < LOOK_ROUNDS_MAX => {
-                        more.extend(queries.iter().cloned());
-                        asked.entry(&step.id).or_default().extend(queries);
-                        again.push(step);
-                    }
-                    decision => {
-                        let decision = match decision {
-                            Decision::Verdict(Verdict::Wait(why)) => {
-                                let now = self.world.elapsed();
-                                Decision::Verdict(going.rounds.judged(&step.id, why, now))
-                            }
-                            other => other,
-                        };
-                        let asked = asked.remove(step.id.as_str()).unwrap_or_default();
-                        decisions.push((step, decision, asked));
-                    }
-                }
-            }
-            open = again;
-            if open.is_empty() {
-                break;
-            }
-            let more = unseen(more, &seen);
-            let fresh = going.beside_looking(self.world.see(&more)).await;
-            seen.extend(fresh);
-        }
-        decisions
-    }
 }
 
 /// Records of what the last turn created, unless the step is done and says so itself.
@@ -213,11 +134,4 @@ pub(super) fn believed_absent(step: &Step, progress: &Progress) -> Option<Object
         }
         _ => None,
     }
-}
-
-fn unseen(mut queries: Vec<Query>, seen: &Seen) -> Vec<Query> {
-    queries.sort();
-    queries.dedup();
-    queries.retain(|query| !seen.has(query));
-    queries
 }

@@ -141,6 +141,16 @@ impl Seen {
         self.answers.remove(query);
     }
 
+    /// Takes an answer out.
+    pub fn take(&mut self, query: &Query) -> Option<Answer> {
+        self.answers.remove(query)
+    }
+
+    /// Keeps the answers to these queries alone.
+    pub fn retain(&mut self, kept: impl Fn(&Query) -> bool) {
+        self.answers.retain(|query, _| kept(query));
+    }
+
     /// Takes over the answers of another look.
     pub fn extend(&mut self, other: Self) {
         self.answers.extend(other.answers);

@@ -4,6 +4,8 @@
 use refloat_core::driver::{Effect, ObjectRef};
 use refloat_core::inventory::Resource;
 use refloat_core::names::{ANNOTATION_DIGEST, ANNOTATION_RECOVERY, SYSTEM_NAMESPACE};
+use refloat_core::recovery::Existing;
+use refloat_core::run::Work;
 use serde_json::{Value, json};
 
 use super::mishap::Mishap;
@@ -49,6 +51,25 @@ fn older(object: &Value) -> Option<Value> {
     Some(older)
 }
 
+/// Whether a person has to take away what a foreign hand has created; else it stays.
+pub(super) fn is_in_the_way(scene: &Scene<'_>) -> bool {
+    let mut steps = scene.plan.steps.iter();
+    steps.any(|step| match &step.work {
+        Work::Write(one) => matches!(one.existing, Existing::Fail | Existing::Replace),
+        _ => false,
+    })
+}
+
+/// It is to be linked to its owner, whose operator may refuse another one for ever: where that stays, nothing can be mended.
+fn is_refused_for_ever(scene: &Scene<'_>, object: &ObjectRef) -> bool {
+    let mut steps = scene.plan.steps.iter();
+    let links = steps.any(|step| match &step.work {
+        Work::Write(one) => one.owns.iter().any(|link| link.object == *object),
+        _ => false,
+    });
+    links && !is_in_the_way(scene)
+}
+
 /// Whether this can happen to this very effect.
 pub(super) fn fits(scene: &Scene<'_>, mishap: Mishap, effect: &Effect) -> bool {
     match mishap {
@@ -57,7 +78,9 @@ pub(super) fn fits(scene: &Scene<'_>, mishap: Mishap, effect: &Effect) -> bool {
                 let fresh = scene
                     .world
                     .with_store(|store| store.get(&reference).is_none());
-                fresh && !resource.group.contains("chaos") && is_marked(object)
+                let refused =
+                    mishap == Mishap::ForeignExists && is_refused_for_ever(scene, &reference);
+                fresh && !refused && !resource.group.contains("chaos") && is_marked(object)
             }),
         Mishap::ForeignOlder => created(effect).is_some_and(|(_, object, reference)| {
             let fresh = scene

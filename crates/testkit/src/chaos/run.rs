@@ -7,8 +7,7 @@ use std::rc::Rc;
 use refloat_core::backup::PointContent;
 use refloat_core::drive::{Drive, DriveError};
 use refloat_core::driver::Problem;
-use refloat_core::recovery::Existing;
-use refloat_core::run::{End, Progress, Record, Step, Work};
+use refloat_core::run::{End, Progress, Record};
 
 use super::deed::Deed;
 use super::live::{Lived, live};
@@ -204,14 +203,7 @@ fn hand_on(scene: &Scene<'_>) {
     let mut databases = scene.world.databases.borrow_mut();
     databases.extend(std::mem::take(&mut script.down));
     drop(databases);
-    let obstructs = |step: &Step| {
-        let existing = match &step.work {
-            Work::Write(one) => Some(one.existing),
-            _ => None,
-        };
-        matches!(existing, Some(Existing::Fail | Existing::Replace))
-    };
-    if scene.plan.steps.iter().any(obstructs) {
+    if foreign::is_in_the_way(scene) {
         for foreign in std::mem::take(&mut script.foreign) {
             foreign::remove(scene, &foreign);
         }

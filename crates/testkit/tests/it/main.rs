@@ -37,4 +37,5 @@ mod selections;
 mod shop;
 mod site;
 mod standbys;
+mod turns;
 mod user_gates;

@@ -382,3 +382,15 @@ fn a_gate_that_runs_a_command_is_asked_once_a_second() {
     rounds.heard(&changed);
     assert_eq!(due(&mut rounds, &steps, 1400), ["a"], "a watch is heard");
 }
+
+#[test]
+fn who_wants_to_see_more_is_in_the_next_turn_and_takes_no_place_there() {
+    let steps = [step("a"), step("b"), step("c")];
+    let mut rounds = Rounds::new(at(0), 1);
+    assert_eq!(due(&mut rounds, &steps, 0), ["a"]);
+    rounds.goes_on("a");
+    assert_eq!(due(&mut rounds, &steps, 0), ["a", "b"]);
+    rounds.waits(&step("a"), vec![list()], at(0));
+    rounds.waits(&step("b"), vec![list()], at(0));
+    assert_eq!(due(&mut rounds, &steps, 0), ["c"], "once");
+}

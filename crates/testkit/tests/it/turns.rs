@@ -1,0 +1,190 @@
+//! Whoever has decided waits for nobody who wants to see more, and events of a namespace are not read at every look.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use refloat_core::capture::{SessionEvent, SessionOrder, Sessions, Until};
+use refloat_core::drive::{Drive, Engine};
+use refloat_core::driver::{Query, Seen};
+use refloat_core::plan::plan;
+use refloat_core::run::{Progress, Record, RunPlan, Step, Workers};
+use refloat_core::world::{Batches, Changed, Results, World};
+use refloat_drivers::CATALOGUE;
+use refloat_testkit::sim::{Quiet, SimJournal, SimWorld, block_on, resource};
+use serde_json::{Value, json};
+
+use crate::recovery::COMPLETED;
+use crate::site;
+
+/// One look: what was asked, when, and how many steps were done by then.
+struct Look {
+    queries: Vec<Query>,
+    at: Duration,
+    done: usize,
+}
+
+/// A world that notes what it is asked for.
+struct Noting<'a> {
+    inner: &'a SimWorld,
+    records: &'a RefCell<Vec<Record>>,
+    looks: RefCell<Vec<Look>>,
+}
+
+impl Sessions for Noting<'_> {
+    fn open(&self, name: &str, order: &SessionOrder) {
+        self.inner.open(name, order);
+    }
+    fn send(&self, name: &str, text: &str, until: &Until) {
+        self.inner.send(name, text, until);
+    }
+    fn close(&self, name: &str) {
+        self.inner.close(name);
+    }
+    async fn next(&self, at_most: Duration) -> Option<(String, SessionEvent)> {
+        self.inner.next(at_most).await
+    }
+}
+
+impl World for Noting<'_> {
+    async fn see(&self, queries: &[Query]) -> Seen {
+        self.looks.borrow_mut().push(Look {
+            queries: queries.to_vec(),
+            at: self.inner.elapsed(),
+            done: done(&self.records.borrow()),
+        });
+        self.inner.see(queries).await
+    }
+    async fn act(&self, batches: Batches) -> Results {
+        self.inner.act(batches).await
+    }
+    fn now(&self) -> Timestamp {
+        self.inner.now()
+    }
+    fn elapsed(&self) -> Duration {
+        self.inner.elapsed()
+    }
+    async fn pause(&self, at_most: Duration, on: &[Query]) -> Changed {
+        self.inner.pause(at_most, on).await
+    }
+}
+
+fn done(records: &[Record]) -> usize {
+    let all = records.iter();
+    all.filter(|one| matches!(one, Record::Done { .. })).count()
+}
+
+/// A recovery of these objects into a namespace that is there, side by side.
+fn planned(world: &SimWorld, objects: &[Value]) -> RunPlan {
+    let source = site::source();
+    let namespace =
+        json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "shop" } });
+    world.with_store(|store| store.seed(&resource("Namespace"), namespace));
+    world.settle(20);
+    for object in objects {
+        let kind = object["kind"].as_str().unwrap();
+        source.with_store(|store| store.seed(&resource(kind), object.clone()));
+    }
+    let sealed = site::sealed(&source);
+    let goal = site::goal("restore-1");
+    let planned = plan(
+        "shop/1",
+        &sealed.point,
+        &sealed.objects,
+        &world.inventory(),
+        &goal,
+    );
+    let mut plan = planned.unwrap().plan;
+    let name = |object: &Value| format!("shop/{}", object["metadata"]["name"].as_str().unwrap());
+    let wanted: Vec<String> = objects.iter().map(name).collect();
+    let is_wanted = |step: &Step| {
+        step.id.starts_with("write ") && wanted.iter().any(|name| step.id.ends_with(name))
+    };
+    plan.steps.retain(is_wanted);
+    assert_eq!(plan.steps.len(), objects.len());
+    for step in &mut plan.steps {
+        step.needs.retain(|_| false);
+        step.limit_seconds = 30;
+    }
+    plan
+}
+
+fn drive(plan: &RunPlan, world: &SimWorld) -> (Drive, Vec<Look>) {
+    let records = RefCell::default();
+    let noting = Noting {
+        inner: world,
+        records: &records,
+        looks: RefCell::default(),
+    };
+    let mut journal = SimJournal {
+        world,
+        records: &records,
+    };
+    let mut engine = Engine {
+        world: &noting,
+        journal: &mut journal,
+        observer: &Quiet,
+        workers: Workers { drivers: CATALOGUE },
+        turn_steps_max: 16,
+    };
+    let end = block_on(engine.drive(plan, &mut Progress::default()));
+    (end.unwrap(), noting.looks.into_inner())
+}
+
+fn deployment(env_from: &Value) -> Value {
+    let labels = json!({ "app": "slow" });
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "slow", "namespace": "shop" },
+        "spec": { "replicas": 1, "selector": { "matchLabels": labels }, "template": {
+            "metadata": { "labels": labels },
+            "spec": { "containers": [{ "name": "one", "image": "slow:1", "envFrom": env_from }] },
+        } },
+    })
+}
+
+fn lists(look: &Look, kind: &str) -> bool {
+    look.queries
+        .iter()
+        .any(|query| matches!(query, Query::List(request) if request.resource.kind == kind))
+}
+
+/// A Secret and a Deployment are written side by side; both are looked at in the next turn, and the Deployment wants to see its pods.
+#[test]
+fn who_has_decided_waits_for_nobody_who_wants_to_see_more() {
+    let world = site::target();
+    let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "quick", "namespace": "shop" } });
+    let plan = planned(&world, &[secret, deployment(&json!([]))]);
+    let (end, looks) = drive(&plan, &world);
+    assert_eq!(Ok(end), COMPLETED);
+    let first = looks.iter().position(|look| lists(look, "Pod")).unwrap();
+    assert_eq!(
+        looks[first].done, 1,
+        "the Secret is done before pods are read"
+    );
+    let objects = looks[..first].iter().flat_map(|look| &look.queries);
+    assert_eq!(
+        objects
+            .filter(|one| matches!(one, Query::Object(_)))
+            .count(),
+        0,
+        "what was seen of the Deployment is not read again"
+    );
+}
+
+#[test]
+fn events_are_read_every_two_seconds_at_most() {
+    let world = site::target();
+    let missing = json!([{ "secretRef": { "name": "nobody-has-it" } }]);
+    let plan = planned(&world, &[deployment(&missing)]);
+    let (end, looks) = drive(&plan, &world);
+    assert!(matches!(end, Drive::Stuck(_)), "{end:?}");
+    let read: Vec<Duration> = looks
+        .iter()
+        .filter(|look| lists(look, "Event"))
+        .map(|look| look.at)
+        .collect();
+    assert!(read.len() > 2, "{read:?}");
+    let pauses = read.windows(2).map(|two| two[1].saturating_sub(two[0]));
+    let least = pauses.min().unwrap();
+    assert!(least >= Duration::from_secs(2), "{read:?}");
+}
