@@ -169,16 +169,27 @@ pub(super) fn resource(context: &Context<'_>, thing: &Thing) -> Resource {
         .clone()
 }
 
-fn write(context: &Context<'_>, thing: &Thing, goal: &Goal, duty: Option<Box<Duty>>) -> Step {
-    let id = thing.id();
-    let resource = resource(context, thing);
-    let patched = context.written.and_then(|written| written.get(&id));
+/// What is written of a thing, as an object of this resource.
+pub(super) fn written(
+    context: &Context<'_>,
+    thing: &Thing,
+    resource: &Resource,
+    goal: &Goal,
+) -> Json {
+    let patched = context.written.and_then(|written| written.get(&thing.id()));
     let mut object = patched.cloned().unwrap_or_else(|| clean(&thing.object));
     object.set("apiVersion", Json::of_text(&resource.api_version()));
     match goal.node_ports {
         NodePorts::Anew => {}
         NodePorts::Preserve => object.edit(|object| preserve_node_ports(&thing.object, object)),
     }
+    object
+}
+
+fn write(context: &Context<'_>, thing: &Thing, goal: &Goal, duty: Option<Box<Duty>>) -> Step {
+    let id = thing.id();
+    let resource = resource(context, thing);
+    let object = written(context, thing, &resource, goal);
     let phase = phases::phase(context, &id, thing);
     let verb = if is_made_by_cluster(&id) {
         "await"

@@ -20,3 +20,4 @@ mod references;
 mod show;
 mod statuses;
 mod texts;
+mod trials;

@@ -17,6 +17,7 @@ mod rehearse;
 mod required;
 mod scene;
 mod served;
+mod shapes;
 mod source;
 mod storage;
 mod versions;

@@ -1,20 +1,21 @@
 //! Which writes the API server is to try: those that it can try without doing them, and that say something.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::super::asked::is_own;
+use super::super::context::write_step;
 use super::super::steps;
 use super::facts::{Rehearsal, Trial};
 use super::scene::{Scene, text};
 use super::served::carried_definition;
+use super::shapes::Shapes;
 use crate::driver::FieldOwner;
-use crate::inventory::{Resource, ThingId};
+use crate::inventory::{Resource, Thing, ThingId};
 use crate::json::Json;
 use crate::names::SYSTEM_NAMESPACE;
-use crate::recovery::Writing;
-use crate::run::Work;
+use crate::recovery::owner_of;
 
 /// What is to be tried, and what cannot be.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,36 +28,54 @@ pub struct Rehearsals {
     pub left_out: usize,
 }
 
+/// A write that can be tried, before it is made.
+struct Triable<'a> {
+    id: &'a ThingId,
+    thing: &'a Thing,
+    resource: Resource,
+}
+
+/// A write as the plan will have it.
+struct Write<'a> {
+    of: Triable<'a>,
+    object: Json,
+}
+
+/// Looks at all things and makes the writes of those alone that may be tried: of a hundred thousand most are at the target already, or
+/// are more than are tried.
 pub(super) fn rehearsals(scene: &Scene<'_>, objects_max: usize) -> Rehearsals {
-    // What the steps cannot be made of is told by the plan.
-    let mut told_elsewhere = Vec::new();
-    let steps = steps::steps(&scene.context, scene.point, scene.goal, &mut told_elsewhere);
-    let writings = steps.values().filter_map(|step| match &step.work {
-        Work::Write(writing) if !writing.adopt => Some(writing),
-        _ => None,
-    });
-    let mut all = Vec::new();
     let mut untried: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for writing in writings {
-        let id = writing.target().id();
-        if scene.there(&id).is_some() {
+    // In the order of the plan's steps by their ids.
+    let mut all = BTreeMap::new();
+    for (id, thing) in &scene.context.things {
+        if steps::is_made_by_cluster(id) || scene.there(id).is_some() {
             continue;
         }
-        match untriable(scene, &writing.resource) {
-            Some(why) => *untried.entry((&writing.resource.kind, why)).or_default() += 1,
-            None => all.push((id, writing)),
+        let resource = steps::resource(&scene.context, thing);
+        if let Some(why) = untriable(scene, &resource) {
+            *untried.entry((&id.kind, why)).or_default() += 1;
+            continue;
         }
+        let one = Triable {
+            id,
+            thing,
+            resource,
+        };
+        all.insert(write_step(id), one);
     }
-    let before = all.len();
-    let tried = sample(all, objects_max, |(_, writing)| {
-        (&writing.resource, &writing.object)
+    let count = all.len();
+    let writes = all.into_values().map(|of| Write {
+        object: steps::written(&scene.context, of.thing, &of.resource, scene.goal),
+        of,
     });
-    let pods = sample(pods(scene), objects_max, |pod| (&pod.resource, &pod.object));
+    let tried = sample(writes, objects_max, |one| (&one.of.resource, &one.object));
+    let pods = pods(scene).into_iter();
+    let pods = sample(pods, objects_max, |pod| (&pod.resource, &pod.object));
     Rehearsals {
-        left_out: before - tried.len(),
+        left_out: count - tried.len(),
         tried: tried
             .into_iter()
-            .map(|(id, writing)| object(scene, &id, writing))
+            .map(|one| rehearsal(scene, one))
             .chain(pods)
             .collect(),
         notes: untried
@@ -97,21 +116,23 @@ fn stand_in<'a>(scene: &Scene<'_>) -> &'a str {
     }
 }
 
-fn object(scene: &Scene<'_>, id: &ThingId, writing: &Writing) -> Rehearsal {
-    let mut object = writing.object.clone();
+fn rehearsal(scene: &Scene<'_>, write: Write<'_>) -> Rehearsal {
+    let Write { of, mut object } = write;
     let mut trial = Trial::Object;
-    if let Some(namespace) = &id.namespace
+    if let Some(namespace) = &of.id.namespace
         && !scene.namespace_exists(namespace)
     {
         trial = Trial::StandIn;
-        object.edit(|object| object["metadata"]["namespace"] = json!(stand_in(scene)));
+        if let Some(metadata) = object.get_mut("metadata") {
+            metadata.set("namespace", Json::of_text(stand_in(scene)));
+        }
     }
     Rehearsal {
-        thing: id.clone(),
+        thing: of.id.clone(),
         trial,
-        resource: writing.resource.clone(),
+        resource: of.resource,
         object,
-        owner: writing.owner.clone(),
+        owner: owner_of(of.thing),
     }
 }
 
@@ -185,43 +206,29 @@ fn pod_spec(templates: &[Json], spec: &Json) -> Value {
     spec
 }
 
-/// At most so many: first one of each shape, then more in order.
-fn sample<T>(all: Vec<T>, objects_max: usize, of: impl Fn(&T) -> (&Resource, &Json)) -> Vec<T> {
+/// At most so many: first one of each shape, then more in order. Holds no more than it may still need.
+fn sample<T>(
+    all: impl ExactSizeIterator<Item = T>,
+    objects_max: usize,
+    of: impl Fn(&T) -> (&Resource, &Json),
+) -> Vec<T> {
     if all.len() <= objects_max {
-        return all;
+        return all.collect();
     }
-    let mut shapes = BTreeSet::new();
-    let (mut first, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| {
-        let (resource, object) = of(one);
-        let mut fields = BTreeSet::new();
-        shape(object, "", &mut fields);
-        shapes.insert((resource.clone(), fields))
-    });
+    let mut shapes = Shapes::default();
+    let (mut first, mut rest) = (Vec::new(), Vec::new());
+    for one in all {
+        if first.len() == objects_max {
+            break;
+        }
+        let (resource, object) = of(&one);
+        if shapes.is_new(resource, object) {
+            first.push(one);
+        } else if rest.len() < objects_max {
+            rest.push(one);
+        }
+    }
     first.extend(rest);
     first.truncate(objects_max);
     first
-}
-
-/// Paths of all fields but those whose keys people choose.
-fn shape(value: &Json, path: &str, fields: &mut BTreeSet<String>) {
-    match value {
-        Json::Object(map)
-            if !matches!(
-                path,
-                "/data"
-                    | "/stringData"
-                    | "/binaryData"
-                    | "/metadata/labels"
-                    | "/metadata/annotations"
-            ) =>
-        {
-            for (key, inner) in map {
-                shape(inner, &format!("{path}/{key}"), fields);
-            }
-        }
-        Json::Array(list) => list.iter().for_each(|inner| shape(inner, path, fields)),
-        Json::Object(_) | Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {
-            fields.insert(path.to_owned());
-        }
-    }
 }
