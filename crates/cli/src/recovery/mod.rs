@@ -9,6 +9,7 @@ mod preflight;
 mod recoveries;
 mod report;
 mod selecting;
+mod trials;
 
 use clap::{Args, ValueEnum};
 use refloat_core::driver::Problem;
@@ -315,10 +316,11 @@ pub(crate) async fn attempt(
     };
     let point_id = document.id.to_string();
     let content = &document.content;
-    // It makes steps of its own, and lets them go before those of the plan are made.
+    // The API server tries writes while the plan is made; of the steps that the preflight has made none is left by then.
     let asked = Preflight::of(content, &objects, &target, &goal);
-    let preflight = preflight::preflight(cluster, &options.preflight, &asked, printer).await;
+    let begun = preflight::begin(cluster, &options.preflight, &asked, printer).await;
     let (planned, mut problems) = plan::attempt(&point_id, content, &objects, &target, &goal);
+    let preflight = begun.end(printer).await;
     problems.extend(preflight.problems.iter().cloned());
     let lines: Vec<String> = preflight.warnings().iter().map(warning_line).collect();
     let Some(mut planned) = planned else {

@@ -9,21 +9,19 @@ use futures::StreamExt as _;
 use refloat_core::driver::{ListRequest, Problem};
 use refloat_core::inventory::Resource;
 use refloat_core::json::Json;
-use refloat_core::plan::{Facts, Findings, Preflight, Rehearsed};
+use refloat_core::plan::{Facts, Findings, Judging, Preflight, Rehearsal, Rehearsals};
 use refloat_world::Cluster;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::trials::{Answers, Trials};
 use crate::printer::Printer;
 
-/// Writes that are tried at once: as many as are done at once later. To try one costs the API server what a creation does, without the
-/// disk, and a loop of creations was a seventh faster with 64 in flight than with 16 (`cargo xtask bench recover`).
-const TRIALS_AT_ONCE_MAX: usize = 64;
 /// Webhooks' Services that are looked at at once.
 const SERVICES_AT_ONCE_MAX: usize = 16;
 /// Objects that are tried; beyond that some of each kind and shape.
 const OBJECTS_MAX: usize = 5_000;
-/// All trying ends after this time.
+/// All trying ends this long after its begin.
 const SECONDS_MAX: u64 = 60;
 /// From this number on it is said that something goes on.
 const SILENT_MAX: usize = 200;
@@ -78,51 +76,109 @@ impl Preflighted {
     }
 }
 
-/// Looks, has writes tried, and has all of it judged.
-pub(super) async fn preflight(
+/// A preflight of which only the API server's answers to tried writes are still to come.
+pub(super) struct Begun {
+    start: Instant,
+    /// From then on others may work.
+    free_since: Instant,
+    thoroughness: Thoroughness,
+    judging: Judging,
+    notes: Vec<String>,
+    /// How many alike objects are not tried because there are so many.
+    left_out: usize,
+    /// `None` when no write is tried.
+    trials: Option<Trials>,
+}
+
+/// Has the API server begin to try writes, and meanwhile looks at all else and has it judged.
+pub(super) async fn begin(
     cluster: &Cluster,
     options: &PreflightOptions,
     asked: &Preflight<'_>,
     printer: Printer,
-) -> Preflighted {
+) -> Begun {
     let start = Instant::now();
-    let mut notes = Vec::new();
-    let mut own = Vec::new();
-    let mut facts = look(cluster, asked, &mut notes).await;
-    if options.preflight == Thoroughness::Quick {
-        own.push(Problem::stuck(
-            "preflight-quick",
-            "no write was tried at the target: what it would refuse is not known",
-            "leave `--preflight quick` out",
-        ));
+    let survey = asked.survey();
+    // Before the API server is busy.
+    let clock = cluster.clock_ahead_milliseconds().await;
+    let (rehearsals, trials) = if options.preflight == Thoroughness::Quick {
+        (Rehearsals::default(), None)
     } else {
-        facts.rehearsed = rehearse(cluster, asked, printer, &mut notes, &mut own).await;
-    }
-    let mut found = asked.judge(&facts);
-    found.warnings.extend(own);
-    if options.preflight == Thoroughness::Warn {
-        found = found.stopping_for_nothing();
-    }
-    let Findings {
-        problems,
-        warnings,
-        notes: judged,
-    } = found;
-    notes.extend(judged);
-    let done = Preflighted {
-        mode: match options.preflight {
-            Thoroughness::Full => "full",
-            Thoroughness::Warn => "warn",
-            Thoroughness::Quick => "quick",
-        },
-        tried: facts.rehearsed.len(),
-        seconds: start.elapsed().as_secs_f64(),
-        warnings,
-        notes,
-        problems,
+        let mut rehearsals = survey.rehearsals(OBJECTS_MAX);
+        let tried = std::mem::take(&mut rehearsals.tried);
+        (rehearsals, Some(try_out(cluster, tried, printer)))
     };
-    done.tell(printer);
-    done
+    let mut notes = Vec::new();
+    let facts = Facts {
+        clock_ahead_milliseconds: clock.unwrap_or_default(),
+        ..look(cluster, asked, &mut notes).await
+    };
+    notes.extend(rehearsals.notes);
+    Begun {
+        start,
+        judging: survey.judge(&facts),
+        free_since: Instant::now(),
+        thoroughness: options.preflight,
+        notes,
+        left_out: rehearsals.left_out,
+        trials,
+    }
+}
+
+fn try_out(cluster: &Cluster, tried: Vec<Rehearsal>, printer: Printer) -> Trials {
+    if tried.len() > SILENT_MAX {
+        printer.note(&format!(
+            "preflight: the API server tries {} writes without doing them",
+            tried.len()
+        ));
+    }
+    let cluster = cluster.clone();
+    Trials::begin(tried, Duration::from_secs(SECONDS_MAX), move |one| {
+        let cluster = cluster.clone();
+        async move { cluster.rehearse(&one).await }
+    })
+}
+
+impl Begun {
+    /// Waits for the answers that are still to come, and has them judged.
+    pub(super) async fn end(self, printer: Printer) -> Preflighted {
+        let waited_from = Instant::now();
+        let (rehearsed, last, own) = match self.trials {
+            None => (Vec::new(), self.free_since, Some(quick())),
+            Some(trials) => {
+                let count = trials.count;
+                let Answers { rehearsed, at } = trials.answers().await;
+                let own = untried(rehearsed.len(), self.left_out + count - rehearsed.len());
+                (rehearsed, at.max(self.free_since), own)
+            }
+        };
+        let mut found = self.judging.answered(&rehearsed);
+        found.warnings.extend(own);
+        if self.thoroughness == Thoroughness::Warn {
+            found = found.stopping_for_nothing();
+        }
+        let Findings {
+            problems,
+            warnings,
+            notes: judged,
+        } = found;
+        // In which nothing but the plan was made.
+        let planning = waited_from.saturating_duration_since(last);
+        let done = Preflighted {
+            mode: match self.thoroughness {
+                Thoroughness::Full => "full",
+                Thoroughness::Warn => "warn",
+                Thoroughness::Quick => "quick",
+            },
+            tried: rehearsed.len(),
+            seconds: self.start.elapsed().saturating_sub(planning).as_secs_f64(),
+            warnings,
+            notes: self.notes.into_iter().chain(judged).collect(),
+            problems,
+        };
+        done.tell(printer);
+        done
+    }
 }
 
 fn all(resource: Resource) -> ListRequest {
@@ -142,7 +198,7 @@ async fn look(cluster: &Cluster, asked: &Preflight<'_>, notes: &mut Vec<String>)
         };
         async move { cluster.list(&all(resource)).await }
     };
-    let (csi_nodes, capacities, pods, silent_services, clock) = futures::join!(
+    let (csi_nodes, capacities, pods, silent_services) = futures::join!(
         list("storage.k8s.io/v1", "CSINode", "csinodes", false),
         list(
             "storage.k8s.io/v1",
@@ -152,7 +208,6 @@ async fn look(cluster: &Cluster, asked: &Preflight<'_>, notes: &mut Vec<String>)
         ),
         list("v1", "Pod", "pods", true),
         silent(cluster, asked),
-        cluster.clock_ahead_milliseconds(),
     );
     let mut known = |what: &str, answer: Result<Vec<Value>, Problem>| match answer {
         Ok(found) => Some(found.into_iter().map(Json::from).collect()),
@@ -166,8 +221,7 @@ async fn look(cluster: &Cluster, asked: &Preflight<'_>, notes: &mut Vec<String>)
         capacities: known("room for volumes", capacities),
         pods: known("room for pods", pods),
         silent_services,
-        clock_ahead_milliseconds: clock.unwrap_or_default(),
-        rehearsed: Vec::new(),
+        clock_ahead_milliseconds: None,
     }
 }
 
@@ -200,44 +254,22 @@ fn has_ready_address(slice: &Value) -> bool {
         .any(|endpoint| endpoint.pointer("/conditions/ready") != Some(&Value::Bool(false)))
 }
 
-async fn rehearse(
-    cluster: &Cluster,
-    asked: &Preflight<'_>,
-    printer: Printer,
-    notes: &mut Vec<String>,
-    own: &mut Vec<Problem>,
-) -> Vec<Rehearsed> {
-    let rehearsals = asked.rehearsals(OBJECTS_MAX);
-    notes.extend(rehearsals.notes);
-    let count = rehearsals.tried.len();
-    if count > SILENT_MAX {
-        printer.note(&format!(
-            "preflight: the API server tries {count} writes without doing them"
-        ));
-    }
-    let limit = Box::pin(tokio::time::sleep(Duration::from_secs(SECONDS_MAX)));
-    let rehearsed: Vec<Rehearsed> = futures::stream::iter(&rehearsals.tried)
-        .map(|one| async move {
-            Rehearsed {
-                thing: one.thing.clone(),
-                trial: one.trial,
-                said: cluster.rehearse(one).await,
-            }
-        })
-        .buffer_unordered(TRIALS_AT_ONCE_MAX)
-        .take_until(limit)
-        .collect()
-        .await;
-    let untried = rehearsals.left_out + count - rehearsed.len();
-    if untried > 0 {
-        own.push(Problem::stuck(
+fn quick() -> Problem {
+    Problem::stuck(
+        "preflight-quick",
+        "no write was tried at the target: what it would refuse is not known",
+        "leave `--preflight quick` out",
+    )
+}
+
+fn untried(tried: usize, untried: usize) -> Option<Problem> {
+    (untried > 0).then(|| {
+        Problem::stuck(
             "preflight-sample",
             format!(
-                "{} writes were tried, {untried} were not: there are more than {OBJECTS_MAX}, or it took longer than {SECONDS_MAX} s",
-                rehearsed.len()
+                "{tried} writes were tried, {untried} were not: there are more than {OBJECTS_MAX}, or it took longer than {SECONDS_MAX} s"
             ),
             "nothing, if the rest is like those that were tried: some of each kind and shape were",
-        ));
-    }
-    rehearsed
+        )
+    })
 }

@@ -2,7 +2,6 @@
 
 use super::facts::{Refusal, Rehearsed, Said, Trial};
 use super::finding::{Raised, Weight};
-use super::scene::Scene;
 
 /// Longest answer that is repeated, in characters.
 const WORDS_MAX: usize = 400;
@@ -38,8 +37,8 @@ impl Meaning {
     }
 }
 
-pub(super) fn check(scene: &Scene<'_>, raised: &mut Raised) {
-    let mut rehearsed: Vec<&Rehearsed> = scene.facts.rehearsed.iter().collect();
+pub(super) fn check(rehearsed: &[Rehearsed], raised: &mut Raised) {
+    let mut rehearsed: Vec<&Rehearsed> = rehearsed.iter().collect();
     rehearsed.sort_by(|a, b| a.thing.cmp(&b.thing));
     for one in rehearsed {
         let meaning = match &one.said {

@@ -1,15 +1,14 @@
 //! Do this machine and the API server agree about the time?
 
 use super::finding::{Raised, Weight};
-use super::scene::Scene;
 
 /// From here on it is worth a word.
 const WARNED_MILLISECONDS: u64 = 5_000;
 /// From here on limits of waits are judged wrongly, and what is signed carries a wrong time.
 const REFUSED_MILLISECONDS: u64 = 60_000;
 
-pub(super) fn check(scene: &Scene<'_>, raised: &mut Raised) {
-    let Some(ahead) = scene.facts.clock_ahead_milliseconds else {
+pub(super) fn check(ahead_milliseconds: Option<i64>, raised: &mut Raised) {
+    let Some(ahead) = ahead_milliseconds else {
         return;
     };
     let apart = ahead.unsigned_abs();

@@ -19,8 +19,6 @@ pub struct Facts {
     pub silent_services: BTreeSet<(String, String)>,
     /// How far the API server's clock is ahead of this machine's, in milliseconds.
     pub clock_ahead_milliseconds: Option<i64>,
-    /// What the API server said to writes that it was to try only.
-    pub rehearsed: Vec<Rehearsed>,
 }
 
 /// What is tried.

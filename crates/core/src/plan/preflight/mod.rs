@@ -26,9 +26,10 @@ mod workloads;
 
 use std::collections::BTreeSet;
 
+use super::conflicts::{self, Staying};
 use super::context::Context;
 use super::mapping::MappedPoint;
-use super::{Goal, conflicts, mapping, selection};
+use super::{Goal, mapping, selection};
 use crate::backup::PointContent;
 use crate::driver::Problem;
 use crate::inventory::{Inventory, ThingId};
@@ -77,20 +78,46 @@ impl<'a> Preflight<'a> {
         }
     }
 
-    fn scene<'b>(&'b self, facts: &'b Facts) -> Scene<'b> {
+    /// Goes through all of it.
+    pub fn survey(&self) -> Survey<'_> {
         let (context, _) = self.carried.context(self.source, self.target);
         let (context, point) = match &self.chosen {
             Some((narrow, chosen)) => (context.narrowed(narrow, chosen), narrow),
             None => (context, self.carried.point.as_ref()),
         };
-        Scene {
+        Survey {
+            asked: self,
             context,
             point,
-            objects: self.carried.objects.as_ref(),
-            target: self.target,
-            goal: self.goal,
-            facts,
             staying: conflicts::staying(self.target),
+        }
+    }
+
+    /// Services behind webhooks of which it is to be known whether they answer: namespace and name.
+    pub fn webhook_services(&self) -> BTreeSet<(String, String)> {
+        webhooks::services(self.target)
+    }
+}
+
+/// A preflight that has gone through point and target once, for the writes that are tried and for what is judged. Large.
+pub struct Survey<'a> {
+    asked: &'a Preflight<'a>,
+    context: Context<'a>,
+    point: &'a PointContent,
+    /// What is at the target and stays there.
+    staying: Staying<'a>,
+}
+
+impl Survey<'_> {
+    fn scene<'b>(&'b self, facts: &'b Facts) -> Scene<'b> {
+        Scene {
+            context: &self.context,
+            point: self.point,
+            objects: self.asked.carried.objects.as_ref(),
+            target: self.asked.target,
+            goal: self.asked.goal,
+            facts,
+            staying: &self.staying,
         }
     }
 
@@ -99,13 +126,8 @@ impl<'a> Preflight<'a> {
         rehearse::rehearsals(&self.scene(&Facts::default()), objects_max)
     }
 
-    /// Services behind webhooks of which it is to be known whether they answer: namespace and name.
-    pub fn webhook_services(&self) -> BTreeSet<(String, String)> {
-        webhooks::services(self.target)
-    }
-
-    /// Everything that these facts tell beside what planning finds.
-    pub fn judge(&self, facts: &Facts) -> Findings {
+    /// Everything that these facts tell beside what planning finds. The answers to tried writes are still to come.
+    pub fn judge(&self, facts: &Facts) -> Judging {
         let scene = self.scene(facts);
         let mut raised = Raised::default();
         for check in [
@@ -116,12 +138,28 @@ impl<'a> Preflight<'a> {
             quota::check,
             references::check,
             webhooks::check,
-            answers::check,
-            clock::check,
         ] {
             check(&scene, &mut raised);
         }
-        raised.finish()
+        Judging {
+            raised,
+            clock_ahead_milliseconds: facts.clock_ahead_milliseconds,
+        }
+    }
+}
+
+/// What was found before the writes that are tried were answered. Small: a plan may be made beside it.
+pub struct Judging {
+    raised: Raised,
+    clock_ahead_milliseconds: Option<i64>,
+}
+
+impl Judging {
+    /// Everything that is found, with what these answers tell.
+    pub fn answered(mut self, rehearsed: &[Rehearsed]) -> Findings {
+        answers::check(rehearsed, &mut self.raised);
+        clock::check(self.clock_ahead_milliseconds, &mut self.raised);
+        self.raised.finish()
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) fn rehearsals(scene: &Scene<'_>, objects_max: usize) -> Rehearsals {
         if steps::is_made_by_cluster(id) || scene.there(id).is_some() {
             continue;
         }
-        let resource = steps::resource(&scene.context, thing);
+        let resource = steps::resource(scene.context, thing);
         if let Some(why) = untriable(scene, &resource) {
             *untried.entry((&id.kind, why)).or_default() += 1;
             continue;
@@ -65,7 +65,7 @@ pub(super) fn rehearsals(scene: &Scene<'_>, objects_max: usize) -> Rehearsals {
     }
     let count = all.len();
     let writes = all.into_values().map(|of| Write {
-        object: steps::written(&scene.context, of.thing, &of.resource, scene.goal),
+        object: steps::written(scene.context, of.thing, &of.resource, scene.goal),
         of,
     });
     let tried = sample(writes, objects_max, |one| (&one.of.resource, &one.object));
@@ -89,7 +89,7 @@ pub(super) fn rehearsals(scene: &Scene<'_>, objects_max: usize) -> Rehearsals {
 fn untriable(scene: &Scene<'_>, resource: &Resource) -> Option<&'static str> {
     let (group, kind) = (&resource.group, &resource.kind);
     if scene.context.serves(group, kind).is_none() {
-        let carried = carried_definition(&scene.context, group, kind);
+        let carried = carried_definition(scene.context, group, kind);
         return Some(if carried {
             "its definition comes with the recovery"
         } else {

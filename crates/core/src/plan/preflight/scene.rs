@@ -11,14 +11,14 @@ use crate::inventory::{Inventory, Thing, ThingId};
 use crate::recovery::Existing;
 
 pub(super) struct Scene<'a> {
-    pub(super) context: Context<'a>,
+    pub(super) context: &'a Context<'a>,
     pub(super) point: &'a PointContent,
     pub(super) objects: &'a Inventory,
     pub(super) target: &'a Inventory,
     pub(super) goal: &'a Goal,
     pub(super) facts: &'a Facts,
     /// What is at the target and stays there.
-    pub(super) staying: Staying<'a>,
+    pub(super) staying: &'a Staying<'a>,
 }
 
 impl<'a> Scene<'a> {

@@ -121,7 +121,7 @@ fn silent(
 /// Steps without which a Service that comes back has no address: those of the workloads behind it and of all that they wait for.
 fn before_it_answers(scene: &Scene<'_>, service: &ThingId) -> Option<BTreeSet<String>> {
     let thing = scene.context.things.get(service)?;
-    let steps = draft(&scene.context, scene.point, scene.goal).steps;
+    let steps = draft(scene.context, scene.point, scene.goal).steps;
     let workloads = scene.context.behind(thing);
     let mut open: Vec<String> = workloads.iter().map(write_step).collect();
     open.push(write_step(service));

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::facts::{judged, nothing, problem, warning};
+use super::facts::{Facts, judged, nothing, problem, warning};
 use super::fixture::{Case, case, resource, thing};
 use crate::inventory::ThingId;
 use crate::json::Json;
-use crate::plan::{Facts, Findings, Refusal, Rehearsal, Rehearsed, Said, Trial};
+use crate::plan::{Findings, Refusal, Rehearsal, Rehearsed, Said, Trial};
 
 fn rehearsed(trial: Trial, name: &str, said: Said) -> Rehearsed {
     Rehearsed {
@@ -281,7 +281,7 @@ fn many_alike_refusals_are_one_in_whatever_order_they_come() {
 }
 
 fn tried(case: &Case) -> Vec<Rehearsal> {
-    case.preflight().rehearsals(1_000).tried
+    case.rehearsals(1_000).tried
 }
 
 fn find<'a>(tried: &'a [Rehearsal], name: &str) -> &'a Rehearsal {
@@ -358,7 +358,7 @@ fn pods_are_tried_without_what_comes_only_with_the_recovery() {
 #[test]
 fn what_another_server_might_write_is_never_tried() {
     let mut case = case();
-    let notes = case.preflight().rehearsals(1_000).notes;
+    let notes = case.rehearsals(1_000).notes;
     assert_eq!(
         notes,
         ["not tried: 1 of kind Cache: its definition comes with the recovery"]
@@ -366,7 +366,7 @@ fn what_another_server_might_write_is_never_tried() {
     case.target.served.push(resource("Cache"));
     let untried = "not tried: 1 of kind Cache: a server of its own serves it, which may not know how to try without doing";
     assert_eq!(
-        case.preflight().rehearsals(1_000).notes,
+        case.rehearsals(1_000).notes,
         [untried],
         "no APIService is known"
     );
@@ -378,9 +378,9 @@ fn what_another_server_might_write_is_never_tried() {
         )
     };
     case.target.insert(service(json!({ "name": "server" })));
-    assert_eq!(case.preflight().rehearsals(1_000).notes, [untried]);
+    assert_eq!(case.rehearsals(1_000).notes, [untried]);
     case.target.insert(service(json!(null)));
-    assert_eq!(case.preflight().rehearsals(1_000).notes, [""; 0]);
+    assert_eq!(case.rehearsals(1_000).notes, [""; 0]);
     find(&tried(&case), "Cache.shop.example.com shop/sessions");
 }
 
@@ -394,12 +394,12 @@ fn of_too_many_objects_one_of_each_shape_is_tried_first() {
     }
     let odd = json!({ "data": {}, "immutable": true });
     case.objects.insert(thing("ConfigMap", "z-odd", &odd));
-    let rehearsals = case.preflight().rehearsals(20);
+    let rehearsals = case.rehearsals(20);
     assert_eq!(rehearsals.tried.len(), 20);
     assert!(rehearsals.left_out > 80, "{}", rehearsals.left_out);
     find(&rehearsals.tried, "ConfigMap shop/z-odd");
     find(&rehearsals.tried, "Ingress.networking.k8s.io shop/web");
-    assert_eq!(case.preflight().rehearsals(0).tried, [], "none at all");
+    assert_eq!(case.rehearsals(0).tried, [], "none at all");
 }
 
 #[test]

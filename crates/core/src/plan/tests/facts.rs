@@ -1,13 +1,38 @@
 //! What a look at the target tells beside its inventory: each check told, not told, and asked about nonsense.
 
+use std::ops::{Deref, DerefMut};
+
 use serde_json::{Value, json};
 
 use super::fixture::{Case, case, part, thing, workload};
 use crate::driver::Problem;
 use crate::inventory::{Inventory, Thing, ThingId};
 use crate::json::Json;
-use crate::plan::{Facts, Findings, Preflight, Refusal, Rehearsed, Said, Trial, warning_line};
+use crate::plan::{
+    self, Findings, Preflight, Refusal, Rehearsals, Rehearsed, Said, Trial, warning_line,
+};
 use crate::recovery::Existing;
+
+/// Facts, with what the API server said to writes that it was to try.
+#[derive(Default)]
+pub(super) struct Facts {
+    of_target: plan::Facts,
+    pub(super) rehearsed: Vec<Rehearsed>,
+}
+
+impl Deref for Facts {
+    type Target = plan::Facts;
+
+    fn deref(&self) -> &plan::Facts {
+        &self.of_target
+    }
+}
+
+impl DerefMut for Facts {
+    fn deref_mut(&mut self) -> &mut plan::Facts {
+        &mut self.of_target
+    }
+}
 
 pub(super) fn judged(change: impl FnOnce(&mut Case, &mut Facts)) -> Findings {
     let mut case = case();
@@ -21,8 +46,13 @@ impl Case {
         Preflight::of(&self.point, &self.objects, &self.target, &self.goal)
     }
 
+    pub(super) fn rehearsals(&self, objects_max: usize) -> Rehearsals {
+        self.preflight().survey().rehearsals(objects_max)
+    }
+
     pub(super) fn judge(&self, facts: &Facts) -> Findings {
-        self.preflight().judge(facts)
+        let judging = self.preflight().survey().judge(facts);
+        judging.answered(&facts.rehearsed)
     }
 }
 
