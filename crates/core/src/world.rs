@@ -120,6 +120,9 @@ pub type Batches = Arc<[Vec<Effect>]>;
 /// What each effect that was tried brought, by batch.
 pub type Results = Vec<Vec<Result<Effected, Problem>>>;
 
+/// An answer to a first look may be so old.
+pub const FIRST_LOOK_AGE: Duration = Duration::from_secs(30);
+
 /// The outside, as the engine needs it.
 ///
 /// # Expected flow
@@ -142,6 +145,11 @@ pub type Results = Vec<Vec<Result<Effected, Problem>>>;
 pub trait World: Sessions {
     /// Reads. Who owns which fields comes as text ([`Answer::folded`](crate::driver::Answer::folded)), here and in what effects bring.
     async fn see(&self, queries: &[Query]) -> Seen;
+    /// Reads objects at which nobody has looked since this process began, and which are ready as soon as they are there. What it tells may be
+    /// as old as [`FIRST_LOOK_AGE`], but never older than what this world itself did to them.
+    async fn see_first(&self, queries: &[Query]) -> Seen {
+        self.see(queries).await
+    }
     /// Performs: batches side by side, the effects of one batch in order and only until the first that fails.
     async fn act(&self, batches: Batches) -> Results;
     /// The time, for records.

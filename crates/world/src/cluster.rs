@@ -15,6 +15,7 @@ use refloat_core::world::{Batches, Changed, Results, World};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
+use crate::pages::Pages;
 use crate::running::Running;
 use crate::session::HeldSessions;
 use crate::watch::Watches;
@@ -35,6 +36,7 @@ pub struct Cluster {
     pub(crate) watches: Arc<Watches>,
     pub(crate) commands: Arc<Running<ExecRequest, ExecAnswer>>,
     pub(crate) rehearsals: Arc<Running<RehearsalRequest, ()>>,
+    pub(crate) pages: Arc<Pages>,
     pub(crate) connected: Instant,
     pub(crate) server: String,
     pub(crate) uid: String,
@@ -84,6 +86,12 @@ impl Cluster {
 
     /// Performs one effect.
     pub async fn perform(&self, effect: &Effect) -> Result<Effected, Problem> {
+        let result = self.call(effect).await;
+        self.pages.wrote(effect);
+        result
+    }
+
+    async fn call(&self, effect: &Effect) -> Result<Effected, Problem> {
         match effect {
             Effect::Create {
                 resource,
@@ -146,7 +154,7 @@ impl Cluster {
         answer.map_or_else(Answer::Refused, Answer::folded)
     }
 
-    async fn look(&self, queries: Vec<Query>) -> Seen {
+    pub(crate) async fn look(&self, queries: Vec<Query>) -> Seen {
         let (objects, others): (Vec<Query>, Vec<Query>) = queries
             .into_iter()
             .partition(|query| matches!(query, Query::Object(_)));
@@ -206,11 +214,13 @@ impl Sessions for Cluster {
 
 impl World for Cluster {
     async fn see(&self, queries: &[Query]) -> Seen {
-        let mut wanted = queries.to_vec();
-        wanted.sort();
-        wanted.dedup();
-        let cluster = self.clone();
+        let (cluster, wanted) = (self.clone(), each_once(queries));
         apart(async move { cluster.look(wanted).await }).await
+    }
+
+    async fn see_first(&self, queries: &[Query]) -> Seen {
+        let (cluster, wanted) = (self.clone(), each_once(queries));
+        apart(async move { cluster.first_look(wanted).await }).await
     }
 
     async fn act(&self, batches: Batches) -> Results {
@@ -242,6 +252,13 @@ impl World for Cluster {
     async fn pause(&self, at_most: Duration, on: &[Query]) -> Changed {
         self.watches.pause(&self.client, at_most, on).await
     }
+}
+
+fn each_once(queries: &[Query]) -> Vec<Query> {
+    let mut wanted = queries.to_vec();
+    wanted.sort();
+    wanted.dedup();
+    wanted
 }
 
 /// Runs something on a thread of its own: the engine decides meanwhile, and the API server does not wait for that. Ends with its future.

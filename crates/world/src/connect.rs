@@ -91,6 +91,7 @@ impl Cluster {
             watches: Arc::new(Watches::new()),
             commands: Arc::default(),
             rehearsals: Arc::default(),
+            pages: Arc::default(),
             connected: std::time::Instant::now(),
             client,
             server: server.to_owned(),

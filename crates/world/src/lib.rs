@@ -12,6 +12,7 @@ mod exec;
 mod failure;
 mod inventory;
 mod kinds;
+mod pages;
 mod permissions;
 mod probe;
 mod problem;

@@ -83,6 +83,19 @@ async fn pages<T>(
     }
 }
 
+/// The page of a list that goes on from a token (empty: its first), and the token of the next (empty: it was the last).
+pub(crate) async fn page_after(
+    client: &Client,
+    request: &ListRequest,
+    token: &str,
+) -> Result<(Vec<Value>, String), Failure> {
+    let reply = send(client, &page_call(request, token)).await?;
+    let next = continued(&reply)?;
+    let items = page(reply.json()?)?.into_iter();
+    let objects = items.map(|item| typed(item, &request.resource));
+    Ok((objects.collect(), next))
+}
+
 /// Whether a kind is served and its objects can be read: one of them is asked for.
 pub(crate) async fn served(client: &Client, resource: &Resource) -> Result<(), Problem> {
     let call = Call::on_kind(Verb::List, resource, None).parameter("limit", "1");

@@ -181,6 +181,10 @@ impl World for Seat<'_> {
         self.cluster.see(queries).await
     }
 
+    async fn see_first(&self, queries: &[Query]) -> Seen {
+        self.cluster.see_first(queries).await
+    }
+
     async fn act(&self, batches: Batches) -> Results {
         if batches.iter().flatten().all(is_of_cluster) {
             return self.cluster.act(batches).await;

@@ -9,6 +9,7 @@ use super::rounds::Due;
 use super::turn::believed_absent;
 use super::{Engine, Going, Journal, Observer};
 use crate::driver::{Effect, ObjectRef, Query, Seen};
+use crate::readiness::is_ready_when_there;
 use crate::run::{Progress, first_queries};
 use crate::world::World;
 
@@ -21,8 +22,16 @@ pub(super) struct Ahead<'s> {
 
 impl<'s> Ahead<'s> {
     fn new<W: World>(world: &'s W, queries: Vec<Query>) -> Self {
+        let (there, fares) = queries.into_iter().partition::<Vec<Query>, _>(
+            |query| matches!(query, Query::Object(object) if is_ready_when_there(&object.resource)),
+        );
+        let look = async move {
+            let mut seen = world.see(&fares).await;
+            seen.extend(world.see_first(&there).await);
+            seen
+        };
         Self {
-            looking: Doing::new(async move { world.see(&queries).await }),
+            looking: Doing::new(look),
             touched: Vec::new(),
         }
     }

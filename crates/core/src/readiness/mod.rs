@@ -150,35 +150,45 @@ pub fn assess(view: &View<'_>) -> Gate {
     }
 }
 
+/// True for a kind of which an object is ready as soon as it is there.
+pub fn is_ready_when_there(resource: &Resource) -> bool {
+    known::rule(resource).is_none() && gate(resource).is_none()
+}
+
 fn judge(view: &View<'_>) -> Gate {
     if let Some(rule) = known::rule(view.resource) {
         return rule.judge(view);
     }
-    match (view.resource.group.as_str(), view.resource.kind.as_str()) {
-        ("", "Namespace") => cluster::namespace(view),
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => cluster::definition(view),
-        ("apiregistration.k8s.io", "APIService") => cluster::api_service(view),
+    gate(view.resource).map_or(Gate::Open, |judge| judge(view))
+}
+
+/// What judges objects of a kind that no table tells of; nothing when they are ready as soon as they are there.
+fn gate(resource: &Resource) -> Option<fn(&View<'_>) -> Gate> {
+    Some(match (resource.group.as_str(), resource.kind.as_str()) {
+        ("", "Namespace") => cluster::namespace,
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => cluster::definition,
+        ("apiregistration.k8s.io", "APIService") => cluster::api_service,
         (
             "admissionregistration.k8s.io",
             "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration",
-        ) => webhooks::configuration(view),
-        ("apps", "Deployment") => workloads::deployment(view),
-        ("apps", "StatefulSet") => workloads::stateful_set(view),
-        ("apps", "DaemonSet") => workloads::daemon_set(view),
-        ("apps", "ReplicaSet") | ("", "ReplicationController") => workloads::replica_set(view),
-        ("batch", "Job") => jobs::job(view),
-        ("", "Pod") => pods::pod(view),
-        ("", "PersistentVolumeClaim") => storage::claim(view),
-        ("", "PersistentVolume") => storage::volume(view),
-        ("storage.k8s.io", "StorageClass") => storage::class(view, "/provisioner"),
+        ) => webhooks::configuration,
+        ("apps", "Deployment") => workloads::deployment,
+        ("apps", "StatefulSet") => workloads::stateful_set,
+        ("apps", "DaemonSet") => workloads::daemon_set,
+        ("apps", "ReplicaSet") | ("", "ReplicationController") => workloads::replica_set,
+        ("batch", "Job") => jobs::job,
+        ("", "Pod") => pods::pod,
+        ("", "PersistentVolumeClaim") => storage::claim,
+        ("", "PersistentVolume") => storage::volume,
+        ("storage.k8s.io", "StorageClass") => storage::storage_class,
         ("snapshot.storage.k8s.io", "VolumeSnapshotClass" | "VolumeGroupSnapshotClass") => {
-            storage::class(view, "/driver")
+            storage::snapshot_class
         }
-        ("", "Service") => traffic::service(view),
-        ("networking.k8s.io", "Ingress") => traffic::ingress(view),
-        (group, _) if is_custom(group) => custom::judge(view),
-        _ => Gate::Open,
-    }
+        ("", "Service") => traffic::service,
+        ("networking.k8s.io", "Ingress") => traffic::ingress,
+        (group, _) if is_custom(group) => custom::judge,
+        _ => return None,
+    })
 }
 
 /// Groups that Kubernetes itself serves besides those without a dot. Others that end in `.k8s.io` belong to definitions.

@@ -164,9 +164,17 @@ pub(super) fn volume(view: &View<'_>) -> Gate {
     Gate::Open
 }
 
+pub(super) fn storage_class(view: &View<'_>) -> Gate {
+    class(view, "/provisioner")
+}
+
+pub(super) fn snapshot_class(view: &View<'_>) -> Gate {
+    class(view, "/driver")
+}
+
 /// A class whose CSI driver is on some node. A provisioner that is on none may be no CSI driver, and its class may be used by
 /// nobody: then it is assumed to work.
-pub(super) fn class(view: &View<'_>, pointer: &str) -> Gate {
+fn class(view: &View<'_>, pointer: &str) -> Gate {
     let driver = view.text(pointer).unwrap_or_default();
     if driver.starts_with("kubernetes.io/") {
         return Gate::Open;

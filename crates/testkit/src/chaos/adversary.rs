@@ -267,8 +267,8 @@ impl Scene<'_> {
     }
 }
 
-impl<W: World> World for Adversary<'_, W> {
-    async fn see(&self, queries: &[Query]) -> Seen {
+impl<W: World> Adversary<'_, W> {
+    async fn look(&self, queries: &[Query], is_first: bool) -> Seen {
         self.live_on().await;
         self.hang().await;
         if let Some(wrong) = judge::look(self.scene) {
@@ -283,7 +283,11 @@ impl<W: World> World for Adversary<'_, W> {
                 None => rest.push(query.clone()),
             }
         }
-        let real = self.inner.see(&rest).await;
+        let real = if is_first {
+            self.inner.see_first(&rest).await
+        } else {
+            self.inner.see(&rest).await
+        };
         let mut script = self.scene.script.borrow_mut();
         let life = &mut script.life;
         if !queries.is_empty() {
@@ -300,6 +304,16 @@ impl<W: World> World for Adversary<'_, W> {
         }
         seen.extend(real);
         seen
+    }
+}
+
+impl<W: World> World for Adversary<'_, W> {
+    async fn see(&self, queries: &[Query]) -> Seen {
+        self.look(queries, false).await
+    }
+
+    async fn see_first(&self, queries: &[Query]) -> Seen {
+        self.look(queries, true).await
     }
 
     async fn act(&self, batches: Batches) -> Vec<Vec<Performed>> {

@@ -9,6 +9,7 @@ mod cache;
 mod controllers;
 mod copying;
 mod exec;
+mod first;
 mod journal;
 mod look;
 mod port;
@@ -35,6 +36,7 @@ use refloat_core::world::{Batches, Changed, Results, World};
 use serde_json::{Value, json};
 
 pub use exec::{Database, WARM, WARM_SECONDS};
+use first::First;
 pub use journal::{Quiet, SimJournal};
 pub use server::resource;
 use sessions::Held;
@@ -73,6 +75,7 @@ pub struct SimWorld {
     trusting: Cell<bool>,
     suffixes: Cell<u64>,
     watching: Watching,
+    first: RefCell<First>,
     /// What the journal says that follows.
     intended: RefCell<Vec<Vec<String>>>,
     /// What databases answer, by pod `namespace/name`.
@@ -102,6 +105,7 @@ impl SimWorld {
             trusting: Cell::new(false),
             suffixes: Cell::new(0),
             watching: Watching::default(),
+            first: RefCell::default(),
             intended: RefCell::new(Vec::new()),
             databases: RefCell::new(BTreeMap::new()),
             sealed: RefCell::new(Vec::new()),
@@ -304,6 +308,7 @@ impl SimWorld {
         self.overtake(&line);
         self.history.borrow_mut().push(line);
         let result = self.perform(effect);
+        self.first.borrow_mut().wrote(effect);
         match self.fault.get() {
             Some(Fault::CrashAfter(at)) if at == count => {
                 self.dead.set(true);
@@ -339,6 +344,10 @@ impl World for SimWorld {
             seen.insert(query.clone(), self.answer(query).folded());
         }
         seen
+    }
+
+    async fn see_first(&self, queries: &[Query]) -> Seen {
+        self.first_look(queries)
     }
 
     async fn act(&self, batches: Batches) -> Results {

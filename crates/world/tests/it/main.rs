@@ -9,6 +9,7 @@ mod connecting;
 mod executing;
 mod fake;
 mod inventories;
+mod paging;
 mod permitting;
 mod reading;
 mod refusals;
