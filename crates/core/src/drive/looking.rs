@@ -163,7 +163,8 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
                 look.seen
                     .insert(Query::Object(target), Answer::Object(None));
             }
-            let queries = first_queries(going.plan, step, progress, self.workers);
+            let mut queries = first_queries(going.plan, step, progress, self.workers);
+            queries.extend(going.rounds.asked(&step.id).cloned());
             look.asked.insert(&step.id, queries);
         }
         let first = look.unseen(look.asked.values().flatten().cloned().collect());

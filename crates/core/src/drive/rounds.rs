@@ -21,6 +21,8 @@ const FALLBACK_MIN: Duration = Duration::from_millis(250);
 const FALLBACK_MAX: Duration = Duration::from_secs(5);
 /// Of many that wait each is asked again so much more rarely that all of them together are no load: twenty in a second.
 const FALLBACK_EACH: Duration = Duration::from_millis(50);
+/// One that has just begun to wait is asked again after this time all the same.
+const FALLBACK_SOON: Duration = Duration::from_secs(2);
 /// A step is not looked at more often, however much of what it asked for changes.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// What was tried in vain is tried again after this time, and then after ever longer ones.
@@ -209,6 +211,13 @@ impl<'a> Rounds<'a> {
         }
     }
 
+    /// Objects and lists that it asked for when it was looked at last: it will ask for them again.
+    pub(super) fn asked(&self, step: &str) -> impl Iterator<Item = &Query> {
+        let round = self.steps.get(step).into_iter();
+        let asked = round.flat_map(|round| &round.asked);
+        asked.filter(|query| is_watchable(query) && opens_gates(query))
+    }
+
     /// It waits; this is what it asked for.
     pub(super) fn waits(&mut self, step: &Step, asked: Vec<Query>, now: Duration) {
         let poll = poll(step, &asked);
@@ -217,8 +226,9 @@ impl<'a> Rounds<'a> {
         let after = if watched && planted::is(Bug::TrustsWatches) {
             Duration::from_secs(1_000_000)
         } else if watched {
-            let most = FALLBACK_MAX.max(FALLBACK_EACH * self.waiting);
-            (self.waited(step, now) / 4).clamp(FALLBACK_MIN, most)
+            let each = FALLBACK_EACH * self.waiting;
+            let least = FALLBACK_MIN.max(each.min(FALLBACK_SOON));
+            (self.waited(step, now) / 4).clamp(least, FALLBACK_MAX.max(each))
         } else {
             poll
         };

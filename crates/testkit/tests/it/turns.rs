@@ -188,3 +188,15 @@ fn events_are_read_every_two_seconds_at_most() {
     let least = pauses.min().unwrap();
     assert!(least >= Duration::from_secs(2), "{read:?}");
 }
+
+#[test]
+fn who_asked_for_pods_asks_for_them_at_once_the_next_time() {
+    let world = site::target();
+    let missing = json!([{ "secretRef": { "name": "nobody-has-it" } }]);
+    let plan = planned(&world, &[deployment(&missing)]);
+    let (_, looks) = drive(&plan, &world);
+    let is_alone = |look: &&Look| look.queries.len() == 1 && lists(look, "Pod");
+    assert_eq!(looks.iter().filter(is_alone).count(), 1, "the first time");
+    let both = |look: &&Look| look.queries.len() == 2 && lists(look, "Pod");
+    assert!(looks.iter().filter(both).count() > 5);
+}

@@ -221,6 +221,26 @@ fn of_many_that_wait_each_is_looked_at_more_rarely() {
 }
 
 #[test]
+fn of_many_that_have_just_begun_to_wait_each_is_looked_at_again_soon_and_not_at_once() {
+    for (count, again) in [(1, 250), (20, 1_000), (400, 2_000)] {
+        let steps: Vec<Step> = (0..count).map(|number| step(&number.to_string())).collect();
+        let mut rounds = Rounds::new(at(0), MOST);
+        due(&mut rounds, &steps, 0);
+        for one in &steps {
+            rounds.waits(one, vec![list()], at(0));
+        }
+        // Only now it is known how many wait.
+        for one in &steps {
+            rounds.waits(one, vec![list()], at(0));
+        }
+        let first = (0..5_000)
+            .step_by(50)
+            .find(|now| !due(&mut rounds, &steps, *now).is_empty());
+        assert_eq!(first, Some(again), "{count}");
+    }
+}
+
+#[test]
 fn what_no_watch_tells_of_is_asked_again_soon() {
     let steps = [step("a")];
     let mut rounds = Rounds::new(at(0), MOST);
