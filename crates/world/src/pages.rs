@@ -18,8 +18,8 @@ use crate::{Cluster, read};
 /// So many objects of one kind in one place are worth a page.
 pub(crate) const WORTH: usize = 100;
 /// A list that brings so many objects for which nobody asks is left, unless it brought a part of them that is worth it: single reads cost
-/// less.
-const IDLE_MAX: usize = 400;
+/// less. Those that a run's first turn looks at itself come before.
+const IDLE_MAX: usize = 1_000;
 const IDLE_FOR_EACH: usize = 4;
 
 /// A kind in a namespace, or in the cluster.
