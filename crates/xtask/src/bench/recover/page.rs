@@ -15,7 +15,8 @@ pub(super) fn page(arguments: &Arguments, all: &[(Etcd, Measured)], before: &str
         "# How fast objects come back\n\n\
          Written by `cargo xtask bench recover --secrets {} --write`; times of one etcd are of one run.\n\n\
          {} Secrets of half a kilobyte in one namespace; API server, etcd, vault, and the tool share two cores. The bare loop makes the same\n\
-         calls as Refloat and nothing else: one POST each into an empty namespace, one GET each over objects that are there; the faster one of\n\
+         calls as Refloat and nothing else: one POST each into an empty namespace, one GET each over objects that are there (Refloat reads them by\n\
+         pages of their list where it needs fewer requests than one for each); the faster one of\n\
          16 and 64 calls in flight counts. It ran before and after; the mean is the measure. Refloat's time is that of the whole command: reading\n\
          the point, looking at the target, planning, and a journal in the vault before each act. Unless `--preflight quick` says so, the API server also\n\
          tries up to 5,000 of the writes before the first one is done: calls that the loop does not make.\n",
