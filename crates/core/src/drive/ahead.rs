@@ -10,7 +10,7 @@ use super::turn::believed_absent;
 use super::{Engine, Going, Journal, Observer};
 use crate::driver::{Effect, ObjectRef, Query, Seen};
 use crate::readiness::is_ready_when_there;
-use crate::run::{Progress, first_queries};
+use crate::run::{Progress, Step, Work, first_queries};
 use crate::world::World;
 
 /// A look for the next turn.
@@ -21,13 +21,11 @@ pub(super) struct Ahead<'s> {
 }
 
 impl<'s> Ahead<'s> {
-    fn new<W: World>(world: &'s W, queries: Vec<Query>) -> Self {
-        let (there, fares) = queries.into_iter().partition::<Vec<Query>, _>(
-            |query| matches!(query, Query::Object(object) if is_ready_when_there(&object.resource)),
-        );
+    /// `first` may be answered by what is a little older.
+    fn new<W: World>(world: &'s W, first: Vec<Query>, others: Vec<Query>) -> Self {
         let look = async move {
-            let mut seen = world.see(&fares).await;
-            seen.extend(world.see_first(&there).await);
+            let mut seen = world.see(&others).await;
+            seen.extend(world.see_first(&first).await);
             seen
         };
         Self {
@@ -82,19 +80,33 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
     ) where
         'e: 's,
     {
-        let steps = due.next.iter();
-        let asking = steps.filter(|step| believed_absent(step, progress).is_none());
-        let queries: Vec<Query> = asking
-            .flat_map(|step| first_queries(going.plan, step, progress, self.workers))
-            .filter(|query| matches!(query, Query::Object(_)))
-            .collect();
-        if queries.is_empty() {
+        let (mut first, mut others) = (Vec::new(), Vec::new());
+        for step in &due.next {
+            if believed_absent(step, progress).is_some() {
+                continue;
+            }
+            for query in first_queries(going.plan, step, progress, self.workers) {
+                if may_be_older(step, &query) {
+                    first.push(query);
+                } else if matches!(query, Query::Object(_)) {
+                    others.push(query);
+                }
+            }
+        }
+        if first.is_empty() && others.is_empty() {
             return;
         }
-        let mut ahead = Ahead::new(self.world, queries);
+        let mut ahead = Ahead::new(self.world, first, others);
         ahead.looking.begin().await;
         going.ahead = Some(ahead);
     }
+}
+
+/// Whether a step can decide by what was there a while ago. What is removed must not have changed since it was looked at; what is written is
+/// written by what was read, or not at all.
+fn may_be_older(step: &Step, query: &Query) -> bool {
+    matches!(step.work, Work::Write(_))
+        && matches!(query, Query::Object(object) if is_ready_when_there(&object.resource))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use refloat_core::drive::{Engine, Journal, JournalError};
 use refloat_core::driver::{Query, Seen};
 use refloat_core::inventory::ThingId;
 use refloat_core::plan::plan;
-use refloat_core::recovery::Existing;
+use refloat_core::recovery::{Existing, Removing};
 use refloat_core::run::{Progress, Record, RunPlan, Step, Work, Workers};
 use refloat_core::world::{Batches, Changed, Results, World};
 use refloat_drivers::CATALOGUE;
@@ -25,6 +25,8 @@ const SECRETS: usize = 12;
 struct Slow<'a> {
     inner: &'a SimWorld,
     looks: RefCell<Vec<Query>>,
+    /// What may be answered by what is a little older.
+    first: RefCell<Vec<Query>>,
     looking: Cell<usize>,
     /// Looks that had begun and not ended when an entry was written.
     beside: Cell<usize>,
@@ -55,6 +57,10 @@ impl World for Slow<'_> {
         }
         self.looking.set(self.looking.get() - 1);
         seen
+    }
+    async fn see_first(&self, queries: &[Query]) -> Seen {
+        self.first.borrow_mut().extend(queries.iter().cloned());
+        self.see(queries).await
     }
     async fn act(&self, batches: Batches) -> Results {
         // What is read meanwhile does not see it yet.
@@ -128,16 +134,27 @@ fn name(step: &Step) -> String {
     }
 }
 
-/// Drives it in turns of so few steps; what was asked for, and how many looks were under way while an entry was written.
+/// What an engine asked for.
+struct Driven {
+    /// Objects, by name.
+    looks: Vec<String>,
+    /// How many looks were under way while an entry was written.
+    beside: usize,
+    /// How many objects may have been told as they were a little earlier.
+    first: usize,
+}
+
+/// Drives it in turns of so few steps.
 fn drive(
     world: &SimWorld,
     plan: &RunPlan,
     records: &RefCell<Vec<Record>>,
     turn_steps_max: usize,
-) -> (Vec<String>, usize) {
+) -> Driven {
     let slow = Slow {
         inner: world,
         looks: RefCell::default(),
+        first: RefCell::default(),
         looking: Cell::new(0),
         beside: Cell::new(0),
     };
@@ -164,18 +181,49 @@ fn drive(
         | Query::Served(_)
         | Query::Rehearsal(_) => None,
     });
-    (looks.collect(), slow.beside.get())
+    Driven {
+        looks: looks.collect(),
+        beside: slow.beside.get(),
+        first: slow.first.borrow().len(),
+    }
 }
 
 #[test]
 fn what_the_next_turn_wants_is_read_while_this_one_is_journaled_and_once() {
     let world = site::target();
     let plan = secrets(&world, true);
-    let (mut looks, beside) = drive(&world, &plan, &RefCell::default(), 3);
-    assert_eq!(beside, SECRETS / 3 - 1, "with each entry but the last");
+    let driven = drive(&world, &plan, &RefCell::default(), 3);
+    assert_eq!(
+        driven.beside,
+        SECRETS / 3 - 1,
+        "with each entry but the last"
+    );
+    assert_eq!(driven.first, SECRETS - 3, "all but those of the first turn");
+    let mut looks = driven.looks;
     looks.sort();
     let all: Vec<String> = plan.steps.iter().map(name).collect();
     assert_eq!(looks, all, "each once");
+}
+
+#[test]
+fn what_is_to_be_removed_is_looked_at_as_it_is_now() {
+    let world = site::target();
+    let mut plan = secrets(&world, true);
+    for step in &mut plan.steps {
+        let Work::Write(writing) = &step.work else {
+            continue;
+        };
+        step.work = Work::Remove(Removing {
+            object: writing.target(),
+            uid: "of-another".to_owned(),
+            recovery: plan.run.clone(),
+            keeps: None,
+            inside: Vec::new(),
+        });
+    }
+    let driven = drive(&world, &plan, &RefCell::default(), 3);
+    assert_eq!(driven.looks.len(), SECRETS);
+    assert_eq!(driven.first, 0);
 }
 
 /// Two steps write one object, which no plan does; a look ahead for the second begins before the first has written it.
@@ -190,7 +238,7 @@ fn what_was_written_since_is_not_taken_from_the_look_ahead() {
     };
     plan.steps.push(again);
     let records = RefCell::default();
-    let (looks, _) = drive(&world, &plan, &records, 1);
+    let looks = drive(&world, &plan, &records, 1).looks;
     let first = name(&plan.steps[0]);
     let looks = looks.iter().filter(|name| **name == first).count();
     assert_eq!(looks, 2, "at first, and ahead");
