@@ -219,7 +219,10 @@ impl<'a> Rounds<'a> {
     }
 
     /// It waits; this is what it asked for.
-    pub(super) fn waits(&mut self, step: &Step, asked: Vec<Query>, now: Duration) {
+    pub(super) fn waits(&mut self, step: &Step, mut asked: Vec<Query>, now: Duration) {
+        // What it had asked for is asked anew beside what it asks for: each counts once, however often it has waited.
+        asked.sort();
+        asked.dedup();
         let poll = poll(step, &asked);
         let step = step.id.as_str();
         let watched = asked.iter().all(is_watchable);

@@ -414,3 +414,18 @@ fn who_wants_to_see_more_is_in_the_next_turn_and_takes_no_place_there() {
     rounds.waits(&step("b"), vec![list()], at(0));
     assert_eq!(due(&mut rounds, &steps, 0), ["c"], "once");
 }
+
+#[test]
+fn what_is_asked_for_again_and_again_is_kept_once() {
+    let steps = [step("a")];
+    let mut rounds = Rounds::new(at(0), MOST);
+    let mut asked = vec![Query::Object(pod("db-0")), list()];
+    for now in 0..5 {
+        due(&mut rounds, &steps, now * 10_000);
+        asked.extend(rounds.asked("a").cloned());
+        rounds.waits(&steps[0], asked.clone(), at(now * 10_000));
+        asked.truncate(2);
+        assert_eq!(rounds.asked("a").count(), 2);
+    }
+    assert_eq!(rounds.interest().len(), 2);
+}
