@@ -374,6 +374,7 @@ fn goal() -> Result<Goal, Failure> {
         mappings: Mappings::default(),
         selection: Selection::default(),
         skip_gates: std::collections::BTreeSet::new(),
+        connections: refloat_core::plan::Connections::default(),
     })
 }
 

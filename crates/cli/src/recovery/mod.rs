@@ -1,5 +1,6 @@
 //! What `plan`, `recover` and `verify` share: picking a point, looking at the target, judging the evidence, planning.
 
+mod connections;
 mod evidence;
 mod gates;
 mod going_on;
@@ -66,6 +67,8 @@ pub(crate) struct Options {
     preserve_node_ports: bool,
     #[command(flatten)]
     mapping: mappings::Mapping,
+    #[command(flatten)]
+    connections: connections::ConnectionFiles,
     #[command(flatten)]
     selection: selecting::SelectionArguments,
     /// Everything up to this phase (guard, namespaces, crds, operators, storage, databases, queues, applications, traffic), then pause
@@ -287,6 +290,7 @@ pub(crate) async fn attempt(
     let document = pick(access, &options.pick).await?.document;
     let secret = &access.recovery.repository;
     let given = options.given()?;
+    let connections = options.connections.read(printer)?;
     // Vault and target do not wait for each other. What is wrong with the point is said first all the same.
     let (objects, target) = tokio::join!(
         read_point_objects(&access.vault, secret, &document.content),
@@ -313,6 +317,7 @@ pub(crate) async fn attempt(
         cluster_uid: cluster.cluster_uid().to_owned(),
         selection,
         skip_gates: options.skip_gate.iter().cloned().collect(),
+        connections,
     };
     let point_id = document.id.to_string();
     let content = &document.content;

@@ -7,6 +7,7 @@ use std::thread;
 
 use crate::json::{Fields, Json};
 
+use super::connections::Connections;
 use super::labelled::{ByLabel, own_labels, pod_labels};
 use super::links::{self, Link};
 use super::operators::{Grounds, operators};
@@ -33,6 +34,8 @@ pub(super) struct Context<'a> {
     pub(super) source: &'a PointContent,
     /// Objects that the user has patched, as they are written.
     pub(super) written: Option<&'a BTreeMap<ThingId, Json>>,
+    /// Connections that were seen, by names at the target.
+    pub(super) connections: Option<&'a Connections>,
     /// Workloads that are operators of carried definitions: by group and plural, with what tells so.
     pub(super) operators: BTreeMap<(String, String), BTreeMap<ThingId, Grounds>>,
     /// What texts of a workload name, by workload.
@@ -137,6 +140,7 @@ impl<'a> Context<'a> {
             served: served_first(target),
             source: point,
             written: None,
+            connections: None,
             operators: BTreeMap::new(),
             links: OnceLock::new(),
             operator_ids: BTreeSet::new(),

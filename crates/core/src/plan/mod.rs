@@ -6,6 +6,7 @@
 mod asked;
 mod clean;
 mod conflicts;
+mod connections;
 mod context;
 mod cycles;
 mod draft;
@@ -39,6 +40,7 @@ use crate::recovery::Existing;
 use crate::run::{RunKind, RunPlan};
 
 pub use clean::clean;
+pub use connections::{Connection, Connections, Peer, Witness, Workload};
 pub use cycles::Broken;
 use draft::{Draft, draft};
 pub use mapping::{Form, Mapped, MappedKind, Mappings, ObjectPatch, Remain, Target};
@@ -109,6 +111,8 @@ pub struct Goal {
     pub selection: Selection,
     /// Gates of the user's own, by name, that are not waited for.
     pub skip_gates: BTreeSet<String>,
+    /// Connections that were seen at the source.
+    pub connections: Connections,
 }
 
 /// A planned recovery.
@@ -190,6 +194,7 @@ pub fn attempt(
     warnings.extend(cycles::warnings(&broken));
     warnings.extend(selected.warnings);
     warnings.extend(warned(objects, target, goal));
+    warnings.extend(links::useless(&context));
     let ordered = match order::order(steps) {
         Ok(ordered) => ordered,
         Err(problem) => {

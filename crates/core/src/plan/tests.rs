@@ -3,6 +3,7 @@
 
 mod answers;
 mod authors;
+mod connections;
 mod cycles;
 mod duties;
 mod facts;

@@ -212,6 +212,7 @@ fn restore_goal(existing: Existing, mappings: Mappings) -> Goal {
         cluster_uid: "cluster-b".to_owned(),
         selection: Selection::default(),
         skip_gates: std::collections::BTreeSet::new(),
+        connections: refloat_core::plan::Connections::default(),
     }
 }
 

@@ -259,5 +259,6 @@ pub(crate) fn goal(run: &str) -> Goal {
         cluster_uid: "cluster-b".to_owned(),
         selection: Selection::default(),
         skip_gates: std::collections::BTreeSet::new(),
+        connections: refloat_core::plan::Connections::default(),
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Stage;
 use super::bad_input::refused;
@@ -76,6 +76,7 @@ pub(super) fn read(stage: &Stage<'_>) -> Result<()> {
     stage.ground.clear(Site::Recovery)?;
     printed(stage)?;
     explained(stage)?;
+    seen(stage)?;
     compared(stage)?;
     in_the_way(stage)
 }
@@ -146,6 +147,56 @@ fn explained(stage: &Stage<'_>) -> Result<()> {
         unknown.said
     );
     Ok(())
+}
+
+/// An operator that names no database was seen talking to one: as Hubble writes it, since no Cilium runs here.
+fn seen(stage: &Stage<'_>) -> Result<()> {
+    let file = stage.testbed.scratch().join("flows.json");
+    let path = file.display().to_string();
+    let asked = [
+        "--connections",
+        &path,
+        "--explain",
+        "deploy/campaign-operator",
+        "sts/db",
+    ];
+    let flow = |service: &str| {
+        json!({ "flow": {
+            "time": "2026-11-20T10:00:00Z", "verdict": "FORWARDED", "Type": "L3_L4", "is_reply": false,
+            "l4": { "TCP": { "source_port": 40822, "destination_port": 5432 } },
+            "source": {
+                "namespace": "shop", "pod_name": "campaign-operator-7d8f-x2x4",
+                "workloads": [{ "kind": "Deployment", "name": "campaign-operator" }],
+            },
+            "destination_service": { "namespace": "shop", "name": service },
+        }, "node_name": "node-1" })
+    };
+    fs::write(&file, format!("{}\n{}\n", flow("db"), flow("db")))?;
+    let chain = [
+        "Deployment.apps shop/campaign-operator waits for ready shop/db",
+        "by SEEN_CONNECTION (high): Hubble saw it connect to Service shop/db 2 times",
+    ];
+    stage.plan(&asked)?.holds("what was seen", 0, &chain)?;
+    fs::write(&file, flow("nobody").to_string())?;
+    let useless = stage.plan(&asked[..2])?;
+    useless.holds("what adds nothing", 0, &["they add nothing"])?;
+    fs::write(&file, "web talks to db")?;
+    let broken = [
+        "plan",
+        "--protection",
+        "shop",
+        "--source-dead",
+        "x",
+        "--connections",
+        &path,
+    ];
+    let answer = stage.refloat.answer(Some(Site::Recovery), &broken, &[])?;
+    refused(
+        "no JSON",
+        &answer,
+        "connections-file",
+        &["flows.json", "hubble observe"],
+    )
 }
 
 fn compared(stage: &Stage<'_>) -> Result<()> {

@@ -1,10 +1,11 @@
 //! What texts of a workload name: from host names in its values to the databases, queues, caches and applications behind
-//! them.
+//! them; and what it was seen talking to.
 //!
 //! Draws no edge: rules do. A Secret's text is looked into, never repeated. Called by `context`.
 
 mod reading;
 mod resolving;
+mod seen;
 pub(super) mod servers;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,8 @@ pub(super) enum How {
     Wait,
     /// It stands in a value.
     Text,
+    /// They were seen talking.
+    Seen,
 }
 
 /// What a workload's text leads to.
@@ -56,7 +59,7 @@ pub(super) struct Link {
 pub(super) fn links(context: &Context<'_>) -> BTreeMap<ThingId, Vec<Link>> {
     let mut texts = Texts::new(context);
     let mut resolver = Resolver::new(context);
-    let mut all = BTreeMap::new();
+    let mut all: BTreeMap<ThingId, Vec<Link>> = BTreeMap::new();
     for (thing, spec) in context.workloads() {
         let id = thing.id();
         let namespace = thing.namespace().unwrap_or_default();
@@ -86,5 +89,24 @@ pub(super) fn links(context: &Context<'_>) -> BTreeMap<ThingId, Vec<Link>> {
             all.insert(id, found.into_values().collect());
         }
     }
+    if let Some(connections) = context.connections {
+        for (id, found) in seen::links(context, connections, &mut resolver) {
+            let links: &mut Vec<Link> = all.entry(id).or_default();
+            links.extend(found.into_values());
+        }
+    }
     all
+}
+
+/// That connections which were seen add no edge, if so.
+pub(super) fn useless(context: &Context<'_>) -> Option<String> {
+    let connections = context.connections.filter(|all| !all.is_empty())?;
+    let mut all = context.links().values().flatten();
+    let is_of_use = |link: &Link| link.how == How::Seen && link.is != Is::Application;
+    (!all.any(is_of_use)).then(|| {
+        format!(
+            "the {} connections that were seen are with no database, queue or cache of this point: they add nothing",
+            connections.len()
+        )
+    })
 }

@@ -10,6 +10,7 @@ use super::Is;
 use super::servers::{looks_like, served};
 use crate::inventory::{Thing, ThingId};
 use crate::json::Json;
+use crate::plan::connections::Workload;
 use crate::plan::context::{Context, write_step};
 
 /// A Service that stands for another name is followed so far.
@@ -23,6 +24,7 @@ pub(super) struct Named {
     pub(super) targets: Vec<Target>,
 }
 
+#[derive(Clone)]
 pub(super) struct Target {
     pub(super) thing: ThingId,
     pub(super) is: Is,
@@ -75,6 +77,38 @@ impl<'c, 'a> Resolver<'c, 'a> {
         let named = self.look_up(near, host, ALIASES_MAX).map(Rc::new);
         self.known.insert(key, named.clone());
         named
+    }
+
+    /// The same, what is behind it alone.
+    pub(super) fn behind_name(&mut self, near: &str, host: &str) -> Vec<Target> {
+        let named = self.resolve(near, host);
+        named.map_or_else(Vec::new, |named| named.targets.clone())
+    }
+
+    /// What a workload is by its pods: a carried one, or one that the operator of something carried makes. The Service that shows most of
+    /// what it is counts.
+    pub(super) fn of_workload(&self, workload: &Workload) -> Vec<Target> {
+        let is_it = |thing: &&Thing| {
+            thing.namespace() == Some(&workload.namespace)
+                && thing.name() == workload.name
+                && workload.is_kind(thing)
+        };
+        let carried = self.context.workloads().map(|(thing, _)| thing);
+        if let Some(thing) = carried.into_iter().find(is_it) {
+            let near = self.services.range((workload.namespace.as_str(), "")..);
+            let near = near.take_while(|((namespace, _), _)| *namespace == workload.namespace);
+            let through = near
+                .filter(|(_, service)| self.context.behind(service).contains(&thing.id()))
+                .map(|(_, service)| self.target(thing, Some(service)));
+            let best = through.min_by_key(|target| target.is);
+            return vec![best.unwrap_or_else(|| self.target(thing, None))];
+        }
+        let all = self.context.objects.iter();
+        let child = all.filter(|thing| thing.pod_spec().is_some()).find(is_it);
+        let root = child.and_then(|child| self.context.root(child));
+        root.map(|root| self.target(root, None))
+            .into_iter()
+            .collect()
     }
 
     fn look_up(&self, near: &str, host: &str, aliases_left: usize) -> Option<Named> {

@@ -26,6 +26,7 @@ pub use patches::{Form, ObjectPatch, Target};
 pub(super) use shown::{lines, warnings};
 
 use super::Goal;
+use super::connections::Connections;
 use super::context::Context;
 use crate::backup::PointContent;
 use crate::driver::Problem;
@@ -140,6 +141,8 @@ pub(super) struct MappedPoint<'a> {
     pub(super) objects: Cow<'a, Inventory>,
     /// Patched objects to the letter, as they are written.
     pub(super) written: BTreeMap<ThingId, Json>,
+    /// Connections that were seen, by names at the target.
+    pub(super) connections: Connections,
     pub(super) mapped: Vec<Mapped>,
     pub(super) problems: Vec<Problem>,
 }
@@ -154,6 +157,7 @@ impl MappedPoint<'_> {
         let (mut context, left_out) = Context::of(&self.point, &self.objects, target);
         context.source = source;
         context.written = Some(&self.written);
+        context.connections = Some(&self.connections);
         (context, left_out)
     }
 }
@@ -168,6 +172,7 @@ pub(super) fn map<'a>(
         point: Cow::Borrowed(point),
         objects: Cow::Borrowed(objects),
         written: BTreeMap::new(),
+        connections: goal.connections.mapped(&goal.mappings),
         mapped: Vec::new(),
         problems: Vec::new(),
     };

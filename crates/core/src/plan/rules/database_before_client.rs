@@ -14,11 +14,16 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn draw(context: &Context<'_>) -> Vec<Drawn> {
-    named(context, Is::Database)
+    linked(context, How::Text, &[Is::Database], Confidence::Medium)
 }
 
-/// Edges to what workloads name in their texts. Databases name each other as peers: that is no order.
-pub(super) fn named(context: &Context<'_>, is: Is) -> Vec<Drawn> {
+/// Edges to what workloads name in their texts, or were seen talking to. Databases name each other as peers: that is no order.
+pub(super) fn linked(
+    context: &Context<'_>,
+    how: How,
+    is: &[Is],
+    confidence: Confidence,
+) -> Vec<Drawn> {
     let mut drawn = Vec::new();
     for (id, links) in context.links() {
         let is_client = context.things.get(id).is_some_and(|thing| {
@@ -27,11 +32,11 @@ pub(super) fn named(context: &Context<'_>, is: Is) -> Vec<Drawn> {
                 Phase::Applications | Phase::Operators
             )
         });
-        let links = links.iter().filter(|link| is_client && link.is == is);
-        for link in links.filter(|link| link.how == How::Text) {
+        let links = links.iter().filter(|link| is_client && link.how == how);
+        for link in links.filter(|link| is.contains(&link.is)) {
             let step = write_step(id);
             let edge = Drawn::new(step, link.step.clone(), link.evidence.clone());
-            drawn.push(edge.with(Confidence::Medium));
+            drawn.push(edge.with(confidence));
         }
     }
     drawn

@@ -17,6 +17,7 @@ pub(super) mod own_steps;
 mod policy_before_pods;
 mod reference_before_reader;
 mod secret_before_owner;
+mod seen_connection;
 mod server_before_client;
 mod service_before_workload;
 mod sync_wave;
@@ -123,6 +124,7 @@ pub static RULES: &[Rule] = &[
     sync_wave::RULE,
     helm_hook::RULE,
     flux_depends_on::RULE,
+    seen_connection::RULE,
     database_before_client::RULE,
     server_before_client::RULE,
     traffic_last::RULE,

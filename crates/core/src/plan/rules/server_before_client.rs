@@ -2,8 +2,8 @@
 //! other all around.
 
 use super::super::context::Context;
-use super::super::links::Is;
-use super::database_before_client::named;
+use super::super::links::{How, Is};
+use super::database_before_client::linked;
 use super::{Drawn, Rule};
 use crate::run::Confidence;
 
@@ -15,5 +15,5 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn draw(context: &Context<'_>) -> Vec<Drawn> {
-    named(context, Is::Server)
+    linked(context, How::Text, &[Is::Server], Confidence::Medium)
 }

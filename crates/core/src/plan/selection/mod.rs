@@ -352,6 +352,7 @@ impl<'a> Context<'a> {
         let mut context = Context::of(point, self.objects, self.target).0;
         context.source = self.source;
         context.written = self.written;
+        context.connections = self.connections;
         context.retain(chosen);
         context
     }

@@ -8,7 +8,7 @@ use crate::backup::{Member, Mode, Part, PointContent, Required};
 use crate::driver::Problem;
 use crate::inventory::{Inventory, Resource, Thing, ThingId};
 use crate::names::{ProtectionName, RunId, SiteName};
-use crate::plan::{Evidence, Goal, NodePorts, Planned, Selection, plan};
+use crate::plan::{Connections, Evidence, Goal, NodePorts, Planned, Selection, plan};
 use crate::recovery::Existing;
 
 pub(in crate::plan) struct Case {
@@ -269,6 +269,7 @@ pub(in crate::plan) fn case() -> Case {
             cluster_uid: "cluster-b".to_owned(),
             selection: Selection::default(),
             skip_gates: BTreeSet::new(),
+            connections: Connections::default(),
         },
     }
 }

@@ -1,0 +1,19 @@
+//! Clients wait for the databases, queues and caches that they were seen talking to; never for plain applications.
+
+use super::super::context::Context;
+use super::super::links::{How, Is};
+use super::database_before_client::linked;
+use super::{Drawn, HIGH, Rule};
+use crate::run::Confidence;
+
+pub(super) const RULE: Rule = Rule {
+    name: "SEEN_CONNECTION",
+    reason: "an application that was seen talking to a database, a queue or a cache needs it, whatever its configuration says",
+    confidence: HIGH,
+    draw,
+};
+
+fn draw(context: &Context<'_>) -> Vec<Drawn> {
+    let wanted = [Is::Database, Is::Server];
+    linked(context, How::Seen, &wanted, Confidence::High)
+}
