@@ -17,13 +17,11 @@ mod problem;
 pub mod server;
 mod sessions;
 mod store;
+mod waiting;
 mod watching;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -42,6 +40,7 @@ pub use server::resource;
 use sessions::Held;
 pub use sessions::{SessionFault, Trouble};
 pub use store::Store;
+pub use waiting::{block_on, moment};
 use watching::Watching;
 
 /// Where the engine dies, or what goes wrong, at the n-th effect (from 1).
@@ -380,29 +379,5 @@ impl World for SimWorld {
     async fn pause(&self, at_most: Duration, on: &[Query]) -> Changed {
         self.tick(at_most);
         self.watching.changed(&self.store.borrow(), on)
-    }
-}
-
-/// Lets others go on for a moment.
-pub async fn moment() {
-    let mut waited = false;
-    poll_fn(|_| {
-        if std::mem::replace(&mut waited, true) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    })
-    .await;
-}
-
-/// Runs a future that never really waits.
-pub fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            return output;
-        }
     }
 }
