@@ -24,10 +24,19 @@ pub(super) type Decided<'s> = (&'s Step, Decision, Vec<Query>);
 pub(super) struct Known<'s> {
     /// What those had seen who wanted to see more when the last turn ended.
     seen: Seen,
-    /// How often the turn of those has ended so, one after the other.
-    cut_short: BTreeMap<&'s str, usize>,
+    /// Those whose turn has ended so.
+    cut_short: BTreeMap<&'s str, CutShort>,
     /// Lists of events, and when they were read.
     events: Vec<(Query, Duration, Answer)>,
+}
+
+/// A step that wanted to see more when its turn ended.
+#[derive(Default)]
+struct CutShort {
+    /// How often, one turn after the other.
+    times: usize,
+    /// What it has asked for.
+    asked: Vec<Query>,
 }
 
 impl Known<'_> {
@@ -54,8 +63,8 @@ struct Look<'s> {
     seen: Seen,
     /// What each step has asked for.
     asked: BTreeMap<&'s str, Vec<Query>>,
-    /// How often the turns of some were cut short before this one.
-    cut_short: BTreeMap<&'s str, usize>,
+    /// Those whose turns were cut short before this one.
+    cut_short: BTreeMap<&'s str, CutShort>,
     /// Lists of events that are known, and when they were read.
     events: BTreeMap<Query, Duration>,
     decisions: Vec<Decided<'s>>,
@@ -113,8 +122,8 @@ impl<'s> Look<'s> {
     }
 
     fn times_cut_short(&self, step: &Step) -> usize {
-        let times = self.cut_short.get(step.id.as_str());
-        times.copied().unwrap_or_default()
+        let before = self.cut_short.get(step.id.as_str());
+        before.map_or(0, |before| before.times)
     }
 
     /// The look is over; these want to see more.
@@ -126,13 +135,15 @@ impl<'s> Look<'s> {
         }
         for step in open {
             let id = step.id.as_str();
-            for query in self.asked.remove(id).unwrap_or_default() {
-                if let Some(answer) = self.seen.answer(&query) {
-                    going.known.seen.insert(query, answer.clone());
+            let asked = self.asked.remove(id).unwrap_or_default();
+            for query in &asked {
+                if let Some(answer) = self.seen.answer(query) {
+                    going.known.seen.insert(query.clone(), answer.clone());
                 }
             }
             let times = self.times_cut_short(step) + 1;
-            going.known.cut_short.insert(id, times);
+            let cut = CutShort { times, asked };
+            going.known.cut_short.insert(id, cut);
             going.rounds.goes_on(id);
         }
         self.decisions
@@ -165,6 +176,9 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
             }
             let mut queries = first_queries(going.plan, step, progress, self.workers);
             queries.extend(going.rounds.asked(&step.id).cloned());
+            if let Some(before) = look.cut_short.get_mut(step.id.as_str()) {
+                queries.append(&mut before.asked);
+            }
             look.asked.insert(&step.id, queries);
         }
         let first = look.unseen(look.asked.values().flatten().cloned().collect());

@@ -29,6 +29,8 @@ struct Noting<'a> {
     inner: &'a SimWorld,
     records: &'a RefCell<Vec<Record>>,
     looks: RefCell<Vec<Look>>,
+    /// What was waited for after the first look at pods, each time.
+    waits: RefCell<Vec<Vec<Query>>>,
 }
 
 impl Sessions for Noting<'_> {
@@ -65,6 +67,9 @@ impl World for Noting<'_> {
         self.inner.elapsed()
     }
     async fn pause(&self, at_most: Duration, on: &[Query]) -> Changed {
+        if self.looks.borrow().iter().any(|look| lists(look, "Pod")) {
+            self.waits.borrow_mut().push(on.to_vec());
+        }
         self.inner.pause(at_most, on).await
     }
 }
@@ -109,12 +114,21 @@ fn planned(world: &SimWorld, objects: &[Value]) -> RunPlan {
     plan
 }
 
-fn drive(plan: &RunPlan, world: &SimWorld) -> (Drive, Vec<Look>) {
+/// What an engine did.
+struct Driven {
+    end: Drive,
+    looks: Vec<Look>,
+    /// Pods were watched in each pause after the first look at them.
+    always_watched: bool,
+}
+
+fn drive(plan: &RunPlan, world: &SimWorld) -> Driven {
     let records = RefCell::default();
     let noting = Noting {
         inner: world,
         records: &records,
         looks: RefCell::default(),
+        waits: RefCell::default(),
     };
     let mut journal = SimJournal {
         world,
@@ -128,7 +142,15 @@ fn drive(plan: &RunPlan, world: &SimWorld) -> (Drive, Vec<Look>) {
         turn_steps_max: 16,
     };
     let end = block_on(engine.drive(plan, &mut Progress::default()));
-    (end.unwrap(), noting.looks.into_inner())
+    let waits = noting.waits.into_inner();
+    let watches_pods = |on: &Vec<Query>| on.iter().any(|query| is_list(query, "Pod"));
+    let driven = Driven {
+        end: end.unwrap(),
+        looks: noting.looks.into_inner(),
+        always_watched: waits.iter().all(watches_pods),
+    };
+    assert!(!waits.is_empty());
+    driven
 }
 
 fn deployment(env_from: &Value) -> Value {
@@ -143,9 +165,11 @@ fn deployment(env_from: &Value) -> Value {
 }
 
 fn lists(look: &Look, kind: &str) -> bool {
-    look.queries
-        .iter()
-        .any(|query| matches!(query, Query::List(request) if request.resource.kind == kind))
+    look.queries.iter().any(|query| is_list(query, kind))
+}
+
+fn is_list(query: &Query, kind: &str) -> bool {
+    matches!(query, Query::List(request) if request.resource.kind == kind)
 }
 
 /// A Secret and a Deployment are written side by side; both are looked at in the next turn, and the Deployment wants to see its pods.
@@ -154,7 +178,7 @@ fn who_has_decided_waits_for_nobody_who_wants_to_see_more() {
     let world = site::target();
     let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "quick", "namespace": "shop" } });
     let plan = planned(&world, &[secret, deployment(&json!([]))]);
-    let (end, looks) = drive(&plan, &world);
+    let Driven { end, looks, .. } = drive(&plan, &world);
     assert_eq!(Ok(end), COMPLETED);
     let first = looks.iter().position(|look| lists(look, "Pod")).unwrap();
     assert_eq!(
@@ -176,7 +200,7 @@ fn events_are_read_every_two_seconds_at_most() {
     let world = site::target();
     let missing = json!([{ "secretRef": { "name": "nobody-has-it" } }]);
     let plan = planned(&world, &[deployment(&missing)]);
-    let (end, looks) = drive(&plan, &world);
+    let Driven { end, looks, .. } = drive(&plan, &world);
     assert!(matches!(end, Drive::Stuck(_)), "{end:?}");
     let read: Vec<Duration> = looks
         .iter()
@@ -194,9 +218,19 @@ fn who_asked_for_pods_asks_for_them_at_once_the_next_time() {
     let world = site::target();
     let missing = json!([{ "secretRef": { "name": "nobody-has-it" } }]);
     let plan = planned(&world, &[deployment(&missing)]);
-    let (_, looks) = drive(&plan, &world);
+    let looks = drive(&plan, &world).looks;
     let is_alone = |look: &&Look| look.queries.len() == 1 && lists(look, "Pod");
     assert_eq!(looks.iter().filter(is_alone).count(), 1, "the first time");
     let both = |look: &&Look| look.queries.len() == 2 && lists(look, "Pod");
     assert!(looks.iter().filter(both).count() > 5);
+}
+
+/// A Secret is done in the turn in which the Deployment wants to see its pods for the first time.
+#[test]
+fn who_wanted_to_see_more_when_a_turn_ended_is_woken_by_it() {
+    let world = site::target();
+    let missing = json!([{ "secretRef": { "name": "nobody-has-it" } }]);
+    let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "quick", "namespace": "shop" } });
+    let plan = planned(&world, &[secret, deployment(&missing)]);
+    assert!(drive(&plan, &world).always_watched);
 }
