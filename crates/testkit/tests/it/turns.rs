@@ -1,14 +1,18 @@
 //! Whoever has decided waits for nobody who wants to see more, and events of a namespace are not read at every look.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use refloat_core::capture::{SessionEvent, SessionOrder, Sessions, Until};
 use refloat_core::drive::{Drive, Engine};
-use refloat_core::driver::{Query, Seen};
+use refloat_core::driver::{
+    Claim, Driver, Facts, ListRequest, Op, Outcome, Query, Role, Seen, Task, Verdict, Why,
+};
+use refloat_core::inventory::{Inventory, Thing};
 use refloat_core::plan::plan;
-use refloat_core::run::{Progress, Record, RunPlan, Step, Workers};
+use refloat_core::run::{Progress, Record, RunPlan, Step, Work, Workers};
 use refloat_core::world::{Batches, Changed, Results, World};
 use refloat_drivers::CATALOGUE;
 use refloat_testkit::sim::{Quiet, SimJournal, SimWorld, block_on, resource};
@@ -134,11 +138,13 @@ fn drive(plan: &RunPlan, world: &SimWorld) -> Driven {
         world,
         records: &records,
     };
+    let mut drivers: Vec<&'static dyn Driver> = CATALOGUE.to_vec();
+    drivers.push(&Looks);
     let mut engine = Engine {
         world: &noting,
         journal: &mut journal,
         observer: &Quiet,
-        workers: Workers { drivers: CATALOGUE },
+        workers: Workers { drivers: &drivers },
         turn_steps_max: 16,
     };
     let end = block_on(engine.drive(plan, &mut Progress::default()));
@@ -225,12 +231,70 @@ fn who_asked_for_pods_asks_for_them_at_once_the_next_time() {
     assert!(looks.iter().filter(both).count() > 5);
 }
 
-/// A Secret is done in the turn in which the Deployment wants to see its pods for the first time.
+/// Looks at pods first; what is `slow` then looks at Secrets, and waits for ever.
+struct Looks;
+
+impl Driver for Looks {
+    fn facts(&self) -> &'static Facts {
+        &Facts {
+            id: "looks",
+            summary: "looks",
+            role: Role::Database,
+            versions: "",
+            permissions: &[],
+        }
+    }
+    fn claim(&self, _: &Thing, _: &Inventory) -> Option<Claim> {
+        None
+    }
+    fn look(&self, _: &Task<'_>) -> Vec<Query> {
+        Vec::new()
+    }
+    fn decide(&self, task: &Task<'_>, seen: &Seen, _: Timestamp) -> Verdict {
+        let is_slow = task.claim.thing.name == "slow";
+        for kind in ["Pod", "Secret"].into_iter().take(1 + usize::from(is_slow)) {
+            let list = Query::List(ListRequest {
+                resource: resource(kind),
+                namespace: Some("shop".to_owned()),
+                labels: BTreeMap::new(),
+            });
+            if !seen.has(&list) {
+                return Verdict::Look(vec![list]);
+            }
+        }
+        if is_slow {
+            Verdict::Wait(Why::new("never", "never"))
+        } else {
+            Verdict::Done(Outcome::default())
+        }
+    }
+}
+
+/// One is done in the turn in which the other, which has looked at pods as well, wants to see more.
 #[test]
-fn who_wanted_to_see_more_when_a_turn_ended_is_woken_by_it() {
+fn who_wanted_to_see_more_when_a_turn_ended_is_woken_by_what_it_saw() {
     let world = site::target();
-    let missing = json!([{ "secretRef": { "name": "nobody-has-it" } }]);
-    let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "quick", "namespace": "shop" } });
-    let plan = planned(&world, &[secret, deployment(&missing)]);
-    assert!(drive(&plan, &world).always_watched);
+    let secret = |name: &str| json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name, "namespace": "shop" } });
+    let mut plan = planned(&world, &[secret("quick"), secret("slow")]);
+    for step in &mut plan.steps {
+        let Work::Write(writing) = &step.work else {
+            continue;
+        };
+        let claim = Claim {
+            driver: "looks".to_owned(),
+            role: Role::Database,
+            thing: writing.target().id().clone(),
+            volumes: Vec::new(),
+            settings: BTreeMap::new(),
+            notes: Vec::new(),
+        };
+        step.work = Work::Driver {
+            op: Op::Ready,
+            claim,
+            inputs: BTreeMap::default(),
+        };
+    }
+    let driven = drive(&plan, &world);
+    assert!(matches!(driven.end, Drive::Stuck(_)), "{:?}", driven.end);
+    assert!(driven.always_watched);
 }
