@@ -199,17 +199,20 @@ pub fn advance(
     }
 }
 
-/// What is waited for by who acts: of a gate, another answer than the last one.
+/// What is waited for by who acts: of a gate, another answer than the last one, or its first.
 fn acting(step: &Step, effects: &[Effect], effected: Option<&Outcome>) -> Why {
-    if step.work.only_asks()
-        && let Some(said) = probe::last_no(effected)
-    {
-        return Why::new("gate-closed", format!("when it was asked last: {said}"))
-            .taking("another answer");
-    }
     let effect = effects.first();
     let still = effect.map(|effect| format!("still has to {}", effect.describe()));
-    Why::new("acting", still.unwrap_or_default())
+    let still = still.unwrap_or_default();
+    if !step.work.only_asks() {
+        return Why::new("acting", still);
+    }
+    match probe::last_no(effected) {
+        Some(said) => Why::new("gate-closed", format!("when it was asked last: {said}"))
+            .taking("another answer"),
+        None => Why::new("gate-closed", format!("it has not answered yet, {still}"))
+            .taking("an answer, and a limit that one try by a pod fits in"),
+    }
 }
 
 /// Who asks a user's gate.

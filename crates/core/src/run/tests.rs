@@ -1,5 +1,6 @@
 //! The journal folded, who may run, and what is overdue.
 
+mod gates;
 mod report;
 mod until;
 
