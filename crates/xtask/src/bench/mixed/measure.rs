@@ -79,7 +79,7 @@ pub(super) fn measure(
     let plan_quick = [&plan[..], &quick].concat();
     let plan_json = [&plan_quick[..], &["--output", "json"]].concat();
     let last = ["--yes", "--output", "json"];
-    let recover = [&["recover"][..], &after, &quick, &last].concat();
+    let recover = [&["recover"][..], &after, &last].concat();
     let runs: [(&'static str, Site, &[&str]); 5] = [
         ("backup", Site::Primary, &backup),
         ("plan", Site::Recovery, &plan),
@@ -89,7 +89,7 @@ pub(super) fn measure(
             Site::Recovery,
             &plan_json,
         ),
-        ("recover --preflight quick", Site::Recovery, &recover),
+        ("recover", Site::Recovery, &recover),
     ];
     let mut commands = Vec::new();
     for (what, site, words) in runs {
