@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use refloat_core::capture::{SessionEvent, SessionOrder, Sessions, Until};
 use refloat_core::drive::{Engine, Journal, JournalError};
 use refloat_core::driver::{Query, Seen};
 use refloat_core::inventory::ThingId;
@@ -16,14 +15,15 @@ use refloat_drivers::CATALOGUE;
 use refloat_testkit::sim::{Quiet, SimJournal, SimWorld, block_on, moment, resource};
 use serde_json::json;
 
+use crate::overheard::Overheard;
 use crate::recovery::COMPLETED;
 use crate::site;
 
 const SECRETS: usize = 12;
 
-/// A world that takes its time, and notes what it is asked for.
-struct Slow<'a> {
-    inner: &'a SimWorld,
+/// What was looked at, and when.
+#[derive(Default)]
+struct Notes {
     looks: RefCell<Vec<Query>>,
     /// What may be answered by what is a little older.
     first: RefCell<Vec<Query>>,
@@ -32,34 +32,28 @@ struct Slow<'a> {
     beside: Cell<usize>,
 }
 
-impl Sessions for Slow<'_> {
-    fn open(&self, name: &str, order: &SessionOrder) {
-        self.inner.open(name, order);
-    }
-    fn send(&self, name: &str, text: &str, until: &Until) {
-        self.inner.send(name, text, until);
-    }
-    fn close(&self, name: &str) {
-        self.inner.close(name);
-    }
-    async fn next(&self, at_most: Duration) -> Option<(String, SessionEvent)> {
-        self.inner.next(at_most).await
-    }
-}
+/// A world that takes its time.
+type Slow<'a> = Overheard<'a, Notes>;
 
 impl World for Slow<'_> {
     async fn see(&self, queries: &[Query]) -> Seen {
-        self.looks.borrow_mut().extend(queries.iter().cloned());
+        self.notes
+            .looks
+            .borrow_mut()
+            .extend(queries.iter().cloned());
         let seen = self.inner.see(queries).await;
-        self.looking.set(self.looking.get() + 1);
+        self.notes.looking.set(self.notes.looking.get() + 1);
         for _ in 0..4 {
             moment().await;
         }
-        self.looking.set(self.looking.get() - 1);
+        self.notes.looking.set(self.notes.looking.get() - 1);
         seen
     }
     async fn see_first(&self, queries: &[Query]) -> Seen {
-        self.first.borrow_mut().extend(queries.iter().cloned());
+        self.notes
+            .first
+            .borrow_mut()
+            .extend(queries.iter().cloned());
         self.see(queries).await
     }
     async fn act(&self, batches: Batches) -> Results {
@@ -87,8 +81,8 @@ struct Watched<'a> {
 
 impl Journal for Watched<'_> {
     async fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
-        let beside = self.world.beside.get() + self.world.looking.get();
-        self.world.beside.set(beside);
+        let beside = self.world.notes.beside.get() + self.world.notes.looking.get();
+        self.world.notes.beside.set(beside);
         self.inner.append(records).await
     }
 }
@@ -153,10 +147,7 @@ fn drive(
 ) -> Driven {
     let slow = Slow {
         inner: world,
-        looks: RefCell::default(),
-        first: RefCell::default(),
-        looking: Cell::new(0),
-        beside: Cell::new(0),
+        notes: Notes::default(),
     };
     let inner = SimJournal { world, records };
     let mut journal = Watched {
@@ -172,7 +163,7 @@ fn drive(
     };
     let mut progress = Progress::default();
     assert_eq!(block_on(engine.drive(plan, &mut progress)), COMPLETED);
-    let looks = slow.looks.take().into_iter();
+    let looks = slow.notes.looks.take().into_iter();
     let looks = looks.filter_map(|query| match query {
         Query::Object(object) => Some(object.name.clone()),
         Query::List(_)
@@ -183,8 +174,8 @@ fn drive(
     });
     Driven {
         looks: looks.collect(),
-        beside: slow.beside.get(),
-        first: slow.first.borrow().len(),
+        beside: slow.notes.beside.get(),
+        first: slow.notes.first.borrow().len(),
     }
 }
 

@@ -22,6 +22,7 @@ mod hooks;
 mod ledger;
 mod mappings;
 mod obstacles;
+mod overheard;
 mod owners;
 mod ownership;
 mod pains_hangs;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use refloat_core::capture::{SessionEvent, SessionOrder, Sessions, Until};
 use refloat_core::drive::{Drive, Engine};
 use refloat_core::driver::{
     Claim, Driver, Facts, ListRequest, Op, Outcome, Query, Role, Seen, Task, Verdict, Why,
@@ -18,6 +17,7 @@ use refloat_drivers::CATALOGUE;
 use refloat_testkit::sim::{Quiet, SimJournal, SimWorld, block_on, resource};
 use serde_json::{Value, json};
 
+use crate::overheard::Overheard;
 use crate::recovery::COMPLETED;
 use crate::site;
 
@@ -28,36 +28,20 @@ struct Look {
     done: usize,
 }
 
-/// A world that notes what it is asked for.
-struct Noting<'a> {
-    inner: &'a SimWorld,
+/// What was looked at, and waited for.
+struct Notes<'a> {
     records: &'a RefCell<Vec<Record>>,
     looks: RefCell<Vec<Look>>,
     /// What was waited for after the first look at pods, each time.
     waits: RefCell<Vec<Vec<Query>>>,
 }
 
-impl Sessions for Noting<'_> {
-    fn open(&self, name: &str, order: &SessionOrder) {
-        self.inner.open(name, order);
-    }
-    fn send(&self, name: &str, text: &str, until: &Until) {
-        self.inner.send(name, text, until);
-    }
-    fn close(&self, name: &str) {
-        self.inner.close(name);
-    }
-    async fn next(&self, at_most: Duration) -> Option<(String, SessionEvent)> {
-        self.inner.next(at_most).await
-    }
-}
-
-impl World for Noting<'_> {
+impl World for Overheard<'_, Notes<'_>> {
     async fn see(&self, queries: &[Query]) -> Seen {
-        self.looks.borrow_mut().push(Look {
+        self.notes.looks.borrow_mut().push(Look {
             queries: queries.to_vec(),
             at: self.inner.elapsed(),
-            done: done(&self.records.borrow()),
+            done: done(&self.notes.records.borrow()),
         });
         self.inner.see(queries).await
     }
@@ -71,8 +55,14 @@ impl World for Noting<'_> {
         self.inner.elapsed()
     }
     async fn pause(&self, at_most: Duration, on: &[Query]) -> Changed {
-        if self.looks.borrow().iter().any(|look| lists(look, "Pod")) {
-            self.waits.borrow_mut().push(on.to_vec());
+        if self
+            .notes
+            .looks
+            .borrow()
+            .iter()
+            .any(|look| lists(look, "Pod"))
+        {
+            self.notes.waits.borrow_mut().push(on.to_vec());
         }
         self.inner.pause(at_most, on).await
     }
@@ -128,11 +118,13 @@ struct Driven {
 
 fn drive(plan: &RunPlan, world: &SimWorld) -> Driven {
     let records = RefCell::default();
-    let noting = Noting {
+    let noting = Overheard {
         inner: world,
-        records: &records,
-        looks: RefCell::default(),
-        waits: RefCell::default(),
+        notes: Notes {
+            records: &records,
+            looks: RefCell::default(),
+            waits: RefCell::default(),
+        },
     };
     let mut journal = SimJournal {
         world,
@@ -148,11 +140,11 @@ fn drive(plan: &RunPlan, world: &SimWorld) -> Driven {
         turn_steps_max: 16,
     };
     let end = block_on(engine.drive(plan, &mut Progress::default()));
-    let waits = noting.waits.into_inner();
+    let waits = noting.notes.waits.into_inner();
     let watches_pods = |on: &Vec<Query>| on.iter().any(|query| is_list(query, "Pod"));
     let driven = Driven {
         end: end.unwrap(),
-        looks: noting.looks.into_inner(),
+        looks: noting.notes.looks.into_inner(),
         always_watched: waits.iter().all(watches_pods),
     };
     assert!(!waits.is_empty());
