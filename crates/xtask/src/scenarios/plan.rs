@@ -19,20 +19,9 @@ struct Printed {
 
 impl Stage<'_> {
     fn plan(&self, arguments: &[&str]) -> Result<Printed> {
-        let all = [
-            &[
-                "plan",
-                "--protection",
-                "shop",
-                "--source-dead",
-                "a scenario",
-            ],
-            arguments,
-        ]
-        .concat();
         let done = self
             .refloat
-            .command(Some(Site::Recovery), &all)
+            .command(Some(Site::Recovery), &asking(arguments))
             .stdin(Stdio::null())
             .output()
             .context("cannot start refloat")?;
@@ -43,11 +32,31 @@ impl Stage<'_> {
         })
     }
 
+    /// A plan with these arguments is refused with this problem, in these words.
+    fn refuses(&self, what: &str, arguments: &[&str], code: &str, words: &[&str]) -> Result<()> {
+        let answer = self
+            .refloat
+            .answer(Some(Site::Recovery), &asking(arguments), &[])?;
+        refused(what, &answer, code, words)
+    }
+
     fn at_target(&self, arguments: &[&str]) -> Result<String> {
         let mut command = self.testbed.kubectl(Site::Recovery);
         command.args(arguments);
         output(command)
     }
+}
+
+/// Asks for a plan of the shop's recovery, with these arguments.
+fn asking<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    let plan = [
+        "plan",
+        "--protection",
+        "shop",
+        "--source-dead",
+        "a scenario",
+    ];
+    [&plan, arguments].concat()
 }
 
 impl Printed {
@@ -181,19 +190,9 @@ fn seen(stage: &Stage<'_>) -> Result<()> {
     let useless = stage.plan(&asked[..2])?;
     useless.holds("what adds nothing", 0, &["they add nothing"])?;
     fs::write(&file, "web talks to db")?;
-    let broken = [
-        "plan",
-        "--protection",
-        "shop",
-        "--source-dead",
-        "x",
-        "--connections",
-        &path,
-    ];
-    let answer = stage.refloat.answer(Some(Site::Recovery), &broken, &[])?;
-    refused(
+    stage.refuses(
         "no JSON",
-        &answer,
+        &["--connections", &path],
         "connections-file",
         &["flows.json", "hubble observe"],
     )
@@ -214,17 +213,7 @@ fn compared(stage: &Stage<'_>) -> Result<()> {
         .plan(&skip[..4])?
         .holds("another goal", 0, &["changed"])?;
     fs::write(&file, "no JSON")?;
-    let broken = [
-        "plan",
-        "--protection",
-        "shop",
-        "--source-dead",
-        "x",
-        "--diff",
-        &path,
-    ];
-    let answer = stage.refloat.answer(Some(Site::Recovery), &broken, &[])?;
-    refused("no JSON", &answer, "plan-file", &["plan.json"])
+    stage.refuses("no JSON", &["--diff", &path], "plan-file", &["plan.json"])
 }
 
 /// What stands against a recovery stands beside its plan.
