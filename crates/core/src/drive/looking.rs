@@ -182,6 +182,7 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
             look.asked.insert(&step.id, queries);
         }
         let first = look.unseen(look.asked.values().flatten().cloned().collect());
+        look.reads(&first, self.world.elapsed());
         look.seen.extend(self.world.see(&first).await);
         self.look_ahead(going, due, progress).await;
         let mut open: Vec<&'s Step> = due.now.clone();

@@ -7,7 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use refloat_core::drive::{Drive, Engine};
 use refloat_core::driver::{
-    Claim, Driver, Facts, ListRequest, Op, Outcome, Query, Role, Seen, Task, Verdict, Why,
+    Claim, Driver, Effect, Facts, FieldOwner, ListRequest, Op, Outcome, Query, Role, Seen, Task,
+    Verdict, Why,
 };
 use refloat_core::inventory::{Inventory, Thing};
 use refloat_core::plan::plan;
@@ -46,6 +47,7 @@ impl World for Overheard<'_, Notes<'_>> {
         self.inner.see(queries).await
     }
     async fn act(&self, batches: Batches) -> Results {
+        self.inner.settle(1);
         self.inner.act(batches).await
     }
     fn now(&self) -> Timestamp {
@@ -131,7 +133,7 @@ fn drive(plan: &RunPlan, world: &SimWorld) -> Driven {
         records: &records,
     };
     let mut drivers: Vec<&'static dyn Driver> = CATALOGUE.to_vec();
-    drivers.push(&Looks);
+    drivers.extend([&Looks as &dyn Driver, &Writes]);
     let mut engine = Engine {
         world: &noting,
         journal: &mut journal,
@@ -170,6 +172,48 @@ fn is_list(query: &Query, kind: &str) -> bool {
     matches!(query, Query::List(request) if request.resource.kind == kind)
 }
 
+fn all(kind: &str) -> ListRequest {
+    ListRequest {
+        resource: resource(kind),
+        namespace: Some("shop".to_owned()),
+        labels: BTreeMap::new(),
+    }
+}
+
+/// When events were read.
+fn events(looks: &[Look]) -> Vec<Duration> {
+    let reads = looks.iter().filter(|look| lists(look, "Event"));
+    reads.map(|look| look.at).collect()
+}
+
+fn least_pause(times: &[Duration]) -> Duration {
+    let pauses = times.windows(2).map(|two| two[1].saturating_sub(two[0]));
+    pauses.min().unwrap()
+}
+
+/// Lets a driver do the work of a step that writes this kind.
+fn driven_by(driver: &str, kind: &str, step: &mut Step) {
+    let Work::Write(writing) = &step.work else {
+        return;
+    };
+    if writing.resource.kind != kind {
+        return;
+    }
+    let claim = Claim {
+        driver: driver.to_owned(),
+        role: Role::Database,
+        thing: writing.target().id().clone(),
+        volumes: Vec::new(),
+        settings: BTreeMap::new(),
+        notes: Vec::new(),
+    };
+    step.work = Work::Driver {
+        op: Op::Ready,
+        claim,
+        inputs: BTreeMap::default(),
+    };
+}
+
 /// A Secret and a Deployment are written side by side; both are looked at in the next turn, and the Deployment wants to see its pods.
 #[test]
 fn who_has_decided_waits_for_nobody_who_wants_to_see_more() {
@@ -200,15 +244,9 @@ fn events_are_read_every_two_seconds_at_most() {
     let plan = planned(&world, &[deployment(&missing)]);
     let Driven { end, looks, .. } = drive(&plan, &world);
     assert!(matches!(end, Drive::Stuck(_)), "{end:?}");
-    let read: Vec<Duration> = looks
-        .iter()
-        .filter(|look| lists(look, "Event"))
-        .map(|look| look.at)
-        .collect();
+    let read = events(&looks);
     assert!(read.len() > 2, "{read:?}");
-    let pauses = read.windows(2).map(|two| two[1].saturating_sub(two[0]));
-    let least = pauses.min().unwrap();
-    assert!(least >= Duration::from_secs(2), "{read:?}");
+    assert!(least_pause(&read) >= Duration::from_secs(2), "{read:?}");
 }
 
 #[test]
@@ -245,11 +283,7 @@ impl Driver for Looks {
     fn decide(&self, task: &Task<'_>, seen: &Seen, _: Timestamp) -> Verdict {
         let is_slow = task.claim.thing.name == "slow";
         for kind in ["Pod", "Secret"].into_iter().take(1 + usize::from(is_slow)) {
-            let list = Query::List(ListRequest {
-                resource: resource(kind),
-                namespace: Some("shop".to_owned()),
-                labels: BTreeMap::new(),
-            });
+            let list = Query::List(all(kind));
             if !seen.has(&list) {
                 return Verdict::Look(vec![list]);
             }
@@ -262,6 +296,58 @@ impl Driver for Looks {
     }
 }
 
+/// Reads Secrets, and makes one more at each look, up to a hundred.
+struct Writes;
+
+impl Driver for Writes {
+    fn facts(&self) -> &'static Facts {
+        &Facts {
+            id: "writes",
+            summary: "writes",
+            role: Role::Database,
+            versions: "",
+            permissions: &[],
+        }
+    }
+    fn claim(&self, _: &Thing, _: &Inventory) -> Option<Claim> {
+        None
+    }
+    fn look(&self, _: &Task<'_>) -> Vec<Query> {
+        vec![Query::List(all("Secret"))]
+    }
+    fn decide(&self, _: &Task<'_>, seen: &Seen, _: Timestamp) -> Verdict {
+        let count = seen.list(&all("Secret")).unwrap().len();
+        if count >= 100 {
+            return Verdict::Done(Outcome::default());
+        }
+        Verdict::Act(vec![Effect::Create {
+            resource: resource("Secret"),
+            object: json!({
+                "apiVersion": "v1", "kind": "Secret",
+                "metadata": { "name": format!("made-{count}"), "namespace": "shop" },
+            }),
+            owner: FieldOwner::refloat(),
+        }])
+    }
+}
+
+/// Each turn ends early, because somebody has something to do in it.
+#[test]
+fn events_that_a_turn_has_no_time_for_are_read_every_two_seconds_at_most() {
+    let world = site::target();
+    let missing = json!([{ "secretRef": { "name": "nobody-has-it" } }]);
+    let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "busy", "namespace": "shop" } });
+    let mut plan = planned(&world, &[deployment(&missing), secret]);
+    for step in &mut plan.steps {
+        driven_by("writes", "Secret", step);
+    }
+    let Driven { end, looks, .. } = drive(&plan, &world);
+    assert!(matches!(end, Drive::Stuck(_)), "{end:?}");
+    let read = events(&looks);
+    assert!(read.len() > 2, "{read:?}");
+    assert!(least_pause(&read) >= Duration::from_secs(2), "{read:?}");
+}
+
 /// One is done in the turn in which the other, which has looked at pods as well, wants to see more.
 #[test]
 fn who_wanted_to_see_more_when_a_turn_ended_is_woken_by_what_it_saw() {
@@ -269,22 +355,7 @@ fn who_wanted_to_see_more_when_a_turn_ended_is_woken_by_what_it_saw() {
     let secret = |name: &str| json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name, "namespace": "shop" } });
     let mut plan = planned(&world, &[secret("quick"), secret("slow")]);
     for step in &mut plan.steps {
-        let Work::Write(writing) = &step.work else {
-            continue;
-        };
-        let claim = Claim {
-            driver: "looks".to_owned(),
-            role: Role::Database,
-            thing: writing.target().id().clone(),
-            volumes: Vec::new(),
-            settings: BTreeMap::new(),
-            notes: Vec::new(),
-        };
-        step.work = Work::Driver {
-            op: Op::Ready,
-            claim,
-            inputs: BTreeMap::default(),
-        };
+        driven_by("looks", "Secret", step);
     }
     let driven = drive(&plan, &world);
     assert!(matches!(driven.end, Drive::Stuck(_)), "{:?}", driven.end);
