@@ -142,14 +142,13 @@ impl Pages {
         });
         let list = begun.list.take()?;
         let young = begun.at.elapsed() < FIRST_LOOK_AGE;
-        // What comes before its last name and was not asked for is gone.
-        let kept = list
+        // What comes before its last name and was asked for, or passed over, is gone.
+        let is_kept = list
             .rest
             .keys()
             .next()
-            .map_or(list.last.as_str(), |name| name);
-        (young && (list.last.is_empty() || first > list.last.as_str() || first >= kept))
-            .then_some(list)
+            .is_some_and(|kept| first >= kept.as_str());
+        (young && (first > list.last.as_str() || is_kept)).then_some(list)
     }
 
     /// An effect was tried: lists that began before may tell what was there before it.

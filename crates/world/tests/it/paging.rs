@@ -101,6 +101,15 @@ async fn many_of_a_kind_are_read_by_its_list_that_goes_on_from_look_to_look() {
     assert_eq!(reads(&server), (3, 0));
 }
 
+/// Somebody else took the last one's place in the turn that it was read for.
+#[tokio::test]
+async fn the_last_of_a_page_is_there_for_who_asks_once_more() {
+    let server = server((0..400).map(name).collect()).await;
+    let cluster = server.cluster().await;
+    assert_eq!(look(&cluster, 0..PAGE).await, [true; PAGE]);
+    assert_eq!(look(&cluster, PAGE - 1..300).await, [true; 151]);
+}
+
 /// The first turn of a run reads what it wants at once.
 #[tokio::test]
 async fn a_list_passes_over_what_comes_before() {
