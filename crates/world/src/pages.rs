@@ -67,7 +67,8 @@ impl List {
         let Ok((objects, token)) = read::page_after(client, &request, &self.token).await else {
             return false;
         };
-        if !token.is_empty() && token == self.token {
+        // One that brings nothing may go on so for ever.
+        if !token.is_empty() && (token == self.token || objects.is_empty()) {
             return false;
         }
         for object in objects {

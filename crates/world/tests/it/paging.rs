@@ -1,5 +1,8 @@
 //! First looks at many objects of a kind: by its list, and when not.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use refloat_core::driver::{Effect, FieldOwner, ObjectRef, Precondition, Propagation, Query};
 use refloat_core::world::World as _;
 use refloat_world::Cluster;
@@ -108,6 +111,29 @@ async fn the_last_of_a_page_is_there_for_who_asks_once_more() {
     let cluster = server.cluster().await;
     assert_eq!(look(&cluster, 0..PAGE).await, [true; PAGE]);
     assert_eq!(look(&cluster, PAGE - 1..300).await, [true; 151]);
+}
+
+/// Each page ends with another token, and holds nothing.
+#[tokio::test]
+async fn a_list_that_goes_on_without_objects_is_left() {
+    let tokens = AtomicUsize::new(0);
+    let server = Server::start(move |asked: &Asked| {
+        let one = asked.path.strip_prefix(MAPS)?.strip_prefix('/');
+        Some(match one {
+            None => {
+                let token = tokens.fetch_add(1, Ordering::Relaxed).to_string();
+                Say::Json(
+                    200,
+                    json!({ "metadata": { "continue": token }, "items": [] }),
+                )
+            }
+            Some(one) => Say::Json(200, config_map(one)),
+        })
+    })
+    .await;
+    let cluster = server.cluster().await;
+    let looked = tokio::time::timeout(Duration::from_secs(10), look(&cluster, 0..120)).await;
+    assert_eq!(looked.unwrap(), [true; 120]);
 }
 
 /// The first turn of a run reads what it wants at once.
