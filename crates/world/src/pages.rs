@@ -110,13 +110,15 @@ impl Pages {
         key: &Key,
         names: &[String],
     ) -> Vec<(String, Option<Value>)> {
-        let Some(mut list) = names.first().and_then(|first| self.take(key, first)) else {
+        let Some((mut list, until)) = names.first().and_then(|first| self.take(key, first)) else {
             return Vec::new();
         };
         let (mut found, mut idle) = list.take(names);
         let mut useful = true;
         while useful && found.len() < names.len() {
-            useful = list.go_on(client, key).await;
+            // A server may take minutes for a page: what it tells by then is too old.
+            let page = tokio::time::timeout_at(until.into(), list.go_on(client, key));
+            useful = page.await.unwrap_or(false);
             if useful {
                 let (more, passed) = list.take(&names[found.len()..]);
                 found.extend(more);
@@ -133,8 +135,9 @@ impl Pages {
         found
     }
 
-    /// Takes the list of a kind to go on with it from this name on. One that is too old or past that name is of no more use.
-    fn take(&self, key: &Key, first: &str) -> Option<List> {
+    /// Takes the list of a kind to go on with it from this name on, and until when it may be used. One that is too old or past that name
+    /// is of no more use.
+    fn take(&self, key: &Key, first: &str) -> Option<(List, Instant)> {
         let mut lists = self.lists();
         let begun = lists.entry(key.clone()).or_insert_with(|| Begun {
             at: Instant::now(),
@@ -142,14 +145,15 @@ impl Pages {
             list: Some(List::default()),
         });
         let list = begun.list.take()?;
-        let young = begun.at.elapsed() < FIRST_LOOK_AGE;
+        let until = begun.at + FIRST_LOOK_AGE;
+        let young = Instant::now() < until;
         // What comes before its last name and was asked for, or passed over, is gone.
         let is_kept = list
             .rest
             .keys()
             .next()
             .is_some_and(|kept| first >= kept.as_str());
-        (young && (first > list.last.as_str() || is_kept)).then_some(list)
+        (young && (first > list.last.as_str() || is_kept)).then_some((list, until))
     }
 
     /// An effect was tried: lists that began before may tell what was there before it.
