@@ -102,10 +102,10 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
     }
 }
 
-/// Whether a step can decide by what was there a while ago. What is removed must not have changed since it was looked at; what is written is
-/// written by what was read, or not at all.
+/// Whether a step can decide by what was there a while ago. What is removed must not have changed since it was looked at, nor what others are
+/// linked to: they would go with an owner that was made anew. What is written is written by what was read, or not at all.
 fn may_be_older(step: &Step, query: &Query) -> bool {
-    matches!(step.work, Work::Write(_))
+    matches!(&step.work, Work::Write(writing) if writing.owns.is_empty())
         && matches!(query, Query::Object(object) if is_ready_when_there(&object.resource))
 }
 

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use refloat_core::drive::{Engine, Journal, JournalError};
-use refloat_core::driver::{Query, Seen};
+use refloat_core::driver::{ObjectRef, Query, Seen};
 use refloat_core::inventory::ThingId;
 use refloat_core::plan::plan;
-use refloat_core::recovery::{Existing, Removing};
+use refloat_core::recovery::{Existing, Linking, Removing};
 use refloat_core::run::{Progress, Record, RunPlan, Step, Work, Workers};
 use refloat_core::world::{Batches, Changed, Results, World};
 use refloat_drivers::CATALOGUE;
-use refloat_testkit::sim::{Quiet, SimJournal, SimWorld, block_on, moment, resource};
-use serde_json::json;
+use refloat_testkit::sim::{Quiet, SimJournal, SimWorld, Store, block_on, moment, resource};
+use serde_json::{Value, json};
 
 use crate::overheard::Overheard;
 use crate::recovery::COMPLETED;
@@ -30,10 +30,29 @@ struct Notes {
     looking: Cell<usize>,
     /// Looks that had begun and not ended when an entry was written.
     beside: Cell<usize>,
+    /// Somebody makes this anew after the first of those looks.
+    made_anew: RefCell<Option<ObjectRef>>,
 }
 
 /// A world that takes its time.
 type Slow<'a> = Overheard<'a, Notes>;
+
+impl Slow<'_> {
+    async fn take_time(&self) {
+        self.notes.looking.set(self.notes.looking.get() + 1);
+        for _ in 0..4 {
+            moment().await;
+        }
+        self.notes.looking.set(self.notes.looking.get() - 1);
+    }
+}
+
+fn make_anew(store: &mut Store, object: &ObjectRef) {
+    let mut live = store.get(object).unwrap().clone();
+    live["metadata"]["uid"] = Value::Null;
+    store.remove(object);
+    store.seed(&object.resource, live);
+}
 
 impl World for Slow<'_> {
     async fn see(&self, queries: &[Query]) -> Seen {
@@ -42,11 +61,7 @@ impl World for Slow<'_> {
             .borrow_mut()
             .extend(queries.iter().cloned());
         let seen = self.inner.see(queries).await;
-        self.notes.looking.set(self.notes.looking.get() + 1);
-        for _ in 0..4 {
-            moment().await;
-        }
-        self.notes.looking.set(self.notes.looking.get() - 1);
+        self.take_time().await;
         seen
     }
     async fn see_first(&self, queries: &[Query]) -> Seen {
@@ -54,7 +69,16 @@ impl World for Slow<'_> {
             .first
             .borrow_mut()
             .extend(queries.iter().cloned());
-        self.see(queries).await
+        self.notes
+            .looks
+            .borrow_mut()
+            .extend(queries.iter().cloned());
+        let seen = self.inner.see_first(queries).await;
+        if let Some(object) = self.notes.made_anew.take() {
+            self.inner.with_store(|store| make_anew(store, &object));
+        }
+        self.take_time().await;
+        seen
     }
     async fn act(&self, batches: Batches) -> Results {
         // What is read meanwhile does not see it yet.
@@ -121,11 +145,15 @@ fn secrets(world: &SimWorld, there: bool) -> RunPlan {
     plan
 }
 
-fn name(step: &Step) -> String {
+fn target(step: &Step) -> Option<ObjectRef> {
     match &step.work {
-        Work::Write(writing) => writing.target().name.clone(),
-        _ => String::new(),
+        Work::Write(writing) => Some(writing.target()),
+        _ => None,
     }
+}
+
+fn name(step: &Step) -> String {
+    target(step).map_or_else(String::new, |target| target.name.clone())
 }
 
 /// What an engine asked for.
@@ -145,9 +173,23 @@ fn drive(
     records: &RefCell<Vec<Record>>,
     turn_steps_max: usize,
 ) -> Driven {
+    drive_beside(world, plan, records, turn_steps_max, None)
+}
+
+/// The same, while somebody makes this anew.
+fn drive_beside(
+    world: &SimWorld,
+    plan: &RunPlan,
+    records: &RefCell<Vec<Record>>,
+    turn_steps_max: usize,
+    made_anew: Option<ObjectRef>,
+) -> Driven {
     let slow = Slow {
         inner: world,
-        notes: Notes::default(),
+        notes: Notes {
+            made_anew: RefCell::new(made_anew),
+            ..Notes::default()
+        },
     };
     let inner = SimJournal { world, records };
     let mut journal = Watched {
@@ -215,6 +257,34 @@ fn what_is_to_be_removed_is_looked_at_as_it_is_now() {
     let driven = drive(&world, &plan, &RefCell::default(), 3);
     assert_eq!(driven.looks.len(), SECRETS);
     assert_eq!(driven.first, 0);
+}
+
+/// A reference to an owner that is gone would have the cluster collect what was just written.
+#[test]
+fn what_is_linked_belongs_to_its_owner_as_it_is_now() {
+    let world = site::target();
+    let mut plan = secrets(&world, true);
+    let targets: Vec<ObjectRef> = plan.steps.iter().filter_map(target).collect();
+    let (object, owner) = (&targets[0], &targets[SECRETS - 1]);
+    world.with_store(|store| store.remove(object));
+    if let Work::Write(writing) = &mut plan.steps[SECRETS - 1].work {
+        writing.owns.push(Linking {
+            object: object.clone(),
+            owner: owner.clone(),
+            controller: false,
+            blocks: false,
+        });
+    }
+    drive_beside(&world, &plan, &RefCell::default(), 3, Some(owner.clone()));
+    world.settle(20);
+    let uid = |live: &Value| live["metadata"]["uid"].clone();
+    let live = world.with_store(|store| store.get(object).cloned());
+    let live = live.expect("it was not collected");
+    let owner = world.with_store(|store| store.get(owner).map(uid));
+    assert_eq!(
+        live["metadata"]["ownerReferences"][0]["uid"],
+        owner.unwrap()
+    );
 }
 
 /// Two steps write one object, which no plan does; a look ahead for the second begins before the first has written it.
