@@ -10,6 +10,7 @@ use super::turn::believed_absent;
 use super::{Engine, Going, Journal, Observer};
 use crate::driver::{Effect, ObjectRef, Query, Seen};
 use crate::readiness::is_ready_when_there;
+use crate::recovery::Existing;
 use crate::run::{Progress, Step, Work, first_queries};
 use crate::world::World;
 
@@ -102,10 +103,14 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
     }
 }
 
-/// Whether a step can decide by what was there a while ago. What is removed must not have changed since it was looked at, nor what others are
-/// linked to: they would go with an owner that was made anew. What is written is written by what was read, or not at all.
+/// Whether a step can decide by what was there a while ago. What is removed or replaced must not have changed since it was looked at, nor
+/// what others are linked to: they would go with an owner that was made anew. What is written is written by what was read, or not at all.
 fn may_be_older(step: &Step, query: &Query) -> bool {
-    matches!(&step.work, Work::Write(writing) if writing.owns.is_empty())
+    let Work::Write(writing) = &step.work else {
+        return false;
+    };
+    writing.existing != Existing::Replace
+        && writing.owns.is_empty()
         && matches!(query, Query::Object(object) if is_ready_when_there(&object.resource))
 }
 

@@ -287,6 +287,24 @@ fn what_is_linked_belongs_to_its_owner_as_it_is_now() {
     );
 }
 
+/// Otherwise it would be said that it was deleted, and that somebody has created it again.
+#[test]
+fn what_is_to_be_replaced_is_deleted_as_it_is_now() {
+    let world = site::target();
+    let mut plan = secrets(&world, true);
+    for step in &mut plan.steps {
+        if let Work::Write(writing) = &mut step.work {
+            writing.existing = Existing::Replace;
+        }
+    }
+    let targets: Vec<ObjectRef> = plan.steps.iter().filter_map(target).collect();
+    let (last, absent) = targets.split_last().unwrap();
+    world.with_store(|store| absent.iter().for_each(|one| store.remove(one)));
+    let before = world.with_store(|store| store.get(last).cloned());
+    drive_beside(&world, &plan, &RefCell::default(), 3, Some(last.clone()));
+    assert_ne!(world.with_store(|store| store.get(last).cloned()), before);
+}
+
 /// Two steps write one object, which no plan does; a look ahead for the second begins before the first has written it.
 #[test]
 fn what_was_written_since_is_not_taken_from_the_look_ahead() {
