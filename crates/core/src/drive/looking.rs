@@ -49,7 +49,8 @@ impl Known<'_> {
                 if let Some(object) = effect.object() {
                     changed.saw(object, Labels::unknown());
                 }
-                self.seen.retain(|query| !changed.concerns(query));
+                self.seen
+                    .retain(|query| is_of_objects(query) && !changed.concerns(query));
             }
             Effect::Exec { .. } | Effect::GrantVault { .. } | Effect::Capture(_) => {
                 self.seen = Seen::default();
@@ -147,6 +148,14 @@ impl<'s> Look<'s> {
             going.rounds.goes_on(id);
         }
         self.decisions
+    }
+}
+
+/// What is served, and what commands and trials say, may depend on any object.
+fn is_of_objects(query: &Query) -> bool {
+    match query {
+        Query::Object(_) | Query::List(_) => true,
+        Query::Exec(_) | Query::Log(_) | Query::Served(_) | Query::Rehearsal(_) => false,
     }
 }
 

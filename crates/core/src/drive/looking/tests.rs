@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::*;
-use crate::driver::{FieldOwner, ListRequest, ObjectRef, Outcome, Precondition, Propagation};
+use crate::driver::{
+    FieldOwner, ListRequest, ObjectRef, Outcome, Precondition, Propagation, RehearsalRequest,
+};
 use crate::inventory::Resource;
 
 fn of(kind: &str, name: &str) -> ObjectRef {
@@ -33,6 +35,29 @@ fn left(effect: &Effect) -> Vec<bool> {
     }
     known.touched(effect);
     queries.iter().map(|query| known.seen.has(query)).collect()
+}
+
+/// A webhook's configuration that was created has a say in all that is tried from then on.
+#[test]
+fn what_was_tried_before_an_object_was_created_is_not_known_after_it() {
+    let tried = Query::Rehearsal(RehearsalRequest {
+        resource: of("Secret", "").resource,
+        namespace: Some("shop".to_owned()),
+        name: "one".to_owned(),
+        object: "{}".to_owned(),
+    });
+    let mut known = Known::default();
+    known.seen.insert(tried.clone(), Answer::Yes);
+    known.touched(&Effect::Create {
+        resource: Resource::cluster(
+            "admissionregistration.k8s.io/v1",
+            "ValidatingWebhookConfiguration",
+            "validatingwebhookconfigurations",
+        ),
+        object: json!({ "metadata": { "name": "checks" } }),
+        owner: FieldOwner::refloat(),
+    });
+    assert!(!known.seen.has(&tried));
 }
 
 #[test]
