@@ -23,9 +23,9 @@ fn decision(waited: u64) -> Decision {
     let plan = run_plan(vec![gate]);
     let progress = Progress::of(&[began(0, "gate")]);
     let mut seen = Seen::default();
-    let mut wanted = first_queries(&plan, &plan.steps[0], &progress, NOBODY);
+    let mut queries = first_queries(&plan, &plan.steps[0], &progress, NOBODY);
     loop {
-        for query in wanted {
+        for query in queries {
             assert!(!seen.has(&query), "{query:?} for ever");
             let answer = match &query {
                 Query::Object(_) => Answer::Object(None),
@@ -43,7 +43,7 @@ fn decision(waited: u64) -> Decision {
             None,
             moment,
         ) {
-            Decision::Verdict(Verdict::Look(more)) => wanted = more,
+            Decision::Verdict(Verdict::Look(more)) => queries = more,
             decision => return decision,
         }
     }
