@@ -80,13 +80,11 @@ impl Endpoint {
 }
 
 impl Flow {
-    /// It went through, and its source began it.
-    fn is_forth(&self) -> bool {
-        let through = matches!(
+    fn went_through(&self) -> bool {
+        matches!(
             self.verdict.as_deref(),
             Some("FORWARDED" | "REDIRECTED" | "TRANSLATED" | "TRACED")
-        );
-        through && self.is_reply == Some(false)
+        )
     }
 
     fn question(&self) -> Option<&str> {
@@ -96,12 +94,16 @@ impl Flow {
     }
 
     fn peers(&self) -> Vec<(Peer, Witness)> {
+        if !self.went_through() {
+            return Vec::new();
+        }
         if let Some(query) = self.question() {
             let host = query.trim_end_matches('.').to_owned();
             return vec![(Peer::Name(host), Witness::Dns)];
         }
         let is_stream = |l4: &Layer4| l4.tcp.is_some() || l4.sctp.is_some();
-        if !self.is_forth() || !self.l4.as_ref().is_some_and(is_stream) {
+        // Who answers did not begin it.
+        if self.is_reply != Some(false) || !self.l4.as_ref().is_some_and(is_stream) {
             return Vec::new();
         }
         let service = self.destination_service.as_ref();

@@ -93,6 +93,9 @@ fn a_question_to_the_dns_tells_the_name() {
     let name = Peer::Name("db.shop.svc.cluster.local".to_owned());
     let documents = [asked("REQUEST"), asked("RESPONSE")];
     assert_eq!(peers(&documents), [(name, Witness::Dns, 1)]);
+    let mut refused = asked("REQUEST");
+    refused["flow"]["verdict"] = json!("DROPPED");
+    assert_eq!(peers(&[refused]), [], "it was never answered");
 }
 
 #[test]
