@@ -82,7 +82,7 @@ impl Resolver<'_, '_> {
         let near = &connection.client.namespace;
         match &connection.peer {
             Peer::Service { namespace, name } => {
-                self.behind_name(near, &format!("{name}.{namespace}"))
+                self.behind_name(near, &format!("{name}.{namespace}.svc"))
             }
             Peer::Name(host) => self.behind_name(near, host),
             Peer::Workload(workload) => self.of_workload(workload),

@@ -172,3 +172,20 @@ fn connections_with_nothing_of_this_point_are_worth_a_warning() {
     assert!(!told(&[to_service("api", "db")]));
     assert!(told(&[to_service("api", "nobody")]));
 }
+
+#[test]
+fn a_service_of_another_namespace_is_none_of_this_one() {
+    let things = [
+        silent("api", "api:1"),
+        silent("queue", "rabbitmq:4"),
+        service("queue", &[5672]),
+    ];
+    let service = json!({ "name": "rabbit-0", "namespace": "queue" });
+    let seen = [flow("api", &json!({ "destination_service": service }))];
+    let planned = planned(things, &seen);
+    expect_none(
+        &planned,
+        "Deployment.apps shop/api",
+        "Deployment.apps shop/queue",
+    );
+}
