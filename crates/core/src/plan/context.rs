@@ -223,6 +223,16 @@ impl<'a> Context<'a> {
         self.operator_ids.contains(id)
     }
 
+    /// True for an operator of what a custom resource is defined by.
+    pub(super) fn runs(&self, operator: &ThingId, id: &ThingId) -> bool {
+        self.is_operator(operator)
+            && self
+                .of_kind("apiextensions.k8s.io", "CustomResourceDefinition")
+                .filter(|one| one.text("/spec/group") == Some(&id.group))
+                .filter(|one| one.text("/spec/names/kind") == Some(&id.kind))
+                .any(|one| self.operators_of(one).any(|(of, _)| of == operator))
+    }
+
     /// True for a custom resource whose operator and definition both come with the recovery.
     pub(super) fn is_operated(&self, id: &ThingId) -> bool {
         let new = |definition: &Thing| self.target.get(&definition.id()).is_none();

@@ -29,8 +29,8 @@ pub(super) fn links(
             }
             let id = thing.id();
             for target in resolver.seen(connection) {
-                // It talks to itself: its servers do.
-                if target.thing == id {
+                // It talks to itself, as servers do, or to what it runs.
+                if target.thing == id || context.runs(&id, &target.thing) {
                     continue;
                 }
                 let evidence = evidence(connection, times);

@@ -189,3 +189,30 @@ fn a_service_of_another_namespace_is_none_of_this_one() {
         "Deployment.apps shop/queue",
     );
 }
+
+#[test]
+fn an_operator_that_talks_to_what_it_runs_comes_first_all_the_same() {
+    let release = json!({ "meta.helm.sh/release-name": "caches", "meta.helm.sh/release-namespace": "shop" });
+    let mut operator = silent("operator", "cache-operator:1");
+    operator.edit(|it| it["metadata"]["annotations"] = release.clone());
+    let definition = object(
+        "apiextensions.k8s.io/v1 CustomResourceDefinition",
+        "caches.shop.example.com",
+        json!({
+            "annotations": release,
+            "spec": { "group": "shop.example.com", "names": { "kind": "Cache", "plural": "caches" } },
+        }),
+    );
+    let owner = json!([{ "kind": "Cache", "uid": "Cache-sessions", "controller": true }]);
+    let pods = json!({ "spec": { "template": { "spec": { "containers": [] } } }, "owners": owner });
+    let made = object("apps/v1 StatefulSet", "shop/sessions-nodes", pods);
+    let seen = [to_pods("operator", "StatefulSet", "sessions-nodes")];
+    let planned = planned([operator, definition, made], &seen);
+    let (operator, cache) = (
+        "Deployment.apps shop/operator",
+        "Cache.shop.example.com shop/sessions",
+    );
+    drawn(&planned, cache, operator, "OPERATOR_BEFORE_ITS_CR");
+    expect_none(&planned, operator, cache);
+    assert!(planned.broken.is_empty(), "{:?}", planned.broken);
+}
