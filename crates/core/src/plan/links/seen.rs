@@ -28,9 +28,13 @@ pub(super) fn links(
                 continue;
             }
             let id = thing.id();
-            for target in resolver.seen(connection) {
-                // It talks to itself, as servers do, or to what it runs.
-                if target.thing == id || context.runs(&id, &target.thing) {
+            let targets = resolver.seen(connection);
+            // Behind its own Service there are peers, if others are.
+            if targets.iter().any(|target| target.thing == id) {
+                continue;
+            }
+            for target in targets {
+                if context.runs(&id, &target.thing) {
                     continue;
                 }
                 let evidence = evidence(connection, times);

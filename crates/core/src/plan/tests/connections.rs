@@ -192,7 +192,8 @@ fn a_service_of_another_namespace_is_none_of_this_one() {
 
 #[test]
 fn an_operator_that_talks_to_what_it_runs_comes_first_all_the_same() {
-    let release = json!({ "meta.helm.sh/release-name": "caches", "meta.helm.sh/release-namespace": "shop" });
+    let release =
+        json!({ "meta.helm.sh/release-name": "caches", "meta.helm.sh/release-namespace": "shop" });
     let mut operator = silent("operator", "cache-operator:1");
     operator.edit(|it| it["metadata"]["annotations"] = release.clone());
     let definition = object(
@@ -215,4 +216,31 @@ fn an_operator_that_talks_to_what_it_runs_comes_first_all_the_same() {
     drawn(&planned, cache, operator, "OPERATOR_BEFORE_ITS_CR");
     expect_none(&planned, operator, cache);
     assert!(planned.broken.is_empty(), "{:?}", planned.broken);
+}
+
+#[test]
+fn servers_that_talk_to_each_other_are_peers_and_none_waits() {
+    let peers = || ["a", "b"].map(|name| silent(name, "elasticsearch:9"));
+    let both = [
+        to_pods("a", "Deployment", "b"),
+        to_pods("b", "Deployment", "a"),
+    ];
+    let mut nodes = service("nodes", &[9200]);
+    nodes.edit(|it| it["spec"]["selector"] = json!({ "of": "search" }));
+    let behind_one = peers().map(|mut thing| {
+        thing.edit(|it| it["spec"]["template"]["metadata"]["labels"]["of"] = json!("search"));
+        thing
+    });
+    let things = behind_one.into_iter().chain([nodes]).collect::<Vec<_>>();
+    let ports = || [service("a", &[9200]), service("b", &[9200])];
+    for (things, seen) in [
+        (peers().into_iter().chain(ports()).collect(), &both[..]),
+        (things, &[to_service("a", "nodes")][..]),
+    ] {
+        let things: Vec<Thing> = things;
+        let planned = planned(things, seen);
+        expect_none(&planned, "Deployment.apps shop/a", "Deployment.apps shop/b");
+        expect_none(&planned, "Deployment.apps shop/b", "Deployment.apps shop/a");
+        assert!(planned.broken.is_empty(), "{:?}", planned.broken);
+    }
 }
