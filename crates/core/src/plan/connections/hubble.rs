@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::super::links::may_be_service;
 use super::{Connection, Peer, Witness, Workload};
 
 /// What an entry may hold besides a flow (`GetFlowsResponse`, `ExportEvent`).
@@ -99,7 +100,12 @@ impl Flow {
         }
         if let Some(query) = self.question() {
             let host = query.trim_end_matches('.').to_owned();
-            return vec![(Peer::Name(host), Witness::Dns)];
+            // Those of all the world are many.
+            return if may_be_service(&host) {
+                vec![(Peer::Name(host), Witness::Dns)]
+            } else {
+                Vec::new()
+            };
         }
         let is_stream = |l4: &Layer4| l4.tcp.is_some() || l4.sctp.is_some();
         // Who answers did not begin it.

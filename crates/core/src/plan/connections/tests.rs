@@ -176,6 +176,29 @@ fn what_tells_of_no_connection_is_refused_in_words() {
 }
 
 #[test]
+fn names_that_no_service_of_a_cluster_has_are_not_kept() {
+    let asked =
+        |host: &str| flow(&json!({ "l7": { "type": "REQUEST", "dns": { "query": host } } }));
+    for host in [
+        "4.3.2.1.in-addr.arpa.",
+        "www.example.com.",
+        "www.example.com.shop.svc.cluster.local.",
+    ] {
+        assert_eq!(peers(&[asked(host)]), [], "{host}");
+    }
+    for host in [
+        "db",
+        "db.shop.",
+        "db-0.db.shop",
+        "db.shop.svc.",
+        "db.shop.svc.other.example.",
+        "db-0.db.shop.svc.cluster.local.",
+    ] {
+        assert_eq!(peers(&[asked(host)]).len(), 1, "{host}");
+    }
+}
+
+#[test]
 fn names_follow_their_namespaces() {
     let mut connections = Connections::default();
     let named = flow(&json!({ "destination_service": { "name": "db", "namespace": "shop" } }));

@@ -18,6 +18,7 @@ use super::context::Context;
 use crate::inventory::ThingId;
 pub(super) use reading::spec_path;
 use resolving::Resolver;
+pub(super) use resolving::may_be_service;
 use texts::Texts;
 
 /// How a workload names another thing.

@@ -201,6 +201,11 @@ fn is_ordinal(label: &str) -> bool {
     })
 }
 
+/// False for a host name that no Service of a cluster has.
+pub(in crate::plan) fn may_be_service(host: &str) -> bool {
+    !readings("", host).is_empty()
+}
+
 /// Namespaces and names of the Services that a host name may mean, the likeliest first.
 fn readings<'h>(near: &'h str, host: &'h str) -> Vec<(&'h str, &'h str)> {
     let mut labels: Vec<&str> = host.trim_end_matches('.').split('.').collect();
