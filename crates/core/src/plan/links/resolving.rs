@@ -3,6 +3,7 @@
 //!
 //! Reads no texts. Called by `links`.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -40,6 +41,8 @@ pub(super) struct Resolver<'c, 'a> {
     /// Custom resources by namespace and the name of a Service that their operator makes.
     expected: BTreeMap<(&'a str, String), &'a Thing>,
     known: BTreeMap<(String, String), Option<Rc<Named>>>,
+    /// All that runs pods, carried or not, by namespace and name; made when it is first asked for.
+    running: OnceCell<BTreeMap<Place<'a>, Vec<&'a Thing>>>,
 }
 
 impl<'c, 'a> Resolver<'c, 'a> {
@@ -65,6 +68,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
             services,
             expected,
             known: BTreeMap::new(),
+            running: OnceCell::new(),
         }
     }
 
@@ -88,13 +92,12 @@ impl<'c, 'a> Resolver<'c, 'a> {
     /// What a workload is by its pods: a carried one, or one that the operator of something carried makes. The Service that shows most of
     /// what it is counts.
     pub(super) fn of_workload(&self, workload: &Workload) -> Vec<Target> {
-        let is_it = |thing: &&Thing| {
-            thing.namespace() == Some(&workload.namespace)
-                && thing.name() == workload.name
-                && workload.is_kind(thing)
-        };
-        let carried = self.context.workloads().map(|(thing, _)| thing);
-        if let Some(thing) = carried.into_iter().find(is_it) {
+        let place = (workload.namespace.as_str(), workload.name.as_str());
+        let all = self.running.get_or_init(|| self.running()).get(&place);
+        let all = all.into_iter().flatten().copied();
+        let mut all = all.filter(|thing| workload.is_kind(thing));
+        let is_carried = |thing: &&Thing| self.context.things.contains_key(&thing.id());
+        if let Some(thing) = all.clone().find(is_carried) {
             let near = self.services.range((workload.namespace.as_str(), "")..);
             let near = near.take_while(|((namespace, _), _)| *namespace == workload.namespace);
             let through = near
@@ -103,12 +106,23 @@ impl<'c, 'a> Resolver<'c, 'a> {
             let best = through.min_by_key(|target| target.is);
             return vec![best.unwrap_or_else(|| self.target(thing, None))];
         }
-        let all = self.context.objects.iter();
-        let child = all.filter(|thing| thing.pod_spec().is_some()).find(is_it);
+        let child = all.next();
         let root = child.and_then(|child| self.context.root(child));
         root.map(|root| self.target(root, None))
             .into_iter()
             .collect()
+    }
+
+    fn running(&self) -> BTreeMap<Place<'a>, Vec<&'a Thing>> {
+        let mut running: BTreeMap<Place<'a>, Vec<&'a Thing>> = BTreeMap::new();
+        let all = self.context.objects.iter();
+        for thing in all.filter(|thing| thing.pod_spec().is_some()) {
+            if let Some(namespace) = thing.namespace() {
+                let place = (namespace, thing.name());
+                running.entry(place).or_default().push(thing);
+            }
+        }
+        running
     }
 
     fn look_up(&self, near: &str, host: &str, aliases_left: usize) -> Option<Named> {
