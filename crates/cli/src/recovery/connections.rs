@@ -43,7 +43,7 @@ impl ConnectionFiles {
     }
 }
 
-/// Adds what a file holds; a note when its last entry is cut off, as that of a log that is being written.
+/// Adds what a file holds; a note when its last entry is cut off, as that of a log that is being written, or when it tells nothing.
 fn one_file(path: &Path, all: &mut Connections) -> Result<Option<String>, Failure> {
     let file = File::open(path).map_err(|error| Failure::file(path, &error))?;
     let refuse = |place: usize, why: String| {
@@ -51,12 +51,12 @@ fn one_file(path: &Path, all: &mut Connections) -> Result<Option<String>, Failur
         Failure::from(Problem::stuck("connections-file", message, HOW))
     };
     let entries = Deserializer::from_reader(BufReader::new(file)).into_iter::<Value>();
-    let mut count = 0;
+    let (mut count, mut told) = (0, 0);
     for entry in entries {
         match entry {
             Ok(entry) => {
                 count += 1;
-                all.add(&entry).map_err(|why| refuse(count, why))?;
+                told += all.add(&entry).map_err(|why| refuse(count, why))?;
             }
             Err(error) if error.is_eof() && count > 0 => {
                 let note = format!(
@@ -71,7 +71,13 @@ fn one_file(path: &Path, all: &mut Connections) -> Result<Option<String>, Failur
     if count == 0 {
         return Err(refuse(1, "there is none".to_owned()));
     }
-    Ok(None)
+    Ok((told == 0).then(|| {
+        format!(
+            "warning: {}: none of its {count} entries tells of a connection between workloads; a flow needs `workloads` and `is_reply`, a \
+             series the labels that docs/guides/plan.md names",
+            path.display()
+        )
+    }))
 }
 
 #[cfg(test)]
@@ -106,6 +112,17 @@ mod tests {
     fn a_log_that_is_being_written_counts_but_for_its_last_entry() {
         let half = &FLOW[..40];
         assert_eq!(read(&format!("{FLOW}\n{half}")), Ok((1, true)));
+    }
+
+    #[test]
+    fn a_file_that_tells_of_no_connection_is_worth_a_word() {
+        let bare = FLOW.replace("\"workloads\"", "\"labels\"");
+        let nothing = r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#;
+        for text in [bare.as_str(), nothing] {
+            assert_eq!(read(text), Ok((0, true)), "{text}");
+        }
+        let twice = read(&format!("{bare}\n{FLOW}"));
+        assert_eq!(twice, Ok((1, false)), "one of them does");
     }
 
     #[test]

@@ -73,15 +73,18 @@ impl Connections {
     /// Takes one document: a flow of Hubble (`hubble observe -o jsonpb`, one of its lines; see `api/v1/flow/flow.proto` of Cilium), or an
     /// answer of Prometheus about Istio's `istio_requests_total` or `istio_tcp_connections_opened_total`.
     ///
+    /// Says how many connections it tells of.
+    ///
     /// # Errors
     /// What it is instead, for people.
-    pub fn add(&mut self, document: &Value) -> Result<(), String> {
+    pub fn add(&mut self, document: &Value) -> Result<usize, String> {
         let found = match hubble::connections(document)? {
             Some(found) => found,
             None => istio::connections(document)?.ok_or(
                 "it is neither a flow of Hubble (`hubble observe -o jsonpb`) nor an answer of Prometheus",
             )?,
         };
+        let told = found.len();
         for (connection, times) in found {
             let count = self.seen.entry(connection).or_default();
             *count = count.saturating_add(times);
@@ -91,7 +94,7 @@ impl Connections {
                 "there are more than {CONNECTIONS_MAX} different connections"
             ));
         }
-        Ok(())
+        Ok(told)
     }
 
     /// How many different connections there are.
