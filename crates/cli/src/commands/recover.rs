@@ -69,7 +69,7 @@ pub(super) async fn run(
         let progress = Progress::of(journal.records());
         let far = go_on(plan, &progress, arguments.said())?;
         if let GoOn::Paused(phase) = far {
-            let paused = Paused::of(options, &point, plan, &progress, phase);
+            let paused = Paused::of(options, &given, &point, plan, &progress, phase);
             printer.result(&paused, || paused.table());
             return Ok(());
         }
@@ -85,7 +85,7 @@ pub(super) async fn run(
     };
     let (ended, progress) = drive(&cluster, &access, &plan, journal, printer).await?;
     if let Some(phase) = ended {
-        let paused = Paused::of(options, &point, &plan, &progress, phase);
+        let paused = Paused::of(options, &given, &point, &plan, &progress, phase);
         printer.result(&paused, || paused.table());
         return Ok(());
     }
@@ -120,7 +120,7 @@ async fn nothing_to_continue(access: &Access, point: &PointDocument) -> Result<F
             "begin one without `--continue`".to_owned()
         } else {
             format!(
-                "paused: {}; name its `--point`, and its `--only`, `--skip` and `--as` as it was begun",
+                "paused: {}; name its `--point`, and its `--only`, `--skip`, `--as` and `--map-namespace` as it was begun",
                 paused.join(", ")
             )
         },

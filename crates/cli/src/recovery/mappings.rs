@@ -65,6 +65,16 @@ impl Given {
         }
         variant
     }
+
+    /// The same as options, for the command that goes on with it.
+    pub(crate) fn options(&self) -> String {
+        let moved = self.mappings.namespaces.iter();
+        let moved = moved.filter(|(old, new)| old != new);
+        let words: Vec<String> = moved
+            .map(|(old, new)| format!("--map-namespace {old}={new}"))
+            .collect();
+        words.join(" ")
+    }
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -224,6 +234,10 @@ mod tests {
             "namespace bank=bank-drill\nnamespace shop=shop-drill\n"
         );
         assert_eq!(Given::default().variant(), "");
+        assert_eq!(
+            given.options(),
+            "--map-namespace bank=bank-drill --map-namespace shop=shop-drill"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use refloat_core::run::{Phase, Progress, Report, RunPlan, Work, left};
 use refloat_vault::format::PointDocument;
 use serde::Serialize;
 
-use super::Options;
+use super::{Given, Options};
 use crate::printer::{moment, seconds};
 
 /// Things that are named one by one at most.
@@ -180,6 +180,7 @@ impl Achieved {
 impl Paused {
     pub(crate) fn of(
         options: &Options,
+        given: &Given,
         point: &PointDocument,
         plan: &RunPlan,
         progress: &Progress,
@@ -187,7 +188,12 @@ impl Paused {
     ) -> Self {
         let selection = options.selection();
         let chosen = selection.options();
-        let space = if chosen.is_empty() { "" } else { " " };
+        // All that makes this run another one.
+        let same: Vec<String> = [chosen.as_str(), &given.options()]
+            .iter()
+            .filter(|words| !words.is_empty())
+            .map(|words| format!(" {words}"))
+            .collect();
         Self {
             point: point.id.to_string(),
             run: plan.run.to_string(),
@@ -202,8 +208,9 @@ impl Paused {
                 .map(|(phase, count)| (phase.name(), count))
                 .collect(),
             continue_with: format!(
-                "refloat recover --point {}{space}{chosen} --continue",
-                point.id
+                "refloat recover --point {}{} --continue",
+                point.id,
+                same.concat()
             ),
             selection: (!selection.is_whole()).then_some(chosen),
         }
