@@ -69,6 +69,8 @@ pub(super) async fn run(
         let progress = Progress::of(journal.records());
         let far = go_on(plan, &progress, arguments.said())?;
         if let GoOn::Paused(phase) = far {
+            let (skipped, _) = skip_gates(plan, &progress, options.skip_gates())?;
+            refuse_skips(&skipped, phase)?;
             let paused = Paused::of(options, &given, &point, plan, &progress, phase);
             printer.result(&paused, || paused.table());
             return Ok(());
@@ -93,6 +95,21 @@ pub(super) async fn run(
     keep(&access, &achieved).await?;
     printer.result(&achieved, || achieved.table(&point));
     Ok(())
+}
+
+/// What stays paused takes no gates that are to be skipped: they would be lost.
+fn refuse_skips(skipped: &[Record], paused: Phase) -> Result<(), Failure> {
+    if skipped.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::refuse(
+        "gate-while-paused",
+        format!(
+            "`--skip-gate` has no effect: the recovery is paused after {}, and stays so",
+            paused.label()
+        ),
+        "give it with `--continue`, or with a later phase for `--until`",
+    ))
 }
 
 /// Why there is nothing to go on with, and what may have been meant.
@@ -291,4 +308,19 @@ async fn keep(access: &Access, achieved: &Achieved) -> Result<(), Failure> {
         .write_report(&achieved.run, "report.json", bytes)
         .await
         .map_err(|error| vault_failure(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_to_skip_is_not_lost_while_a_recovery_stays_paused() {
+        assert!(refuse_skips(&[], Phase::Databases).is_ok());
+        let why = "resume".to_owned();
+        let at = Timestamp::UNIX_EPOCH;
+        let record = [Record::Resumed { at, why }];
+        let refused = refuse_skips(&record, Phase::Databases).expect_err("it would be lost");
+        assert_eq!(refused.problems[0].code, "gate-while-paused");
+    }
 }

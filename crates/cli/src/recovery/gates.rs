@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use refloat_core::driver::Outcome;
-use refloat_core::readiness::user::Gating;
+use refloat_core::readiness::user::{Check, Gating};
 use refloat_core::run::{Progress, Record, RunPlan, Step, Work};
 
 use crate::failure::Failure;
@@ -21,7 +21,7 @@ pub(crate) fn skip_gates(
             return Err(unknown(plan, name));
         };
         // Said with each repetition of the command: it counts once.
-        if before.is_done(&step.id) {
+        if before.is_done(&step.id) || gating.check == Check::Skipped {
             continue;
         }
         warnings.push(format!(
@@ -61,7 +61,6 @@ fn unknown(plan: &RunPlan, name: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use refloat_core::readiness::user::Check;
     use serde_json::json;
 
     use super::*;
