@@ -18,7 +18,7 @@ use crate::printer::{Printer, moment};
 use crate::progress::Narrator;
 use crate::recovery::{
     Achieved, GoOn, Options, Paused, Said, go_on, pick, prepare, refuse_while_rolled_back, run_of,
-    skip_gates, target_namespaces, variant,
+    settled, skip_gates, target_namespaces, variant,
 };
 use crate::seat::{
     Access, Seat, check_permissions, connect, open_vault, refuse_if_alive, refuse_if_begun,
@@ -78,6 +78,13 @@ pub(super) async fn run(
         // The engine of one that is paused has ended, however lately.
         if progress.paused().is_none() {
             refuse_if_alive(&access, &run, &journal).await?;
+        }
+        let settled = settled(options, &given);
+        if !settled.is_empty() {
+            printer.note(&format!(
+                "warning: the plan of {run} is made: {} change nothing now; to plan anew, `refloat rollback --run {run}` first",
+                settled.join(", ")
+            ));
         }
         resume(far, journal, options, printer).await?
     } else if arguments.goes_on {

@@ -24,6 +24,11 @@ pub(super) struct ConnectionFiles {
 }
 
 impl ConnectionFiles {
+    /// There is one at least.
+    pub(super) fn is_given(&self) -> bool {
+        !self.connections.is_empty()
+    }
+
     /// Reads all files; says everything that is wrong.
     pub(super) fn read(&self, printer: Printer) -> Result<Connections, Failure> {
         let mut all = Connections::default();

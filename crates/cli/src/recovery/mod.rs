@@ -10,6 +10,7 @@ mod preflight;
 mod recoveries;
 mod report;
 mod selecting;
+mod settled;
 mod trials;
 
 use clap::{Args, ValueEnum};
@@ -31,6 +32,7 @@ pub(crate) use going_on::{GoOn, Said, go_on};
 pub(crate) use identity::{run_of, run_stem, variant};
 pub(crate) use preflight::Preflighted;
 pub(crate) use report::{Achieved, Paused};
+pub(crate) use settled::settled;
 
 use crate::failure::Failure;
 use crate::printer::{Printer, bytes, moment};
