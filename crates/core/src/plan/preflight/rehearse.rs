@@ -206,7 +206,8 @@ fn pod_spec(templates: &[Json], spec: &Json) -> Value {
     spec
 }
 
-/// At most so many: first one of each shape, then more in order. Holds no more than it may still need.
+/// At most so many: first one of each shape, then one of each shape in each namespace, for rights, quotas and policies are a namespace's
+/// own; then more in order. Holds no more than it may still need.
 fn sample<T>(
     all: impl ExactSizeIterator<Item = T>,
     objects_max: usize,
@@ -216,18 +217,27 @@ fn sample<T>(
         return all.collect();
     }
     let mut shapes = Shapes::default();
-    let (mut first, mut rest) = (Vec::new(), Vec::new());
+    let mut near: BTreeMap<String, Shapes> = BTreeMap::new();
+    let (mut first, mut second, mut rest) = (Vec::new(), Vec::new(), Vec::new());
     for one in all {
         if first.len() == objects_max {
             break;
         }
         let (resource, object) = of(&one);
+        let namespace = object.pointer("/metadata/namespace").and_then(Json::as_str);
+        let near = near.entry(namespace.unwrap_or_default().to_owned());
+        let is_new_there = near.or_default().is_new(resource, object);
         if shapes.is_new(resource, object) {
             first.push(one);
+        } else if is_new_there {
+            if second.len() < objects_max {
+                second.push(one);
+            }
         } else if rest.len() < objects_max {
             rest.push(one);
         }
     }
+    first.extend(second);
     first.extend(rest);
     first.truncate(objects_max);
     first

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::fixture::{Case, case, resource, service, thing, workload};
+use super::ground::object;
 use super::property::Random;
 use crate::driver::FieldOwner;
 use crate::inventory::{Resource, ThingId};
@@ -61,7 +62,7 @@ fn shape(value: &Value, path: &str, fields: &mut BTreeSet<String>) {
     }
 }
 
-/// One of each shape, then more in order.
+/// One of each shape, then one of each in each namespace, then more in order.
 fn sampled(all: Vec<Writing>, objects_max: usize) -> Vec<Writing> {
     if all.len() <= objects_max {
         return all;
@@ -72,9 +73,24 @@ fn sampled(all: Vec<Writing>, objects_max: usize) -> Vec<Writing> {
         shape(&writing.object.to_value(), "", &mut fields);
         shapes.insert((writing.resource.clone(), fields))
     });
+    let mut shapes: BTreeSet<_> = first.iter().map(near).collect();
+    let (second, rest): (Vec<_>, Vec<_>) = rest
+        .into_iter()
+        .partition(|writing| shapes.insert(near(writing)));
+    first.extend(second);
     first.extend(rest);
     first.truncate(objects_max);
     first
+}
+
+fn near(writing: &Writing) -> (Option<String>, Resource, BTreeSet<String>) {
+    let mut fields = BTreeSet::new();
+    shape(&writing.object.to_value(), "", &mut fields);
+    (
+        writing.target().id().namespace.clone(),
+        writing.resource.clone(),
+        fields,
+    )
 }
 
 fn expected(case: &Case, objects_max: usize) -> (Vec<Write>, usize) {
@@ -184,4 +200,26 @@ fn what_is_tried_is_what_the_plan_writes_and_of_too_many_always_the_same() {
             );
         }
     }
+}
+
+#[test]
+fn of_too_many_some_of_each_namespace_are_tried() {
+    let mut case = case();
+    for namespace in ["many", "one"] {
+        case.point.namespaces.push(namespace.to_owned());
+        case.objects
+            .insert(thing("Namespace", namespace, &json!({})));
+    }
+    let settings = (0..30).map(|number| format!("many/{number:02}"));
+    for name in settings.chain(["one/last".to_owned()]) {
+        case.objects
+            .insert(object("ConfigMap", &name, json!({ "data": { "a": "b" } })));
+    }
+    let (tried, left_out) = actual(&case, 25);
+    assert!(left_out > 0, "there are too many");
+    let mut ids = tried.iter().map(|(id, ..)| id);
+    assert!(
+        ids.any(|id| id.name == "last"),
+        "what its namespace refuses is known"
+    );
 }
