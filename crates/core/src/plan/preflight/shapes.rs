@@ -25,6 +25,8 @@ pub(super) struct Shapes {
     numbers: BTreeMap<String, usize>,
     /// By number.
     paths: Vec<Path>,
+    /// Numbers of what elements of lists have.
+    elements: BTreeMap<Vec<usize>, usize>,
 }
 
 struct Path {
@@ -58,11 +60,33 @@ impl Shapes {
                     self.walk(inner, further, shape);
                 }
             }
-            Json::Array(list) => list.iter().for_each(|inner| self.walk(inner, at, shape)),
+            Json::Array(list) => {
+                for inner in list.iter() {
+                    let mut fields = Vec::new();
+                    self.walk(inner, at, &mut fields);
+                    shape.extend(self.element(at, fields));
+                }
+            }
             Json::Object(_) | Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {
                 shape.push(at);
             }
         }
+    }
+
+    /// What one element has stays together: a field that one container lacks is often why a pod is refused.
+    fn element(&mut self, at: usize, mut fields: Vec<usize>) -> Option<usize> {
+        fields.sort_unstable();
+        fields.dedup();
+        if fields.len() < 2 {
+            return fields.pop();
+        }
+        if let Some(number) = self.elements.get(&fields) {
+            return Some(*number);
+        }
+        let text = format!("{}\0{}", self.paths[at].text, self.elements.len());
+        let number = self.number(text);
+        self.elements.insert(fields, number);
+        Some(number)
     }
 
     fn further(&mut self, at: usize, key: &str) -> usize {
@@ -86,5 +110,28 @@ impl Shapes {
             further: BTreeMap::new(),
         });
         number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_field_that_one_of_two_containers_lacks_makes_another_shape() {
+        let pods = Resource::namespaced("v1", "Pod", "pods");
+        let mut shapes = Shapes::default();
+        let mut is_new = |containers: &Value| {
+            let pod = json!({ "spec": { "containers": containers } });
+            shapes.is_new(&pods, &pod.into())
+        };
+        let whole = json!({ "name": "a", "resources": { "limits": { "cpu": "1" } } });
+        let bare = json!({ "name": "b" });
+        assert!(is_new(&json!([whole, whole])));
+        assert!(is_new(&json!([whole, bare])), "one has no limits");
+        assert!(!is_new(&json!([bare, whole])));
+        assert!(!is_new(&json!([whole])));
     }
 }

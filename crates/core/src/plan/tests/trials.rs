@@ -55,7 +55,14 @@ fn shape(value: &Value, path: &str, fields: &mut BTreeSet<String>) {
                 shape(inner, &format!("{path}/{key}"), fields);
             }
         }
-        Value::Array(list) => list.iter().for_each(|inner| shape(inner, path, fields)),
+        Value::Array(list) => {
+            for inner in list {
+                let mut of_one = BTreeSet::new();
+                shape(inner, path, &mut of_one);
+                let together: Vec<String> = of_one.into_iter().collect();
+                fields.extend((!together.is_empty()).then(|| together.join(" and ")));
+            }
+        }
         _ => {
             fields.insert(path.to_owned());
         }
