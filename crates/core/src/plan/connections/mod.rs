@@ -1,6 +1,7 @@
 //! Connections that were seen between workloads, as networks tell them: Hubble's flows, and what Prometheus knows of Istio.
 //!
-//! Reads documents, and resolves nothing: `links` does. What was not seen may be there all the same: so this adds edges and takes none away.
+//! Reads documents, and resolves nothing: `links` does. What was not seen may be there all the same: so this adds edges, and takes
+//! away only the guess that who names no database waits for all of them.
 
 mod hubble;
 mod istio;

@@ -10,7 +10,7 @@ use super::super::steps;
 use super::facts::{Rehearsal, Trial};
 use super::scene::{Scene, text};
 use super::served::carried_definition;
-use super::shapes::Shapes;
+use super::shapes::{Likeness, Shapes};
 use crate::driver::FieldOwner;
 use crate::inventory::{Resource, Thing, ThingId};
 use crate::json::Json;
@@ -217,24 +217,17 @@ fn sample<T>(
         return all.collect();
     }
     let mut shapes = Shapes::default();
-    let mut near: BTreeMap<String, Shapes> = BTreeMap::new();
     let (mut first, mut second, mut rest) = (Vec::new(), Vec::new(), Vec::new());
     for one in all {
         if first.len() == objects_max {
             break;
         }
         let (resource, object) = of(&one);
-        let namespace = object.pointer("/metadata/namespace").and_then(Json::as_str);
-        let near = near.entry(namespace.unwrap_or_default().to_owned());
-        let is_new_there = near.or_default().is_new(resource, object);
-        if shapes.is_new(resource, object) {
-            first.push(one);
-        } else if is_new_there {
-            if second.len() < objects_max {
-                second.push(one);
-            }
-        } else if rest.len() < objects_max {
-            rest.push(one);
+        match shapes.likeness(resource, object) {
+            Likeness::New => first.push(one),
+            Likeness::NewThere if second.len() < objects_max => second.push(one),
+            Likeness::Known if rest.len() < objects_max => rest.push(one),
+            Likeness::NewThere | Likeness::Known => {}
         }
     }
     first.extend(second);

@@ -19,8 +19,8 @@ const FREE: &[&str] = &[
 /// The shapes that were seen. Tens of thousands of objects have a few hundred paths between them: each is written out once.
 #[derive(Default)]
 pub(super) struct Shapes {
-    /// Those of each kind: the paths of all fields, by number.
-    seen: BTreeMap<Resource, BTreeSet<Vec<usize>>>,
+    /// Those of each kind, as the paths of all fields by number, with the namespaces in which there is one of them.
+    seen: BTreeMap<Resource, BTreeMap<Vec<usize>, BTreeSet<EcoString>>>,
     /// Each path's number.
     numbers: BTreeMap<String, usize>,
     /// By number.
@@ -36,20 +36,42 @@ struct Path {
     further: BTreeMap<EcoString, usize>,
 }
 
+/// How an object is like those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Likeness {
+    /// The first one of its shape.
+    New,
+    /// The first one of its shape in its namespace.
+    NewThere,
+    /// There is one of its shape in its namespace.
+    Known,
+}
+
 impl Shapes {
-    /// True for the first object of its shape.
-    pub(super) fn is_new(&mut self, resource: &Resource, object: &Json) -> bool {
+    pub(super) fn likeness(&mut self, resource: &Resource, object: &Json) -> Likeness {
         let root = self.number(String::new());
         let mut shape = Vec::new();
         self.walk(object, root, &mut shape);
         shape.sort_unstable();
         shape.dedup();
-        if let Some(seen) = self.seen.get_mut(resource) {
-            return seen.insert(shape);
+        let namespace = object.pointer("/metadata/namespace").and_then(Json::as_str);
+        let namespace = namespace.unwrap_or_default();
+        let near = if let Some(of_kind) = self.seen.get_mut(resource) {
+            of_kind.entry(shape).or_default()
+        } else {
+            let of_kind = self.seen.entry(resource.clone()).or_default();
+            of_kind.entry(shape).or_default()
+        };
+        if near.contains(namespace) {
+            return Likeness::Known;
         }
-        let first = BTreeSet::from([shape]);
-        self.seen.insert(resource.clone(), first);
-        true
+        let is_first = near.is_empty();
+        near.insert(namespace.into());
+        if is_first {
+            Likeness::New
+        } else {
+            Likeness::NewThere
+        }
     }
 
     fn walk(&mut self, value: &Json, at: usize, shape: &mut Vec<usize>) {
@@ -125,7 +147,7 @@ mod tests {
         let mut shapes = Shapes::default();
         let mut is_new = |containers: &Value| {
             let pod = json!({ "spec": { "containers": containers } });
-            shapes.is_new(&pods, &pod.into())
+            shapes.likeness(&pods, &pod.into()) == Likeness::New
         };
         let whole = json!({ "name": "a", "resources": { "limits": { "cpu": "1" } } });
         let bare = json!({ "name": "b" });
