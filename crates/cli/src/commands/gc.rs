@@ -50,7 +50,9 @@ pub(super) async fn run(
         // The engine of one that is paused has ended, however lately.
         let dead = one.may_live.is_none() || paused;
         let action = match (kept, dead, arguments.yes) {
-            (true, _, _) => "left alone: it is paused; `refloat recover --continue`, or `--paused`",
+            (true, _, _) => {
+                "left alone: it is paused; `refloat recover --protection NAME --continue`, or `--paused`"
+            }
             (false, false, _) => "left alone: its engine may live",
             (false, true, false) => "`--yes` gives it up",
             (false, true, true) => "given up and cleaned up",

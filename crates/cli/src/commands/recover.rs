@@ -82,7 +82,7 @@ pub(super) async fn run(
         let settled = settled(options, &given);
         if !settled.is_empty() {
             printer.note(&format!(
-                "warning: the plan of {run} is made: {} change nothing now; to plan anew, `refloat rollback --run {run}` first",
+                "{run} goes on by the plan that was made when it began: of {} it takes what was said then; to plan anew, `refloat rollback --run {run}` first",
                 settled.join(", ")
             ));
         }

@@ -51,7 +51,7 @@ struct Unfinished {
     writer: String,
     /// False when its engine is dead; `refloat gc` or the same command again takes it over.
     engine_may_live: bool,
-    /// After which phase it is paused, as was wanted: nobody drives it until `refloat recover --continue`.
+    /// After which phase it is paused, as was wanted: nobody drives it until `refloat recover --protection NAME --continue`.
     #[serde(skip_serializing_if = "Option::is_none")]
     paused_after: Option<String>,
     stuck: Vec<String>,
@@ -158,8 +158,10 @@ fn table(status: &Status) -> String {
             run.site,
             run.last.map_or_else(|| "never".to_owned(), moment),
             match (&run.paused_after, run.engine_may_live) {
-                (Some(phase), _) =>
-                    format!("paused after {phase}: `refloat recover --continue` goes on"),
+                (Some(phase), _) => format!(
+                    "paused after {phase}: `refloat recover --protection {} --continue` goes on",
+                    run.protection
+                ),
                 (None, true) => "it is being driven".to_owned(),
                 (None, false) => "nobody drives it".to_owned(),
             },

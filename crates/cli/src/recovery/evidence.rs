@@ -29,16 +29,6 @@ pub(super) struct SourceEvidence {
     source_context: Option<String>,
 }
 
-impl SourceEvidence {
-    /// The option that was given: one excludes the others.
-    pub(super) fn option(&self) -> Option<&'static str> {
-        let dead = self.source_dead.as_ref().map(|_| "--source-dead");
-        let isolated = self.isolated.then_some("--isolated");
-        let seen = self.source_kubeconfig.as_ref();
-        dead.or(isolated).or(seen.map(|_| "--source-kubeconfig"))
-    }
-}
-
 pub(super) async fn judge(
     arguments: &SourceEvidence,
     point: &PointContent,
