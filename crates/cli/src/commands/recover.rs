@@ -1,5 +1,7 @@
 //! `refloat recover`: brings a point back, and goes on where an earlier engine died.
 
+mod going;
+
 use std::io::{BufRead, IsTerminal};
 use std::sync::Arc;
 
@@ -12,17 +14,18 @@ use refloat_vault::format::PointDocument;
 use refloat_vault::store::RunJournal;
 use refloat_world::Cluster;
 
+use self::going::Going;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::printer::{Printer, moment};
+use crate::printer::Printer;
 use crate::progress::Narrator;
 use crate::recovery::{
-    Achieved, GoOn, Options, Paused, Said, go_on, pick, prepare, refuse_while_rolled_back, run_of,
-    settled, skip_gates, target_namespaces, variant,
+    Achieved, Options, Said, pick, prepare, refuse_while_rolled_back, run_of, target_namespaces,
+    variant,
 };
 use crate::seat::{
-    Access, Seat, check_permissions, connect, open_vault, refuse_if_alive, refuse_if_begun,
-    unfinished_runs, vault_failure,
+    Access, Seat, check_permissions, connect, open_vault, refuse_if_begun, unfinished_runs,
+    vault_failure,
 };
 
 /// Arguments of `refloat recover`.
@@ -63,30 +66,20 @@ pub(super) async fn run(
     check_permissions(&cluster, RunKind::Restore, &namespaces).await?;
     refuse_while_rolled_back(&access, &cluster, &point.id).await?;
     let variant = variant(&given, &options.selection());
-    let (run, journal) = run_of(&access, &cluster, &point, &variant).await?;
+    let (_, journal) = run_of(&access, &cluster, &point, &variant).await?;
     let resumed = journal.plan().is_some();
-    let (plan, journal, warnings) = if let Some(plan) = journal.plan() {
-        let progress = Progress::of(journal.records());
-        let far = go_on(plan, &progress, arguments.said())?;
-        if let GoOn::Paused(phase) = far {
-            let (skipped, _) = skip_gates(plan, &progress, options.skip_gates())?;
-            refuse_skips(&skipped, phase)?;
-            let paused = Paused::of(options, &given, &point, plan, &progress, phase);
-            printer.result(&paused, || paused.table());
-            return Ok(());
+    let going = Going {
+        arguments: &arguments,
+        access: &access,
+        point: &point,
+        given: &given,
+        printer,
+    };
+    let (plan, journal, warnings) = if resumed {
+        match going.on(journal).await? {
+            Some(taken_over) => taken_over,
+            None => return Ok(()),
         }
-        // The engine of one that is paused has ended, however lately.
-        if progress.paused().is_none() {
-            refuse_if_alive(&access, &run, &journal).await?;
-        }
-        let settled = settled(options, &given);
-        if !settled.is_empty() {
-            printer.note(&format!(
-                "{run} goes on by the plan that was made when it began: of {} it takes what was said then; to plan anew, `refloat rollback --run {run}` first",
-                settled.join(", ")
-            ));
-        }
-        resume(far, journal, options, printer).await?
     } else if arguments.goes_on {
         return Err(nothing_to_continue(&access, &point).await?);
     } else {
@@ -94,8 +87,7 @@ pub(super) async fn run(
     };
     let (ended, progress) = drive(&cluster, &access, &plan, journal, printer).await?;
     if let Some(phase) = ended {
-        let paused = Paused::of(options, &given, &point, &plan, &progress, phase);
-        printer.result(&paused, || paused.table());
+        going.show_paused(&plan, &progress, phase);
         return Ok(());
     }
     let achieved = Achieved::of(options, &point, &plan, &progress, resumed, warnings);
@@ -104,20 +96,8 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// What stays paused takes no gates that are to be skipped: they would be lost.
-fn refuse_skips(skipped: &[Record], paused: Phase) -> Result<(), Failure> {
-    if skipped.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::refuse(
-        "gate-while-paused",
-        format!(
-            "`--skip-gate` has no effect: the recovery is paused after {}, and stays so",
-            paused.label()
-        ),
-        "give it with `--continue`, or with a later phase for `--until`",
-    ))
-}
+/// A recovery that is to be driven: its plan, its journal and what is to be told.
+type Driven = (Arc<RunPlan>, RunJournal, Vec<String>);
 
 /// Why there is nothing to go on with, and what may have been meant.
 async fn nothing_to_continue(access: &Access, point: &PointDocument) -> Result<Failure, Failure> {
@@ -158,7 +138,7 @@ async fn begin(
     cluster: &Cluster,
     mut journal: RunJournal,
     printer: Printer,
-) -> Result<(Arc<RunPlan>, RunJournal, Vec<String>), Failure> {
+) -> Result<Driven, Failure> {
     let mut prepared = match prepare(access, cluster, &arguments.options, printer).await {
         Ok(prepared) => prepared,
         // What another engine has written by now is in the way of a plan: then it is that engine that must be named.
@@ -215,54 +195,6 @@ fn ask(printer: Printer) -> Result<(), Failure> {
     ))
 }
 
-/// Takes over a recovery that was not finished, or goes on with one that is paused.
-async fn resume(
-    far: GoOn,
-    mut journal: RunJournal,
-    options: &Options,
-    printer: Printer,
-) -> Result<(Arc<RunPlan>, RunJournal, Vec<String>), Failure> {
-    let mut plan = journal
-        .plan()
-        .cloned()
-        .ok_or_else(|| Failure::bug("journal-without-plan", journal.run()))?;
-    let run = plan.run.clone();
-    let before = Progress::of(journal.records());
-    printer.note(&format!(
-        "going on with recovery {run}: {} of {} steps are done, last written {} by {}; its plan stays as it was made",
-        plan.steps.iter().filter(|step| before.is_done(&step.id)).count(),
-        plan.steps.len(),
-        before.last().map_or_else(String::new, moment),
-        journal.last_writer().unwrap_or("nobody")
-    ));
-    let mover_image = options.mover_image();
-    if plan.mover_image != mover_image {
-        printer.note(&format!(
-            "movers that are still to start use the image {mover_image}"
-        ));
-        mover_image.clone_into(&mut Arc::make_mut(&mut plan).mover_image);
-    }
-    let at = Timestamp::now();
-    let mut records = vec![Record::Resumed {
-        at,
-        why: "resume".to_owned(),
-    }];
-    match far {
-        GoOn::To(phase) if phase != before.until() => records.push(Record::Until { at, phase }),
-        GoOn::To(_) | GoOn::AsWanted | GoOn::Paused(_) => {}
-    }
-    let (skipped, warnings) = skip_gates(&plan, &before, options.skip_gates())?;
-    records.extend(skipped);
-    journal
-        .append_records(&records)
-        .await
-        .map_err(|error| vault_failure(&error))?;
-    for warning in &warnings {
-        printer.note(&format!("warning: {warning}"));
-    }
-    Ok((plan, journal, warnings))
-}
-
 /// Drives it to its end, or to the phase after which it pauses.
 async fn drive(
     cluster: &Cluster,
@@ -315,19 +247,4 @@ async fn keep(access: &Access, achieved: &Achieved) -> Result<(), Failure> {
         .write_report(&achieved.run, "report.json", bytes)
         .await
         .map_err(|error| vault_failure(&error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_gate_to_skip_is_not_lost_while_a_recovery_stays_paused() {
-        assert!(refuse_skips(&[], Phase::Databases).is_ok());
-        let why = "resume".to_owned();
-        let at = Timestamp::UNIX_EPOCH;
-        let record = [Record::Resumed { at, why }];
-        let refused = refuse_skips(&record, Phase::Databases).expect_err("it would be lost");
-        assert_eq!(refused.problems[0].code, "gate-while-paused");
-    }
 }
