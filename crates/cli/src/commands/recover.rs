@@ -71,12 +71,13 @@ pub(super) async fn run(
     let going = Going {
         arguments: &arguments,
         access: &access,
+        cluster: &cluster,
         point: &point,
         given: &given,
         printer,
     };
     let (plan, journal, warnings) = if resumed {
-        match going.on(journal).await? {
+        match going.on(journal, &namespaces).await? {
             Some(taken_over) => taken_over,
             None => return Ok(()),
         }

@@ -1,4 +1,5 @@
-//! Why the source cannot write any more: a person's word, or what is seen at the source itself.
+//! Why the source cannot write any more: a person's word, or what is seen at the source itself. Called when a recovery is planned, and
+//! again when one goes on.
 
 use std::path::PathBuf;
 
@@ -10,6 +11,8 @@ use refloat_core::plan::Evidence;
 use refloat_world::{Cluster, ConnectOptions};
 use serde_json::Value;
 
+use super::Options;
+use super::going_on::{Again, Target, Word, again};
 use crate::failure::Failure;
 
 /// Evidence that the source is dead.
@@ -29,9 +32,56 @@ pub(super) struct SourceEvidence {
     source_context: Option<String>,
 }
 
+impl SourceEvidence {
+    /// What was said.
+    fn said(&self) -> Word {
+        if self.isolated {
+            Word::Isolated
+        } else if self.source_dead.is_some() || self.source_kubeconfig.is_some() {
+            Word::OfSource
+        } else {
+            Word::Nothing
+        }
+    }
+
+    /// The options with which the source is looked at again; empty for a word, which a person must give anew.
+    pub(super) fn look_again(&self) -> String {
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+        let file = self.source_kubeconfig.iter();
+        let file =
+            file.map(|path| format!("--source-kubeconfig {}", quoted(&path.to_string_lossy())));
+        let context = self.source_context.iter();
+        let context = context.map(|name| format!("--source-context {}", quoted(name)));
+        let words: Vec<String> = file.chain(context).collect();
+        words.join(" ")
+    }
+}
+
+/// Judges anew what is said of the source of a recovery that goes on: the source may have been started again since. What a person should
+/// know of it. Who says nothing goes on by what was said when the recovery began.
+pub(crate) async fn judge_again(
+    options: &Options,
+    point: &PointContent,
+    cluster: &Cluster,
+    written: &[String],
+) -> Result<Option<String>, Failure> {
+    let target = Target {
+        cluster_uid: cluster.cluster_uid(),
+        written,
+    };
+    let namespaces = match again(options.evidence.said(), point, &target)? {
+        Again::AsSaidBefore => return Ok(None),
+        Again::Judge { namespaces } => namespaces,
+    };
+    let evidence = judge(&options.evidence, point, &namespaces).await?;
+    Ok(evidence.as_ref().and_then(Evidence::warning))
+}
+
+/// Judges what is said; these namespaces are looked at in the source.
 pub(super) async fn judge(
     arguments: &SourceEvidence,
     point: &PointContent,
+    namespaces: &[String],
 ) -> Result<Option<Evidence>, Failure> {
     if let Some(reason) = &arguments.source_dead {
         let reason = reason.trim().to_owned();
@@ -63,10 +113,14 @@ pub(super) async fn judge(
             "fence it, then say so with `--source-dead REASON`",
         )
     })?;
-    stopped(&source, point).await.map(Some)
+    stopped(&source, point, namespaces).await.map(Some)
 }
 
-async fn stopped(source: &Cluster, point: &PointContent) -> Result<Evidence, Failure> {
+async fn stopped(
+    source: &Cluster,
+    point: &PointContent,
+    namespaces: &[String],
+) -> Result<Evidence, Failure> {
     let uid = source.cluster_uid();
     if uid != point.cluster_uid {
         return Err(Failure::refuse(
@@ -80,7 +134,7 @@ async fn stopped(source: &Cluster, point: &PointContent) -> Result<Evidence, Fai
         ));
     }
     let mut running = Vec::new();
-    for namespace in &point.namespaces {
+    for namespace in namespaces {
         let request = ListRequest {
             resource: Resource::namespaced("v1", "Pod", "pods"),
             namespace: Some(namespace.clone()),
@@ -108,8 +162,43 @@ async fn stopped(source: &Cluster, point: &PointContent) -> Result<Evidence, Fai
     Ok(Evidence::SourceStopped {
         proof: format!(
             "no pod is left in {} of cluster {uid} at {}",
-            point.namespaces.join(", "),
+            namespaces.join(", "),
             jiff::Timestamp::now()
         ),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        evidence: SourceEvidence,
+    }
+
+    fn of(words: &[&str]) -> (Word, String) {
+        let command = Command::try_parse_from([&["recover"], words].concat()).expect("options");
+        let evidence = command.evidence;
+        (evidence.said(), evidence.look_again())
+    }
+
+    #[test]
+    fn what_can_be_looked_at_again_is_part_of_the_command_that_goes_on() {
+        assert_eq!(of(&[]), (Word::Nothing, String::new()));
+        assert_eq!(of(&["--isolated"]), (Word::Isolated, String::new()));
+        let word = of(&["--source-dead", "fire"]);
+        assert_eq!(word, (Word::OfSource, String::new()));
+        let look = [
+            "--source-kubeconfig",
+            "a b.yaml",
+            "--source-context",
+            "it's",
+        ];
+        let again = r"--source-kubeconfig 'a b.yaml' --source-context 'it'\''s'";
+        assert_eq!(of(&look), (Word::OfSource, again.to_owned()));
+    }
 }

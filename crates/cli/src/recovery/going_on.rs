@@ -1,5 +1,7 @@
-//! How far a recovery that was begun goes on: what a user says now against what its journal says. Pure; called by `recover`.
+//! How far a recovery that was begun goes on, and whether it may: what a user says now against what its journal says. Pure; called by
+//! `recover` and `evidence`.
 
+use refloat_core::backup::PointContent;
 use refloat_core::run::{Phase, Progress, RunPlan, passed};
 
 use crate::failure::Failure;
@@ -55,6 +57,59 @@ pub(crate) fn go_on(plan: &RunPlan, progress: &Progress, said: Said) -> Result<G
             (None, Some(phase)) if wanted <= phase => Ok(GoOn::Paused(phase)),
             (None, _) => Ok(GoOn::To(Some(wanted))),
         },
+    }
+}
+
+/// What the user says of the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    /// Nothing.
+    Nothing,
+    /// That it is dead, or where to look at it.
+    OfSource,
+    /// That the copy will not meet users or the source's peers.
+    Isolated,
+}
+
+/// Where a recovery that goes on writes.
+#[derive(Debug)]
+pub(super) struct Target<'a> {
+    pub(super) cluster_uid: &'a str,
+    /// Namespaces that it writes into.
+    pub(super) written: &'a [String],
+}
+
+/// What becomes of the evidence about the source.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// What was said when the recovery began goes on being believed.
+    AsSaidBefore,
+    /// It is judged anew, by these namespaces of the source.
+    Judge { namespaces: Vec<String> },
+}
+
+/// What becomes of the evidence when a recovery goes on. In the source's own cluster the namespaces that the recovery writes into are no
+/// longer the source's: what runs there is what came back.
+pub(super) fn again(
+    said: Word,
+    point: &PointContent,
+    target: &Target<'_>,
+) -> Result<Again, Failure> {
+    let home = target.cluster_uid == point.cluster_uid;
+    match said {
+        Word::Nothing => Ok(Again::AsSaidBefore),
+        Word::Isolated if home => Err(Failure::refuse(
+            "not-isolated",
+            "the target is the source's own cluster: a copy there is not isolated",
+            "show that the source is stopped with `--source-kubeconfig FILE`, or say `--source-dead REASON` (recorded)",
+        )),
+        Word::OfSource | Word::Isolated => {
+            let all = point.namespaces.iter();
+            let its = all.filter(|one| !(home && target.written.contains(one)));
+            Ok(Again::Judge {
+                namespaces: its.cloned().collect(),
+            })
+        }
     }
 }
 
@@ -152,5 +207,53 @@ mod tests {
             refused(&killed, Said::Until(Phase::Databases)),
             "phase-passed"
         );
+    }
+
+    fn point() -> PointContent {
+        let content = serde_json::json!({
+            "protection": "shop", "site": "a", "cluster_uid": "source", "kubernetes_version": "1.34", "run": "backup-1",
+            "began": "2026-01-01T00:00:00Z", "namespaces": ["shop", "shop-peer"], "members": [], "parts": [], "objects": null,
+            "required": [], "owned": [], "findings": [], "spec": {},
+        });
+        serde_json::from_value(content).expect("a point of today is read for ever")
+    }
+
+    fn judged(said: Word, cluster_uid: &str, written: &[&str]) -> Vec<String> {
+        let written: Vec<String> = written.iter().map(|&one| one.to_owned()).collect();
+        let target = Target {
+            cluster_uid,
+            written: &written,
+        };
+        match again(said, &point(), &target).expect("it is judged") {
+            Again::Judge { namespaces } => namespaces,
+            Again::AsSaidBefore => panic!("it is believed"),
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_the_source_is_judged_anew_when_a_recovery_goes_on() {
+        let all = ["shop", "shop-peer"];
+        assert_eq!(judged(Word::OfSource, "target", &all), all);
+        assert_eq!(judged(Word::Isolated, "target", &all), all);
+        let target = Target {
+            cluster_uid: "target",
+            written: &[],
+        };
+        let silent = again(Word::Nothing, &point(), &target);
+        assert_eq!(silent.ok(), Some(Again::AsSaidBefore));
+    }
+
+    #[test]
+    fn what_came_back_in_the_sources_own_cluster_is_not_taken_for_the_source() {
+        let own = judged(Word::OfSource, "source", &["shop"]);
+        assert_eq!(own, ["shop-peer"]);
+        let drill = judged(Word::OfSource, "source", &["drill", "drill-peer"]);
+        assert_eq!(drill, ["shop", "shop-peer"]);
+        let target = Target {
+            cluster_uid: "source",
+            written: &[],
+        };
+        let refused = again(Word::Isolated, &point(), &target).expect_err("it is not isolated");
+        assert_eq!(refused.problems[0].code, "not-isolated");
     }
 }

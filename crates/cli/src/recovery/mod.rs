@@ -27,6 +27,7 @@ use refloat_vault::store::{RunJournal, SealedPoint};
 use refloat_world::{Cluster, InventoryScope};
 use sha2::{Digest, Sha256};
 
+pub(crate) use evidence::judge_again;
 pub(crate) use gates::skip_gates;
 pub(crate) use going_on::{GoOn, Said, go_on};
 pub(crate) use identity::{run_of, run_stem, variant};
@@ -299,7 +300,8 @@ pub(crate) async fn attempt(
         look(cluster, target_namespaces(&document, &given))
     );
     let objects = objects?;
-    let evidence = evidence::judge(&options.evidence, &document.content).await?;
+    let source = &document.content;
+    let evidence = evidence::judge(&options.evidence, source, &source.namespaces).await?;
     let target = target?;
     let selection = options.selection();
     let (run, _) = run_of(access, cluster, &document, &variant(&given, &selection)).await?;

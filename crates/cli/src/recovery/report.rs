@@ -188,12 +188,16 @@ impl Paused {
     ) -> Self {
         let selection = options.selection();
         let chosen = selection.options();
-        // All that makes this run another one.
-        let same: Vec<String> = [chosen.as_str(), &given.options()]
-            .iter()
-            .filter(|words| !words.is_empty())
-            .map(|words| format!(" {words}"))
-            .collect();
+        // All that makes this run another one, and the look at its source.
+        let same: Vec<String> = [
+            chosen.as_str(),
+            &given.options(),
+            &options.evidence.look_again(),
+        ]
+        .iter()
+        .filter(|words| !words.is_empty())
+        .map(|words| format!(" {words}"))
+        .collect();
         Self {
             point: point.id.to_string(),
             run: plan.run.to_string(),

@@ -76,6 +76,18 @@ pub enum Evidence {
     Isolated,
 }
 
+impl Evidence {
+    /// What a person should know of it: nobody has seen what a word says.
+    pub fn warning(&self) -> Option<String> {
+        match self {
+            Self::SourceDead { reason } => Some(format!(
+                "nobody has fenced the source; it is taken for dead: {reason}"
+            )),
+            Self::SourceStopped { .. } | Self::Isolated => None,
+        }
+    }
+}
+
 /// Which ports the nodes give to recovered Services.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum NodePorts {
@@ -237,10 +249,6 @@ fn warned(objects: &Inventory, target: &Inventory, goal: &Goal) -> Vec<String> {
             objects.kubernetes_version, target.kubernetes_version
         ));
     }
-    if let Some(Evidence::SourceDead { reason }) = &goal.evidence {
-        warnings.push(format!(
-            "nobody has fenced the source; it is taken for dead: {reason}"
-        ));
-    }
+    warnings.extend(goal.evidence.as_ref().and_then(Evidence::warning));
     warnings
 }

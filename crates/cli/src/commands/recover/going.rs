@@ -6,17 +6,19 @@ use jiff::Timestamp;
 use refloat_core::run::{Phase, Progress, Record, RunPlan};
 use refloat_vault::format::PointDocument;
 use refloat_vault::store::RunJournal;
+use refloat_world::Cluster;
 
 use super::{Arguments, Driven};
 use crate::failure::Failure;
 use crate::printer::{Printer, moment};
-use crate::recovery::{Given, GoOn, Options, Paused, go_on, settled, skip_gates};
+use crate::recovery::{Given, GoOn, Options, Paused, go_on, judge_again, settled, skip_gates};
 use crate::seat::{Access, refuse_if_alive, vault_failure};
 
 /// A recovery that was begun.
 pub(super) struct Going<'a> {
     pub(super) arguments: &'a Arguments,
     pub(super) access: &'a Access,
+    pub(super) cluster: &'a Cluster,
     pub(super) point: &'a PointDocument,
     pub(super) given: &'a Given,
     pub(super) printer: Printer,
@@ -24,7 +26,11 @@ pub(super) struct Going<'a> {
 
 impl Going<'_> {
     /// Goes on with it; `None` when it is paused where it is to pause, which is shown.
-    pub(super) async fn on(&self, journal: RunJournal) -> Result<Option<Driven>, Failure> {
+    pub(super) async fn on(
+        &self,
+        journal: RunJournal,
+        namespaces: &[String],
+    ) -> Result<Option<Driven>, Failure> {
         let options = &self.arguments.options;
         let plan = planned(&journal)?;
         let run = &plan.run;
@@ -47,7 +53,14 @@ impl Going<'_> {
                 settled.join(", ")
             ));
         }
-        resume(far, journal, options, self.printer).await.map(Some)
+        let content = &self.point.content;
+        let word = judge_again(options, content, self.cluster, namespaces).await?;
+        let (plan, journal, mut warnings) = resume(far, journal, options, self.printer).await?;
+        if let Some(warning) = &word {
+            self.printer.note(&format!("warning: {warning}"));
+        }
+        warnings.extend(word);
+        Ok(Some((plan, journal, warnings)))
     }
 
     pub(super) fn show_paused(&self, plan: &RunPlan, progress: &Progress, phase: Phase) {
