@@ -153,12 +153,54 @@ pub(crate) async fn refuse_while_rolled_back(
         }
         let progress = Progress::of(journal(access, &run).await?.records());
         if progress.started().is_some() && progress.ended().is_none() {
-            return Err(Failure::refuse(
-                "rollback-unfinished",
-                format!("an earlier recovery of point {point} is being taken away by {run}"),
-                format!("finish that first: `refloat rollback --point {point}`"),
-            ));
+            return Err(rollback_unfinished(point, &run));
         }
     }
     Ok(())
+}
+
+/// The recovery that a rollback takes away: `rollback-restore-0123456789ab-1-2` is the second of `restore-0123456789ab-1`.
+fn recovery_of(rollback: &RunId) -> Option<&str> {
+    let (recovery, number) = rollback
+        .as_str()
+        .strip_prefix("rollback-")?
+        .rsplit_once('-')?;
+    number.parse::<u32>().ok().map(|_| recovery)
+}
+
+fn rollback_unfinished(point: &PointId, rollback: &RunId) -> Failure {
+    // By its point the newest recovery would be meant, which may be another.
+    let which = match recovery_of(rollback) {
+        Some(recovery) => format!("--run {recovery}"),
+        None => format!("--point {point}"),
+    };
+    Failure::refuse(
+        "rollback-unfinished",
+        format!("an earlier recovery of point {point} is being taken away by {rollback}"),
+        format!("finish that first: `refloat rollback {which}`"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rollback_that_is_not_finished_is_gone_on_with_by_the_recovery_that_it_takes_away() {
+        let point: PointId = "shop/12".parse().expect("a point");
+        let hint = |rollback: &str| {
+            let rollback = RunId::new(rollback).expect("a run");
+            rollback_unfinished(&point, &rollback).problems[0]
+                .hint
+                .clone()
+        };
+        assert_eq!(
+            hint("rollback-restore-0123456789ab-cdef0123-3-1"),
+            "finish that first: `refloat rollback --run restore-0123456789ab-cdef0123-3`"
+        );
+        assert_eq!(
+            hint("rollback-by-hand"),
+            "finish that first: `refloat rollback --point shop/12`"
+        );
+    }
 }
