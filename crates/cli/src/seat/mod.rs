@@ -6,6 +6,7 @@ mod credentials;
 mod objects;
 mod permissions;
 mod runs;
+mod unfinished;
 mod world;
 
 pub(crate) use access::{
@@ -16,6 +17,7 @@ pub(crate) use objects::{part_problem, read_point_objects};
 pub(crate) use permissions::check_permissions;
 pub(crate) use runs::{
     clean_up_dead_run, existing_namespaces, new_run_id, our_objects, refuse_if_alive,
-    refuse_if_begun, unfinished_runs, writer_name,
+    refuse_if_begun, writer_name,
 };
+pub(crate) use unfinished::unfinished_runs;
 pub(crate) use world::Seat;
