@@ -25,7 +25,7 @@ use crate::progress::Narrator;
 use crate::protection::{read_protection, wanted_gate, wanted_hook};
 use crate::seat::{
     Access, Seat, check_permissions, clean_up_dead_run, connect, new_run_id, open_vault,
-    vault_failure, writer_name,
+    unfinished_runs, vault_failure, writer_name,
 };
 
 /// Arguments of `refloat backup`.
@@ -235,7 +235,14 @@ async fn end_dead_runs(
     protection: &ProtectionName,
     printer: Printer,
 ) -> Result<(), Failure> {
-    for dead in crate::seat::unfinished_runs(access).await? {
+    let open = unfinished_runs(&access.vault, Some(RunKind::Backup)).await?;
+    for unreadable in &open.unreadable {
+        printer.note(&format!(
+            "note: backup {} is left alone, whosever it is: {}",
+            unreadable.run, unreadable.why
+        ));
+    }
+    for dead in open.unfinished {
         let ours = dead.kind == RunKind::Backup
             && dead.protection == *protection
             && Some(&dead.site) == access.site();

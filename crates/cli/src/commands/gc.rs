@@ -2,12 +2,17 @@
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
+use refloat_world::Cluster;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::printer::{Printer, Table, duration};
-use crate::seat::{clean_up_dead_run, connect, open_vault, our_objects, unfinished_runs};
+use crate::printer::{Printer, Table, seconds};
+use crate::seat::{
+    Access, UnfinishedRun, UnreadableRun, clean_up_dead_run, connect, open_vault, our_objects,
+    unfinished_runs,
+};
 
 /// Arguments of `refloat gc`.
 #[derive(Debug, Args)]
@@ -20,6 +25,94 @@ pub(crate) struct Arguments {
     paused: bool,
 }
 
+/// A run, and what becomes of it.
+#[derive(Debug, Serialize)]
+struct Row {
+    run: String,
+    /// Nothing when its journal cannot be read.
+    protection: Option<String>,
+    idle_seconds: Option<f64>,
+    objects: Vec<String>,
+    action: String,
+}
+
+/// What becomes of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    StaysPaused,
+    MayLive,
+    Listed,
+    GivenUp,
+}
+
+impl Fate {
+    fn of(run: &UnfinishedRun, arguments: &Arguments) -> Self {
+        let paused = run.paused.is_some();
+        // The engine of one that is paused has ended, however lately.
+        let dead = run.may_live.is_none() || paused;
+        if paused && !arguments.paused {
+            Self::StaysPaused
+        } else if !dead {
+            Self::MayLive
+        } else if arguments.yes {
+            Self::GivenUp
+        } else {
+            Self::Listed
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::StaysPaused => {
+                "left alone: it is paused; `refloat recover --protection NAME --continue`, or `--paused`"
+            }
+            Self::MayLive => "left alone: its engine may live",
+            Self::Listed => "`--yes` gives it up",
+            Self::GivenUp => "given up and cleaned up",
+        }
+    }
+}
+
+/// Where runs are looked for and ended.
+struct Ground<'a> {
+    access: &'a Access,
+    cluster: &'a Cluster,
+    printer: Printer,
+}
+
+impl Ground<'_> {
+    async fn row(&self, run: &UnfinishedRun, arguments: &Arguments) -> Result<Row, Failure> {
+        let fate = Fate::of(run, arguments);
+        let now = Timestamp::now();
+        let idle = run
+            .last
+            .map_or(SignedDuration::ZERO, |last| now.duration_since(last));
+        let objects = our_objects(self.cluster, &run.run).await?;
+        if fate == Fate::GivenUp {
+            let journal = run.journal(self.access).await?;
+            clean_up_dead_run(self.cluster, self.access, journal, self.printer).await?;
+        }
+        Ok(Row {
+            run: run.run.to_string(),
+            protection: Some(run.protection.to_string()),
+            idle_seconds: Some(idle.as_secs_f64()),
+            objects,
+            action: fate.words().to_owned(),
+        })
+    }
+
+    /// Nobody knows what it has to undo: it is only told.
+    async fn unreadable(&self, run: UnreadableRun) -> Result<Row, Failure> {
+        Ok(Row {
+            objects: our_objects(self.cluster, &run.run).await?,
+            run: run.run.to_string(),
+            protection: None,
+            idle_seconds: None,
+            action: format!("left alone: its journal cannot be read: {}", run.why),
+        })
+    }
+}
+
 pub(super) async fn run(
     arguments: Arguments,
     config: &Config,
@@ -28,7 +121,27 @@ pub(super) async fn run(
     let access = open_vault(config).await?;
     let site = access.site_key()?.site.clone();
     let cluster = connect(config).await?;
-    let now = Timestamp::now();
+    let ground = Ground {
+        access: &access,
+        cluster: &cluster,
+        printer,
+    };
+    let open = unfinished_runs(&access.vault, None).await?;
+    let mut rows = Vec::new();
+    for one in open.unfinished.iter().filter(|one| one.site == site) {
+        rows.push(ground.row(one, &arguments).await?);
+    }
+    for one in open.unreadable {
+        rows.push(ground.unreadable(one).await?);
+    }
+    printer.result(&json!({ "runs": rows }), || table(&rows));
+    Ok(())
+}
+
+fn table(rows: &[Row]) -> String {
+    if rows.is_empty() {
+        return "no unfinished runs of this site\n".to_owned();
+    }
     let mut table = Table::new(&[
         "RUN",
         "PROTECTION",
@@ -36,49 +149,17 @@ pub(super) async fn run(
         "OBJECTS LEFT",
         "WHAT NOW",
     ]);
-    let mut rows = Vec::new();
-    for one in unfinished_runs(&access).await? {
-        if one.site != site {
-            continue;
-        }
-        let idle = one
-            .last
-            .map_or(SignedDuration::ZERO, |last| now.duration_since(last));
-        let objects = our_objects(&cluster, &one.run).await?;
-        let paused = one.paused.is_some();
-        let kept = paused && !arguments.paused;
-        // The engine of one that is paused has ended, however lately.
-        let dead = one.may_live.is_none() || paused;
-        let action = match (kept, dead, arguments.yes) {
-            (true, _, _) => {
-                "left alone: it is paused; `refloat recover --protection NAME --continue`, or `--paused`"
-            }
-            (false, false, _) => "left alone: its engine may live",
-            (false, true, false) => "`--yes` gives it up",
-            (false, true, true) => "given up and cleaned up",
-        };
-        if dead && !kept && arguments.yes {
-            clean_up_dead_run(&cluster, &access, one.journal(&access).await?, printer).await?;
-        }
+    for row in rows {
+        let idle = row
+            .idle_seconds
+            .map(|idle| format!("{} ago", seconds(idle)));
         table.row(vec![
-            one.run.to_string(),
-            one.protection.to_string(),
-            format!("{} ago", duration(idle)),
-            objects.len().to_string(),
-            action.to_owned(),
+            row.run.clone(),
+            row.protection.clone().unwrap_or_else(|| "?".to_owned()),
+            idle.unwrap_or_else(|| "?".to_owned()),
+            row.objects.len().to_string(),
+            row.action.clone(),
         ]);
-        rows.push(json!({
-            "run": one.run, "protection": one.protection,
-            "idle_seconds": idle.as_secs_f64(), "objects": objects, "action": action,
-        }));
     }
-    let empty = rows.is_empty();
-    printer.result(&json!({ "runs": rows }), || {
-        if empty {
-            "no unfinished runs of this site\n".to_owned()
-        } else {
-            table.render()
-        }
-    });
-    Ok(())
+    table.render()
 }

@@ -103,7 +103,8 @@ type Driven = (Arc<RunPlan>, RunJournal, Vec<String>);
 /// Why there is nothing to go on with, and what may have been meant.
 async fn nothing_to_continue(access: &Access, point: &PointDocument) -> Result<Failure, Failure> {
     let mut paused = Vec::new();
-    for one in unfinished_runs(access).await? {
+    let open = unfinished_runs(&access.vault, Some(RunKind::Restore)).await?;
+    for one in open.unfinished {
         if let (Some(phase), Some(of)) = (one.paused, &one.point)
             && one.protection == point.content.protection
         {

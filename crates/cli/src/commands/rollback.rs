@@ -99,7 +99,7 @@ pub(super) async fn run(
     access.site_key()?;
     let cluster = connect(config).await?;
     let wanted = arguments.which.wanted()?;
-    let recovery = find(&access, &cluster, &wanted).await?;
+    let recovery = find(&access, &cluster, &wanted, printer).await?;
     let (run, journal) = rollback_of(&access, &recovery.plan.run).await?;
     let name = recovery.plan.run.to_string();
     let resumed = journal.plan().is_some();
@@ -156,7 +156,7 @@ async fn begin(
         // From its first record on nobody goes on with the recovery; what it may have written until then counts.
         let run = recovery.plan.run.clone();
         clean_up_dead_run(cluster, access, recovery.journal, printer).await?;
-        let recovery = find(access, cluster, &Wanted::Run(run)).await?;
+        let recovery = find(access, cluster, &Wanted::Run(run), printer).await?;
         self::planned(access, cluster, &recovery, &goal).await?
     };
     let plan = Arc::new(planned.plan);

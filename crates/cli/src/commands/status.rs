@@ -24,6 +24,15 @@ struct Status {
     at: Timestamp,
     protections: Vec<Row>,
     unfinished_runs: Vec<Unfinished>,
+    /// Runs that have no end, as far as is marked, and whose journals cannot be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable_runs: Vec<Unreadable>,
+}
+
+#[derive(Debug, Serialize)]
+struct Unreadable {
+    run: String,
+    why: String,
 }
 
 /// One protection as seen by one site that could recover it.
@@ -172,6 +181,9 @@ fn table(status: &Status) -> String {
             }
         ));
     }
+    for run in &status.unreadable_runs {
+        text.push_str(&format!("unreadable {}: {}\n", run.run, run.why));
+    }
     text
 }
 
@@ -194,6 +206,7 @@ pub(super) async fn run(
         at: now,
         protections: Vec::new(),
         unfinished_runs: Vec::new(),
+        unreadable_runs: Vec::new(),
     };
     for protection in protections {
         let chain = access.chain(&protection).await?;
@@ -201,7 +214,15 @@ pub(super) async fn run(
             .protections
             .extend(rows(&protection, &chain, &sites, now));
     }
-    for one in unfinished_runs(&access).await? {
+    let open = unfinished_runs(&access.vault, None).await?;
+    let unreadable = open.unreadable.into_iter();
+    status.unreadable_runs = unreadable
+        .map(|one| Unreadable {
+            run: one.run.to_string(),
+            why: one.why,
+        })
+        .collect();
+    for one in open.unfinished {
         status.unfinished_runs.push(Unfinished {
             run: one.run.to_string(),
             kind: format!("{:?}", one.kind).to_lowercase(),

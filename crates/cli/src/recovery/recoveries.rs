@@ -5,13 +5,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use refloat_core::names::{ProtectionName, RunId};
 use refloat_core::run::{Progress, RunKind, RunPlan};
+use refloat_vault::error::VaultError;
 use refloat_vault::format::PointId;
 use refloat_vault::store::RunJournal;
 use refloat_world::Cluster;
 
 use super::run_stem;
 use crate::failure::Failure;
-use crate::seat::{Access, vault_failure, writer_name};
+use crate::printer::Printer;
+use crate::seat::{Access, is_unreadable, vault_failure, writer_name};
 
 /// Which recovery is meant.
 #[derive(Debug, Clone)]
@@ -28,9 +30,8 @@ pub(crate) struct Recovery {
     started: Option<Timestamp>,
 }
 
-async fn journal(access: &Access, run: &RunId) -> Result<RunJournal, Failure> {
-    let journal = RunJournal::open(&access.vault, run, &writer_name()).await;
-    journal.map_err(|error| vault_failure(&error))
+async fn journal(access: &Access, run: &RunId) -> Result<RunJournal, VaultError> {
+    RunJournal::open(&access.vault, run, &writer_name()).await
 }
 
 /// Whether a plan is that of a recovery into this cluster: its id says so.
@@ -42,7 +43,7 @@ fn is_of_cluster(plan: &RunPlan, cluster: &Cluster) -> bool {
     plan.kind == RunKind::Restore && stem.is_some_and(|stem| plan.run.as_str().starts_with(&stem))
 }
 
-async fn read(access: &Access, run: &RunId) -> Result<Option<Recovery>, Failure> {
+async fn read(access: &Access, run: &RunId) -> Result<Option<Recovery>, VaultError> {
     let journal = journal(access, run).await?;
     Ok(journal.plan().cloned().map(|plan| Recovery {
         started: Progress::of(journal.records()).started(),
@@ -51,11 +52,25 @@ async fn read(access: &Access, run: &RunId) -> Result<Option<Recovery>, Failure>
     }))
 }
 
-/// The recovery that is meant; the newest when several are.
+/// Whether a run may be one that is meant, as far as its id tells.
+fn may_be(run: &RunId, wanted: &Wanted, cluster_uid: &str) -> bool {
+    match wanted {
+        Wanted::Run(one) => run == one,
+        Wanted::NewestOf(point) => {
+            let stem = run_stem(&point.to_string(), cluster_uid);
+            run.as_str().starts_with(&stem)
+        }
+        Wanted::NewestOfProtection(_) => run.as_str().starts_with("restore-"),
+    }
+}
+
+/// The recovery that is meant; the newest when several are. Of a protection those are left out whose journals cannot be read: they may be
+/// anybody's.
 pub(crate) async fn find(
     access: &Access,
     cluster: &Cluster,
     wanted: &Wanted,
+    printer: Printer,
 ) -> Result<Recovery, Failure> {
     let what = match wanted {
         Wanted::Run(run) => return by_run(access, cluster, run).await,
@@ -70,11 +85,17 @@ pub(crate) async fn find(
     let mut newest: Option<Recovery> = None;
     let runs = access.vault.runs().await;
     for run in runs.map_err(|error| vault_failure(&error))? {
-        if !run.as_str().starts_with("restore-") {
+        if !may_be(&run, wanted, cluster.cluster_uid()) {
             continue;
         }
-        let Some(found) = read(access, &run).await? else {
-            continue;
+        let found = match (read(access, &run).await, wanted) {
+            (Ok(Some(found)), _) => found,
+            (Ok(None), _) => continue,
+            (Err(error), Wanted::NewestOfProtection(_)) if is_unreadable(&error) => {
+                printer.note(&format!("note: {run} is left out: {error}"));
+                continue;
+            }
+            (Err(error), _) => return Err(vault_failure(&error)),
         };
         let newer = newest
             .as_ref()
@@ -93,7 +114,8 @@ pub(crate) async fn find(
 }
 
 async fn by_run(access: &Access, cluster: &Cluster, run: &RunId) -> Result<Recovery, Failure> {
-    let found = read(access, run).await?.ok_or_else(|| {
+    let found = read(access, run).await;
+    let found = found.map_err(|error| vault_failure(&error))?.ok_or_else(|| {
         Failure::refuse(
             "recovery-missing",
             format!("run {run} is not in this vault"),
@@ -128,7 +150,8 @@ pub(crate) async fn rollback_of(
     let mut number = 1_u32;
     loop {
         let run = RunId::new(format!("rollback-{recovery}-{number}"))?;
-        let journal = journal(access, &run).await?;
+        let journal = journal(access, &run).await;
+        let journal = journal.map_err(|error| vault_failure(&error))?;
         if Progress::of(journal.records()).ended().is_none() {
             return Ok((run, journal));
         }
@@ -151,7 +174,9 @@ pub(crate) async fn refuse_while_rolled_back(
         if !run.as_str().starts_with(&begins) {
             continue;
         }
-        let progress = Progress::of(journal(access, &run).await?.records());
+        let journal = journal(access, &run).await;
+        let journal = journal.map_err(|error| vault_failure(&error))?;
+        let progress = Progress::of(journal.records());
         if progress.started().is_some() && progress.ended().is_none() {
             return Err(rollback_unfinished(point, &run));
         }
@@ -202,5 +227,31 @@ mod tests {
             hint("rollback-by-hand"),
             "finish that first: `refloat rollback --point shop/12`"
         );
+    }
+
+    #[test]
+    fn a_journal_is_only_read_when_its_run_may_be_meant() {
+        let point: PointId = "shop/12".parse().expect("a point");
+        let its = format!("{}1", run_stem("shop/12", "here"));
+        let there = format!("{}1", run_stem("shop/12", "elsewhere"));
+        let other = format!("{}1", run_stem("shop/13", "here"));
+        let of_protection =
+            Wanted::NewestOfProtection(ProtectionName::new("shop").expect("a name"));
+        let run = |id: &str| RunId::new(id).expect("a run");
+        let of_point = Wanted::NewestOf(point);
+        let table = [
+            (its.as_str(), true, true),
+            (&there, false, true),
+            (&other, false, true),
+            ("backup-1", false, false),
+        ];
+        for (id, by_point, by_protection) in table {
+            assert_eq!(may_be(&run(id), &of_point, "here"), by_point, "{id}");
+            assert_eq!(
+                may_be(&run(id), &of_protection, "here"),
+                by_protection,
+                "{id}"
+            );
+        }
     }
 }

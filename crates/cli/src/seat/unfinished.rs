@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use refloat_core::names::{ProtectionName, RunId, SiteName};
 use refloat_core::run::{Phase, Progress, RunKind};
-use refloat_vault::store::RunJournal;
+use refloat_vault::error::VaultError;
+use refloat_vault::store::{RunJournal, Vault};
 
 use super::access::Access;
 use super::{alive, vault_failure, writer_name};
@@ -45,24 +46,51 @@ impl UnfinishedRun {
     }
 }
 
-/// Every run in the vault that is not finished.
-pub(crate) async fn unfinished_runs(access: &Access) -> Result<Vec<UnfinishedRun>, Failure> {
+/// A run without an end, as far as is marked, whose journal nobody here can read.
+#[derive(Debug)]
+pub(crate) struct UnreadableRun {
+    pub(crate) run: RunId,
+    pub(crate) why: String,
+}
+
+/// Runs that have no end.
+#[derive(Default)]
+pub(crate) struct OpenRuns {
+    pub(crate) unfinished: Vec<UnfinishedRun>,
+    /// Of which nothing more is known: their journals are damaged, or written by a newer Refloat.
+    pub(crate) unreadable: Vec<UnreadableRun>,
+}
+
+/// Every run in the vault that is not finished, or every one of a kind. One journal that cannot be read hides no other.
+pub(crate) async fn unfinished_runs(
+    vault: &Vault,
+    kind: Option<RunKind>,
+) -> Result<OpenRuns, Failure> {
     let writer = writer_name();
-    let mut found = Vec::new();
-    let runs = access.vault.open_runs().await;
+    let mut open = OpenRuns::default();
+    let runs = vault.open_runs().await;
     for run in runs.map_err(|error| vault_failure(&error))? {
-        let journal = RunJournal::open(&access.vault, &run, &writer)
-            .await
-            .map_err(|error| vault_failure(&error))?;
+        if kind.is_some_and(|kind| !is_of_kind(&run, kind)) {
+            continue;
+        }
+        let journal = match RunJournal::open(vault, &run, &writer).await {
+            Ok(journal) => journal,
+            Err(error) if is_unreadable(&error) => {
+                let why = error.to_string();
+                open.unreadable.push(UnreadableRun { run, why });
+                continue;
+            }
+            Err(error) => return Err(vault_failure(&error)),
+        };
         let progress = Progress::of(journal.records());
         if progress.ended().is_some() {
-            access.vault.close_run(&run).await;
+            vault.close_run(&run).await;
         }
         if let (None, Some(plan)) = (progress.ended(), journal.plan()) {
-            let seen = access.vault.run_seen(&run).await;
+            let seen = vault.run_seen(&run).await;
             let seen = seen.map_err(|error| vault_failure(&error))?;
             let last_writer = journal.last_writer().unwrap_or_default();
-            found.push(UnfinishedRun {
+            open.unfinished.push(UnfinishedRun {
                 may_live: alive::may_live(last_writer, seen, Timestamp::now()),
                 kind: plan.kind,
                 run: plan.run.clone(),
@@ -79,5 +107,91 @@ pub(crate) async fn unfinished_runs(access: &Access) -> Result<Vec<UnfinishedRun
             });
         }
     }
-    Ok(found)
+    Ok(open)
+}
+
+/// Its id says so.
+fn is_of_kind(run: &RunId, kind: RunKind) -> bool {
+    run.as_str().starts_with(match kind {
+        RunKind::Backup => "backup-",
+        RunKind::Restore => "restore-",
+        RunKind::Rollback => "rollback-",
+    })
+}
+
+/// True when the journal is what is wrong, not the store.
+pub(crate) fn is_unreadable(error: &VaultError) -> bool {
+    matches!(
+        error,
+        VaultError::Untrusted { .. } | VaultError::Unreadable { .. } | VaultError::Newer { .. }
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use object_store::memory::InMemory;
+    use object_store::path::Path;
+    use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+    use refloat_core::run::{Record, RunPlan};
+
+    use super::*;
+
+    async fn vault() -> Vault {
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let prefix = Path::from("");
+        let created = Vault::init_begin(&store, &prefix).await.expect("a store");
+        let made = Vault::init_finish(store, prefix, &created, Timestamp::UNIX_EPOCH).await;
+        made.expect("a vault")
+    }
+
+    async fn begun(vault: &Vault, kind: RunKind, run: &str) {
+        let run = RunId::new(run).expect("a run");
+        let plan = RunPlan {
+            kind,
+            run: run.clone(),
+            protection: ProtectionName::new("shop").expect("a name"),
+            site: SiteName::new("b").expect("a site"),
+            point: None,
+            mover_image: String::new(),
+            steps: Vec::new(),
+        };
+        let opened = RunJournal::open(vault, &run, "somebody").await;
+        let started = Record::Started {
+            at: Timestamp::UNIX_EPOCH,
+            plan: Arc::new(plan),
+        };
+        let written = opened.expect("a journal").append_records(&[started]).await;
+        written.expect("a record");
+    }
+
+    #[tokio::test]
+    async fn a_journal_that_cannot_be_read_hides_no_other() {
+        let vault = vault().await;
+        begun(&vault, RunKind::Restore, "restore-1").await;
+        begun(&vault, RunKind::Backup, "backup-1").await;
+        let newer = RunId::new("backup-0").expect("a run");
+        vault.mark_run(&newer).await.expect("a mark");
+        let entry = PutPayload::from_static(b"refloat.journal/9\nwhat comes after us");
+        let path = Path::from("runs/backup-0/journal/0000000001");
+        vault.store().put(&path, entry).await.expect("an entry");
+
+        let open = unfinished_runs(&vault, None).await.expect("runs");
+        let names = |open: &OpenRuns| -> Vec<String> {
+            open.unfinished
+                .iter()
+                .map(|one| one.run.to_string())
+                .collect()
+        };
+        assert_eq!(names(&open), ["backup-1", "restore-1"]);
+        assert_eq!(open.unreadable.len(), 1);
+        assert_eq!(open.unreadable[0].run, newer);
+        assert!(open.unreadable[0].why.contains("refloat.journal/9"));
+
+        let recoveries = unfinished_runs(&vault, Some(RunKind::Restore)).await;
+        let recoveries = recoveries.expect("runs");
+        assert_eq!(names(&recoveries), ["restore-1"]);
+        assert!(recoveries.unreadable.is_empty(), "a backup is none of them");
+    }
 }
