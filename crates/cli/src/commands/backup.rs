@@ -23,6 +23,7 @@ use crate::failure::Failure;
 use crate::printer::{Printer, bytes, duration, moment};
 use crate::progress::Narrator;
 use crate::protection::{read_protection, wanted_gate, wanted_hook};
+use crate::recovery::is_here;
 use crate::seat::{
     Access, Seat, check_permissions, clean_up_dead_run, connect, new_run_id, open_vault,
     unfinished_runs, vault_failure, writer_name,
@@ -258,7 +259,12 @@ async fn end_dead_runs(
                 "let it finish; if its engine is dead, run this again in two minutes",
             ));
         }
-        if ours {
+        if ours && is_here(&dead, cluster.cluster_uid()) == Some(false) {
+            printer.note(&format!(
+                "note: backup {} was not finished, and is left alone: it ran in another cluster",
+                dead.run
+            ));
+        } else if ours {
             printer.note(&format!(
                 "backup {} was not finished (last written {} by {}): giving it up and cleaning up",
                 dead.run,

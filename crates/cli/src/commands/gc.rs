@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::printer::{Printer, Table, seconds};
+use crate::recovery::is_here;
 use crate::seat::{
     Access, UnfinishedRun, UnreadableRun, clean_up_dead_run, connect, open_vault, our_objects,
     unfinished_runs,
@@ -39,6 +40,7 @@ struct Row {
 /// What becomes of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
+    IsElsewhere,
     StaysPaused,
     MayLive,
     Listed,
@@ -46,11 +48,13 @@ enum Fate {
 }
 
 impl Fate {
-    fn of(run: &UnfinishedRun, arguments: &Arguments) -> Self {
+    fn of(run: &UnfinishedRun, cluster_uid: &str, arguments: &Arguments) -> Self {
         let paused = run.paused.is_some();
         // The engine of one that is paused has ended, however lately.
         let dead = run.may_live.is_none() || paused;
-        if paused && !arguments.paused {
+        if is_here(run, cluster_uid) == Some(false) {
+            Self::IsElsewhere
+        } else if paused && !arguments.paused {
             Self::StaysPaused
         } else if !dead {
             Self::MayLive
@@ -63,6 +67,7 @@ impl Fate {
 
     fn words(self) -> &'static str {
         match self {
+            Self::IsElsewhere => "left alone: it ran in another cluster",
             Self::StaysPaused => {
                 "left alone: it is paused; `refloat recover --protection NAME --continue`, or `--paused`"
             }
@@ -82,7 +87,7 @@ struct Ground<'a> {
 
 impl Ground<'_> {
     async fn row(&self, run: &UnfinishedRun, arguments: &Arguments) -> Result<Row, Failure> {
-        let fate = Fate::of(run, arguments);
+        let fate = Fate::of(run, self.cluster.cluster_uid(), arguments);
         let now = Timestamp::now();
         let idle = run
             .last
@@ -162,4 +167,35 @@ fn table(rows: &[Row]) -> String {
         ]);
     }
     table.render()
+}
+
+#[cfg(test)]
+mod tests {
+    use refloat_core::run::{Phase, RunKind};
+
+    use super::*;
+
+    fn fate(run: &UnfinishedRun, words: &[&str]) -> Fate {
+        let arguments = Arguments {
+            yes: words.contains(&"--yes"),
+            paused: words.contains(&"--paused"),
+        };
+        Fate::of(run, "here", &arguments)
+    }
+
+    #[test]
+    fn only_runs_of_this_cluster_whose_engines_are_dead_are_given_up() {
+        let mut run = UnfinishedRun::example(RunKind::Backup, "backup-1", None);
+        assert_eq!(fate(&run, &[]), Fate::Listed);
+        assert_eq!(fate(&run, &["--yes"]), Fate::GivenUp);
+        run.may_live = Some(SignedDuration::from_secs(5));
+        assert_eq!(fate(&run, &["--yes"]), Fate::MayLive);
+        run.paused = Some(Phase::Storage);
+        assert_eq!(fate(&run, &["--yes"]), Fate::StaysPaused);
+        assert_eq!(fate(&run, &["--yes", "--paused"]), Fate::GivenUp);
+        run.cluster_uid = Some("here".to_owned());
+        assert_eq!(fate(&run, &["--yes", "--paused"]), Fate::GivenUp);
+        run.cluster_uid = Some("elsewhere".to_owned());
+        assert_eq!(fate(&run, &["--yes", "--paused"]), Fate::IsElsewhere);
+    }
 }

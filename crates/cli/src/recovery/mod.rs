@@ -40,7 +40,9 @@ use crate::printer::{Printer, bytes, moment};
 use crate::seat::{Access, existing_namespaces, read_point_objects, vault_failure, writer_name};
 
 pub(crate) use mappings::Given;
-pub(crate) use recoveries::{Recovery, Wanted, find, refuse_while_rolled_back, rollback_of};
+pub(crate) use recoveries::{
+    Recovery, Wanted, find, is_here, refuse_while_rolled_back, rollback_of,
+};
 
 /// Which point.
 #[derive(Debug, Args)]

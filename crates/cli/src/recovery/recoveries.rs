@@ -13,7 +13,7 @@ use refloat_world::Cluster;
 use super::run_stem;
 use crate::failure::Failure;
 use crate::printer::Printer;
-use crate::seat::{Access, is_unreadable, vault_failure, writer_name};
+use crate::seat::{Access, UnfinishedRun, is_unreadable, vault_failure, writer_name};
 
 /// Which recovery is meant.
 #[derive(Debug, Clone)]
@@ -41,6 +41,17 @@ fn is_of_cluster(plan: &RunPlan, cluster: &Cluster) -> bool {
         .as_ref()
         .map(|point| run_stem(point, cluster.cluster_uid()));
     plan.kind == RunKind::Restore && stem.is_some_and(|stem| plan.run.as_str().starts_with(&stem))
+}
+
+/// Whether a run was made for this cluster; nothing when nothing tells. A recovery's id and that of its rollback say it, and a backup's plan.
+pub(crate) fn is_here(run: &UnfinishedRun, cluster_uid: &str) -> Option<bool> {
+    let recovery = match run.kind {
+        RunKind::Backup => return Some(run.cluster_uid.as_deref()? == cluster_uid),
+        RunKind::Restore => run.run.as_str(),
+        RunKind::Rollback => recovery_of(&run.run)?,
+    };
+    let stem = run_stem(run.point.as_deref()?, cluster_uid);
+    Some(recovery.starts_with(&stem))
 }
 
 async fn read(access: &Access, run: &RunId) -> Result<Option<Recovery>, VaultError> {
@@ -253,5 +264,23 @@ mod tests {
                 "{id}"
             );
         }
+    }
+
+    #[test]
+    fn a_run_is_of_the_cluster_that_its_id_or_its_plan_says() {
+        let stem = run_stem("shop/12", "here");
+        let is = |kind, run: &str| {
+            let run = UnfinishedRun::example(kind, run, Some("shop/12"));
+            (is_here(&run, "here"), is_here(&run, "elsewhere"))
+        };
+        let here = (Some(true), Some(false));
+        assert_eq!(is(RunKind::Restore, &format!("{stem}1")), here);
+        assert_eq!(is(RunKind::Restore, &format!("{stem}cdef0123-1")), here);
+        assert_eq!(is(RunKind::Rollback, &format!("rollback-{stem}1-1")), here);
+        let mut backup = UnfinishedRun::example(RunKind::Backup, "backup-1", None);
+        assert_eq!(is_here(&backup, "here"), None);
+        backup.cluster_uid = Some("here".to_owned());
+        assert_eq!(is_here(&backup, "here"), Some(true));
+        assert_eq!(is_here(&backup, "elsewhere"), Some(false));
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use refloat_core::names::{ProtectionName, RunId, SiteName};
-use refloat_core::run::{Phase, Progress, RunKind};
+use refloat_core::run::{Phase, Progress, RunKind, RunPlan, Work};
 use refloat_vault::error::VaultError;
 use refloat_vault::store::{RunJournal, Vault};
 
@@ -18,6 +18,8 @@ pub(crate) struct UnfinishedRun {
     pub(crate) site: SiteName,
     /// The point that is restored.
     pub(crate) point: Option<String>,
+    /// Where it backs up, as its plan says; the ids of recoveries say it of those.
+    pub(crate) cluster_uid: Option<String>,
     /// After which phase it is paused.
     pub(crate) paused: Option<Phase>,
     /// Why steps of it are stuck.
@@ -29,6 +31,28 @@ pub(crate) struct UnfinishedRun {
 }
 
 impl UnfinishedRun {
+    fn of(journal: &RunJournal, seen: Option<Timestamp>) -> Option<Self> {
+        let progress = Progress::of(journal.records());
+        let plan = journal.plan()?;
+        let last_writer = journal.last_writer().unwrap_or_default();
+        Some(Self {
+            may_live: alive::may_live(last_writer, seen, Timestamp::now()),
+            kind: plan.kind,
+            run: plan.run.clone(),
+            protection: plan.protection.clone(),
+            site: plan.site.clone(),
+            point: plan.point.clone(),
+            cluster_uid: backed_up_in(plan),
+            paused: progress.paused(),
+            stuck: progress
+                .stuck()
+                .map(|(_, problem)| problem.message.clone())
+                .collect(),
+            last: progress.last(),
+            writer: journal.last_writer().unwrap_or("nobody").to_owned(),
+        })
+    }
+
     /// Its journal, refused when somebody has written to it since the run was found: it is not dead.
     pub(crate) async fn journal(&self, access: &Access) -> Result<RunJournal, Failure> {
         let journal = RunJournal::open(&access.vault, &self.run, &writer_name())
@@ -82,32 +106,23 @@ pub(crate) async fn unfinished_runs(
             }
             Err(error) => return Err(vault_failure(&error)),
         };
-        let progress = Progress::of(journal.records());
-        if progress.ended().is_some() {
+        if Progress::of(journal.records()).ended().is_some() {
             vault.close_run(&run).await;
+            continue;
         }
-        if let (None, Some(plan)) = (progress.ended(), journal.plan()) {
-            let seen = vault.run_seen(&run).await;
-            let seen = seen.map_err(|error| vault_failure(&error))?;
-            let last_writer = journal.last_writer().unwrap_or_default();
-            open.unfinished.push(UnfinishedRun {
-                may_live: alive::may_live(last_writer, seen, Timestamp::now()),
-                kind: plan.kind,
-                run: plan.run.clone(),
-                protection: plan.protection.clone(),
-                site: plan.site.clone(),
-                point: plan.point.clone(),
-                paused: progress.paused(),
-                stuck: progress
-                    .stuck()
-                    .map(|(_, problem)| problem.message.clone())
-                    .collect(),
-                last: progress.last(),
-                writer: journal.last_writer().unwrap_or("nobody").to_owned(),
-            });
-        }
+        let seen = vault.run_seen(&run).await;
+        let seen = seen.map_err(|error| vault_failure(&error))?;
+        open.unfinished.extend(UnfinishedRun::of(&journal, seen));
     }
     Ok(open)
+}
+
+/// Uid of the cluster that a backup's point is of.
+fn backed_up_in(plan: &RunPlan) -> Option<String> {
+    plan.steps.iter().find_map(|step| match &step.work {
+        Work::Seal { draft } => draft.get("cluster_uid")?.as_str().map(str::to_owned),
+        _ => None,
+    })
 }
 
 /// Its id says so.
@@ -128,13 +143,34 @@ pub(crate) fn is_unreadable(error: &VaultError) -> bool {
 }
 
 #[cfg(test)]
+impl UnfinishedRun {
+    /// One of protection `shop` at site `b`, whose engine is dead.
+    pub(crate) fn example(kind: RunKind, run: &str, point: Option<&str>) -> Self {
+        Self {
+            kind,
+            run: RunId::new(run).expect("a run"),
+            protection: ProtectionName::new("shop").expect("a name"),
+            site: SiteName::new("b").expect("a site"),
+            point: point.map(str::to_owned),
+            cluster_uid: None,
+            paused: None,
+            stuck: Vec::new(),
+            last: None,
+            writer: "somebody".to_owned(),
+            may_live: None,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use object_store::memory::InMemory;
     use object_store::path::Path;
     use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
-    use refloat_core::run::{Record, RunPlan};
+    use refloat_core::run::{Needs, Record, Step};
+    use serde_json::json;
 
     use super::*;
 
@@ -148,6 +184,17 @@ mod tests {
 
     async fn begun(vault: &Vault, kind: RunKind, run: &str) {
         let run = RunId::new(run).expect("a run");
+        let seal = Step {
+            id: "seal".to_owned(),
+            phase: Phase::Seal,
+            title: "sign the point".to_owned(),
+            needs: Needs::default(),
+            work: Work::Seal {
+                draft: json!({ "cluster_uid": "here" }),
+            },
+            limit_seconds: 60,
+            cleanup: false,
+        };
         let plan = RunPlan {
             kind,
             run: run.clone(),
@@ -155,7 +202,11 @@ mod tests {
             site: SiteName::new("b").expect("a site"),
             point: None,
             mover_image: String::new(),
-            steps: Vec::new(),
+            steps: if kind == RunKind::Backup {
+                vec![seal]
+            } else {
+                Vec::new()
+            },
         };
         let opened = RunJournal::open(vault, &run, "somebody").await;
         let started = Record::Started {
@@ -185,6 +236,8 @@ mod tests {
                 .collect()
         };
         assert_eq!(names(&open), ["backup-1", "restore-1"]);
+        let clusters = open.unfinished.iter().map(|one| one.cluster_uid.as_deref());
+        assert_eq!(clusters.collect::<Vec<_>>(), [Some("here"), None]);
         assert_eq!(open.unreadable.len(), 1);
         assert_eq!(open.unreadable[0].run, newer);
         assert!(open.unreadable[0].why.contains("refloat.journal/9"));
