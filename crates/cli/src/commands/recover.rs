@@ -20,8 +20,8 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::progress::Narrator;
 use crate::recovery::{
-    Achieved, Options, Said, pick, prepare, refuse_while_rolled_back, run_of, target_namespaces,
-    variant,
+    Achieved, Beginning, Options, Said, options_of, pick, prepare, refuse_beside,
+    refuse_while_rolled_back, run_of, target_namespaces, variant,
 };
 use crate::seat::{
     Access, Seat, check_permissions, connect, open_vault, refuse_if_begun, unfinished_runs,
@@ -84,6 +84,17 @@ pub(super) async fn run(
     } else if arguments.goes_on {
         return Err(nothing_to_continue(&access, &point).await?);
     } else {
+        let selection = options.selection();
+        let beginning = Beginning {
+            protection: &point.content.protection,
+            point: &point.id,
+            cluster_uid: cluster.cluster_uid(),
+            namespaces: &namespaces,
+            variant: &variant,
+            options: &options_of(&selection, &given),
+            is_whole: selection.is_whole(),
+        };
+        refuse_open(&access, &beginning, printer).await?;
         begin(&arguments, &access, &cluster, journal, printer).await?
     };
     let (ended, progress) = drive(&cluster, &access, &plan, journal, printer).await?;
@@ -131,6 +142,22 @@ async fn nothing_to_continue(access: &Access, point: &PointDocument) -> Result<F
             )
         },
     ))
+}
+
+/// Refuses to begin beside an open recovery that is in the way. One that cannot be read may be anybody's: it is told.
+async fn refuse_open(
+    access: &Access,
+    beginning: &Beginning<'_>,
+    printer: Printer,
+) -> Result<(), Failure> {
+    let open = unfinished_runs(&access.vault, Some(RunKind::Restore)).await?;
+    for unreadable in &open.unreadable {
+        printer.note(&format!(
+            "note: whether recovery {} is in the way is not known: {}",
+            unreadable.run, unreadable.why
+        ));
+    }
+    refuse_beside(&open.unfinished, beginning)
 }
 
 /// Plans, shows, asks, and writes the journal's first record.

@@ -24,6 +24,15 @@ pub(crate) fn variant(given: &Given, selection: &Selection) -> String {
     said.join("\n")
 }
 
+/// The same as the options that were given.
+pub(crate) fn options_of(selection: &Selection, given: &Given) -> String {
+    let said: Vec<String> = [selection.options(), given.options()]
+        .into_iter()
+        .filter(|words| !words.is_empty())
+        .collect();
+    said.join(" ")
+}
+
 /// How the ids of all recoveries of this point into this cluster begin.
 pub(crate) fn run_stem(point: &str, cluster_uid: &str) -> String {
     let digest = Sha256::digest(format!("{point}\n{cluster_uid}"));
@@ -31,7 +40,7 @@ pub(crate) fn run_stem(point: &str, cluster_uid: &str) -> String {
 }
 
 /// How the ids of recoveries of one variant begin; a number follows. A whole point as it was taken has no part for it.
-fn variant_stem(point: &PointId, cluster_uid: &str, variant: &str) -> String {
+pub(super) fn variant_stem(point: &PointId, cluster_uid: &str, variant: &str) -> String {
     let stem = run_stem(&point.to_string(), cluster_uid);
     if variant.is_empty() {
         return stem;

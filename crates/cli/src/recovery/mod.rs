@@ -1,5 +1,6 @@
 //! What `plan`, `recover` and `verify` share: picking a point, looking at the target, judging the evidence, planning.
 
+mod beside;
 mod connections;
 mod evidence;
 mod gates;
@@ -27,10 +28,11 @@ use refloat_vault::store::{RunJournal, SealedPoint};
 use refloat_world::{Cluster, InventoryScope};
 use sha2::{Digest, Sha256};
 
+pub(crate) use beside::{Beginning, refuse_beside};
 pub(crate) use evidence::judge_again;
 pub(crate) use gates::skip_gates;
 pub(crate) use going_on::{GoOn, Said, go_on};
-pub(crate) use identity::{run_of, run_stem, variant};
+pub(crate) use identity::{options_of, run_of, run_stem, variant};
 pub(crate) use preflight::Preflighted;
 pub(crate) use report::{Achieved, Paused};
 pub(crate) use settled::settled;

@@ -8,7 +8,7 @@ use refloat_core::run::{Phase, Progress, Report, RunPlan, Work, left};
 use refloat_vault::format::PointDocument;
 use serde::Serialize;
 
-use super::{Given, Options};
+use super::{Given, Options, options_of};
 use crate::printer::{moment, seconds};
 
 /// Things that are named one by one at most.
@@ -189,15 +189,11 @@ impl Paused {
         let selection = options.selection();
         let chosen = selection.options();
         // All that makes this run another one, and the look at its source.
-        let same: Vec<String> = [
-            chosen.as_str(),
-            &given.options(),
-            &options.evidence.look_again(),
-        ]
-        .iter()
-        .filter(|words| !words.is_empty())
-        .map(|words| format!(" {words}"))
-        .collect();
+        let same: Vec<String> = [options_of(&selection, given), options.evidence.look_again()]
+            .iter()
+            .filter(|words| !words.is_empty())
+            .map(|words| format!(" {words}"))
+            .collect();
         Self {
             point: point.id.to_string(),
             run: plan.run.to_string(),

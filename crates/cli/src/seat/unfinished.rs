@@ -1,7 +1,11 @@
 //! Runs that have no end: what lists and decisions need of them. Called by the verbs that begin, end and list runs.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
+use refloat_core::driver::Query;
 use refloat_core::names::{ProtectionName, RunId, SiteName};
+use refloat_core::plan::rollback_look;
 use refloat_core::run::{Phase, Progress, RunKind, RunPlan, Work};
 use refloat_vault::error::VaultError;
 use refloat_vault::store::{RunJournal, Vault};
@@ -20,6 +24,8 @@ pub(crate) struct UnfinishedRun {
     pub(crate) point: Option<String>,
     /// Where it backs up, as its plan says; the ids of recoveries say it of those.
     pub(crate) cluster_uid: Option<String>,
+    /// Where a recovery writes.
+    pub(crate) namespaces: BTreeSet<String>,
     /// After which phase it is paused.
     pub(crate) paused: Option<Phase>,
     /// Why steps of it are stuck.
@@ -43,6 +49,7 @@ impl UnfinishedRun {
             site: plan.site.clone(),
             point: plan.point.clone(),
             cluster_uid: backed_up_in(plan),
+            namespaces: written_in(plan),
             paused: progress.paused(),
             stuck: progress
                 .stuck()
@@ -125,6 +132,19 @@ fn backed_up_in(plan: &RunPlan) -> Option<String> {
     })
 }
 
+/// Namespaces of the objects that a recovery makes.
+fn written_in(plan: &RunPlan) -> BTreeSet<String> {
+    if plan.kind != RunKind::Restore {
+        return BTreeSet::new();
+    }
+    let made = rollback_look(plan).into_iter();
+    made.filter_map(|query| match query {
+        Query::Object(object) => object.namespace.clone(),
+        _ => None,
+    })
+    .collect()
+}
+
 /// Its id says so.
 fn is_of_kind(run: &RunId, kind: RunKind) -> bool {
     run.as_str().starts_with(match kind {
@@ -153,6 +173,7 @@ impl UnfinishedRun {
             site: SiteName::new("b").expect("a site"),
             point: point.map(str::to_owned),
             cluster_uid: None,
+            namespaces: BTreeSet::new(),
             paused: None,
             stuck: Vec::new(),
             last: None,
@@ -169,8 +190,8 @@ mod tests {
     use object_store::memory::InMemory;
     use object_store::path::Path;
     use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
-    use refloat_core::run::{Needs, Record, Step};
-    use serde_json::json;
+    use refloat_core::run::Record;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -182,39 +203,48 @@ mod tests {
         made.expect("a vault")
     }
 
+    fn plan(kind: RunKind, run: &str, work: &[Value]) -> RunPlan {
+        let step = |(place, work): (usize, &Value)| {
+            json!({
+                "id": place.to_string(), "phase": "guard", "title": "", "needs": [], "work": work, "limit_seconds": 60,
+            })
+        };
+        let steps: Vec<Value> = work.iter().enumerate().map(step).collect();
+        let plan = json!({
+            "kind": kind, "run": run, "protection": "shop", "site": "b", "point": null, "mover_image": "", "steps": steps,
+        });
+        serde_json::from_value(plan).expect("a plan of today is read for ever")
+    }
+
     async fn begun(vault: &Vault, kind: RunKind, run: &str) {
         let run = RunId::new(run).expect("a run");
-        let seal = Step {
-            id: "seal".to_owned(),
-            phase: Phase::Seal,
-            title: "sign the point".to_owned(),
-            needs: Needs::default(),
-            work: Work::Seal {
-                draft: json!({ "cluster_uid": "here" }),
-            },
-            limit_seconds: 60,
-            cleanup: false,
-        };
-        let plan = RunPlan {
-            kind,
-            run: run.clone(),
-            protection: ProtectionName::new("shop").expect("a name"),
-            site: SiteName::new("b").expect("a site"),
-            point: None,
-            mover_image: String::new(),
-            steps: if kind == RunKind::Backup {
-                vec![seal]
-            } else {
-                Vec::new()
-            },
-        };
         let opened = RunJournal::open(vault, &run, "somebody").await;
         let started = Record::Started {
             at: Timestamp::UNIX_EPOCH,
-            plan: Arc::new(plan),
+            plan: Arc::new(plan(kind, run.as_str(), &[])),
         };
         let written = opened.expect("a journal").append_records(&[started]).await;
         written.expect("a record");
+    }
+
+    #[test]
+    fn a_plan_tells_the_cluster_of_a_backup_and_the_namespaces_of_a_recovery() {
+        let seal = json!({ "work": "seal", "draft": { "cluster_uid": "here" } });
+        let backup = plan(RunKind::Backup, "backup-1", &[seal]);
+        assert_eq!(backed_up_in(&backup).as_deref(), Some("here"));
+        assert!(written_in(&backup).is_empty());
+        let write = |namespace: &str, name: &str| {
+            json!({
+                "work": "write", "existing": "fail", "adopt": false, "owner": { "manager": "kubectl", "apply": false },
+                "resource": { "group": "", "version": "v1", "kind": "ConfigMap", "plural": "configmaps", "namespaced": true },
+                "object": { "metadata": { "namespace": namespace, "name": name } },
+            })
+        };
+        let all = [write("shop", "a"), write("peer", "a"), write("shop", "b")];
+        let recovery = plan(RunKind::Restore, "restore-1", &all);
+        assert_eq!(backed_up_in(&recovery), None);
+        let namespaces = written_in(&recovery);
+        assert_eq!(namespaces.iter().collect::<Vec<_>>(), ["peer", "shop"]);
     }
 
     #[tokio::test]
@@ -236,8 +266,6 @@ mod tests {
                 .collect()
         };
         assert_eq!(names(&open), ["backup-1", "restore-1"]);
-        let clusters = open.unfinished.iter().map(|one| one.cluster_uid.as_deref());
-        assert_eq!(clusters.collect::<Vec<_>>(), [Some("here"), None]);
         assert_eq!(open.unreadable.len(), 1);
         assert_eq!(open.unreadable[0].run, newer);
         assert!(open.unreadable[0].why.contains("refloat.journal/9"));
