@@ -47,6 +47,15 @@ impl Failure {
         Self::refuse("file", message, "check the path and its rights")
     }
 
+    /// All in one line, where it is no failure of the command.
+    pub(crate) fn text(&self) -> String {
+        let problems = self.problems.iter();
+        let lines: Vec<String> = problems
+            .map(|one| format!("{} ({}); next: {}", one.message, one.code, one.hint))
+            .collect();
+        lines.join("; ")
+    }
+
     /// 1: the user or the world says no; 2: our fault.
     pub(crate) fn exit_code(&self) -> u8 {
         let ours = self.problems.iter().any(|one| one.class == Class::Bug);
@@ -100,5 +109,19 @@ impl From<DriveError> for Failure {
 impl From<refloat_core::names::NameError> for Failure {
     fn from(error: refloat_core::names::NameError) -> Self {
         Self::refuse("name", error.to_string(), "choose another name")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_fits_into_a_line() {
+        let mut failure = Failure::refuse("vault-unreachable", "no answer", "see the network");
+        let all = "no answer (vault-unreachable); next: see the network";
+        assert_eq!(failure.text(), all);
+        failure.problems.push(failure.problems[0].clone());
+        assert_eq!(failure.text(), format!("{all}; {all}"));
     }
 }

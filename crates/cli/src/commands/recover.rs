@@ -103,8 +103,14 @@ pub(super) async fn run(
         return Ok(());
     }
     let achieved = Achieved::of(options, &point, &plan, &progress, resumed, warnings);
-    keep(&access, &achieved).await?;
     printer.result(&achieved, || achieved.table(&point));
+    // It is back all the same: as a failure it would make somebody begin another one.
+    if let Err(failure) = keep(&access, &achieved).await {
+        let why = failure.text();
+        printer.note(&format!(
+            "warning: the report is only here, not in the vault: {why}"
+        ));
+    }
     Ok(())
 }
 
