@@ -2,6 +2,7 @@
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
+use refloat_core::driver::Problem;
 use refloat_world::Cluster;
 use serde::Serialize;
 use serde_json::json;
@@ -86,35 +87,51 @@ struct Ground<'a> {
 }
 
 impl Ground<'_> {
-    async fn row(&self, run: &UnfinishedRun, arguments: &Arguments) -> Result<Row, Failure> {
+    /// What becomes of a run, in a row and beyond it.
+    async fn row(&self, run: &UnfinishedRun, arguments: &Arguments) -> (Row, Option<Failure>) {
         let fate = Fate::of(run, self.cluster.cluster_uid(), arguments);
         let now = Timestamp::now();
         let idle = run
             .last
             .map_or(SignedDuration::ZERO, |last| now.duration_since(last));
-        let objects = our_objects(self.cluster, &run.run).await?;
+        let mut row = Row {
+            run: run.run.to_string(),
+            protection: Some(run.protection.to_string()),
+            idle_seconds: Some(idle.as_secs_f64()),
+            objects: Vec::new(),
+            action: fate.words().to_owned(),
+        };
+        let failed = self.end(run, fate, &mut row).await.err();
+        if let Some(failure) = &failed {
+            row.action = format!("failed: {}", failure.text());
+        }
+        (row, failed)
+    }
+
+    async fn end(&self, run: &UnfinishedRun, fate: Fate, row: &mut Row) -> Result<(), Failure> {
+        row.objects = our_objects(self.cluster, &run.run).await?;
         if fate == Fate::GivenUp {
             let journal = run.journal(self.access).await?;
             clean_up_dead_run(self.cluster, self.access, journal, self.printer).await?;
         }
-        Ok(Row {
-            run: run.run.to_string(),
-            protection: Some(run.protection.to_string()),
-            idle_seconds: Some(idle.as_secs_f64()),
-            objects,
-            action: fate.words().to_owned(),
-        })
+        Ok(())
     }
 
     /// Nobody knows what it has to undo: it is only told.
-    async fn unreadable(&self, run: UnreadableRun) -> Result<Row, Failure> {
-        Ok(Row {
-            objects: our_objects(self.cluster, &run.run).await?,
+    async fn unreadable(&self, run: UnreadableRun) -> (Row, Option<Failure>) {
+        let objects = our_objects(self.cluster, &run.run).await;
+        let (objects, failed) = match objects {
+            Ok(objects) => (objects, None),
+            Err(failure) => (Vec::new(), Some(failure)),
+        };
+        let row = Row {
             run: run.run.to_string(),
             protection: None,
             idle_seconds: None,
+            objects,
             action: format!("left alone: its journal cannot be read: {}", run.why),
-        })
+        };
+        (row, failed)
     }
 }
 
@@ -132,15 +149,29 @@ pub(super) async fn run(
         printer,
     };
     let open = unfinished_runs(&access.vault, None).await?;
-    let mut rows = Vec::new();
+    let mut all = Vec::new();
     for one in open.unfinished.iter().filter(|one| one.site == site) {
-        rows.push(ground.row(one, &arguments).await?);
+        all.push(ground.row(one, &arguments).await);
     }
     for one in open.unreadable {
-        rows.push(ground.unreadable(one).await?);
+        all.push(ground.unreadable(one).await);
     }
+    let (rows, failed): (Vec<Row>, Vec<Option<Failure>>) = all.into_iter().unzip();
     printer.result(&json!({ "runs": rows }), || table(&rows));
-    Ok(())
+    all_went_well(failed)
+}
+
+/// One run that cannot be ended keeps no other from its end; that it could not is said at last.
+fn all_went_well(failed: Vec<Option<Failure>>) -> Result<(), Failure> {
+    let problems = failed.into_iter().flatten();
+    let problems: Vec<Problem> = problems.flat_map(|failure| failure.problems).collect();
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(Failure {
+        shown: true,
+        ..problems.into()
+    })
 }
 
 fn table(rows: &[Row]) -> String {
@@ -197,5 +228,13 @@ mod tests {
         assert_eq!(fate(&run, &["--yes", "--paused"]), Fate::GivenUp);
         run.cluster_uid = Some("elsewhere".to_owned());
         assert_eq!(fate(&run, &["--yes", "--paused"]), Fate::IsElsewhere);
+    }
+
+    #[test]
+    fn a_run_that_cannot_be_ended_is_a_failure_of_the_whole_and_no_end_of_it() {
+        assert!(all_went_well(vec![None, None]).is_ok());
+        let refused = || Some(Failure::refuse("forbidden", "no right", "ask for it"));
+        let failure = all_went_well(vec![None, refused(), refused()]).expect_err("two failed");
+        assert_eq!((failure.problems.len(), failure.exit_code()), (2, 1));
     }
 }

@@ -8,7 +8,7 @@ use refloat_core::driver::{Effect, ListRequest, ObjectRef, Precondition, Problem
 use refloat_core::inventory::Resource;
 use refloat_core::names::{LABEL_RUN, LABEL_STEP, RunId};
 use refloat_core::probe;
-use refloat_core::run::{Progress, Record, Workers};
+use refloat_core::run::{Progress, Record, RunKind, Workers};
 use refloat_drivers::CATALOGUE;
 use refloat_vault::store::RunJournal;
 use refloat_world::Cluster;
@@ -109,12 +109,16 @@ pub(crate) async fn clean_up_dead_run(
         workers: Workers { drivers: CATALOGUE },
         turn_steps_max: TURN_STEPS_MAX,
     };
+    // Before its end is written: afterwards nobody looks for them. What a backup may hold is let go whatever becomes of them.
+    let removed = remove_probe_pods(cluster, &plan.run).await;
+    if plan.kind != RunKind::Backup {
+        removed.clone()?;
+    }
     let ended = engine.drive(&plan, &mut progress).await;
     narrator.finish();
-    remove_probe_pods(cluster, &plan.run).await?;
     match ended? {
         // One that is given up does not pause.
-        Drive::Ended(_) | Drive::Paused(_) => Ok(()),
+        Drive::Ended(_) | Drive::Paused(_) => removed,
         Drive::Stuck(problem) => Err(problem.into()),
     }
 }
