@@ -177,7 +177,9 @@ fn missing(call: &Call, status: &Status, text: String) -> Problem {
         return Problem::stuck(
             "namespace-missing",
             format!("{text} (namespace {name})"),
-            format!("create it first: `kubectl create namespace {name}`"),
+            format!(
+                "create it first: `kubectl create namespace {name}`; one that was deleted in the middle of a recovery took what was written in it along: `refloat rollback`, then recover anew"
+            ),
         );
     }
     if kind.is_empty() {

@@ -7,9 +7,10 @@ use super::doing::{self, Doing};
 use super::looking::Known;
 use super::verdicts::fatal;
 use super::{DriveError, Engine, Going, Journal, Observer};
-use crate::driver::{Answer, Effect, Effected, ExecAnswer, Outcome, Problem, Query};
+use crate::driver::{Answer, Effect, Effected, ExecAnswer, Op, Outcome, Problem, Query};
 use crate::planted::{self, Bug};
 use crate::probe;
+use crate::recovery::without_namespace;
 use crate::run::{Progress, Record, Step, Work};
 use crate::world::{Batches, Results, World};
 
@@ -219,6 +220,9 @@ fn created(step: &Step, result: &Result<Effected, Problem>) -> Option<(String, S
 fn explained(step: &Step, effect: &Effect, problem: Problem) -> Problem {
     match &step.work {
         Work::Write(writing) => writing.explain(effect, problem),
+        Work::Driver {
+            op: Op::Restore, ..
+        } => without_namespace(effect, problem),
         _ => problem,
     }
 }

@@ -99,7 +99,7 @@ fn unbound(view: &View<'_>) -> Gate {
             return view.failed(
                 "storage-class-missing",
                 &format!("there is no StorageClass {}", class.name),
-                "create it, or map it to one of this cluster with `--map-storage-class`; then run the same command again",
+                "create it, then run the same command again; to map it to one of this cluster with `--map-storage-class`, take the recovery back first (`refloat rollback`) and recover anew",
             );
         }
         Ok(None) => {
@@ -141,7 +141,7 @@ fn provisioning(view: &View<'_>, provisioner: &str, message: &str) -> Gate {
         return view.failed(
             "provisioner-missing",
             &format!("{message}: nothing has taken it up, and no node has the CSI driver {provisioner}"),
-            "install the driver, or map the class to another with `--map-storage-class`; then run the same command again",
+            "install the driver, then run the same command again; to map the class to another with `--map-storage-class`, take the recovery back first (`refloat rollback`) and recover anew",
         );
     }
     view.closed(

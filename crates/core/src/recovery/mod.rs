@@ -25,6 +25,7 @@ pub use mover::{
     Edit, MoverOrder, MoverProgress, MoverReport, ORDER_VARIABLE, VAULT_MOUNT, VOLUME_MOUNT,
     vault_secret_name,
 };
+pub(crate) use obstacles::without_namespace;
 pub use owners::{managers_of, owner_of};
 pub use retaining::Retaining;
 pub use rollback::Removing;

@@ -1,11 +1,12 @@
-//! What stands in the way of writing one object, in words: what is there already, and what the server refuses. Called by `write` and
-//! by the loop.
+//! What stands in the way of writing one object, in words: what is there already, what the server refuses, and what is gone. Called by
+//! `write` and by the loop.
 
 use serde_json::Value;
 
 use super::existing::holds_others;
 use super::write::Writing;
 use crate::driver::{Effect, Problem};
+use crate::names::ANNOTATION_RECOVERY;
 
 /// Words by which an API server says that a field does not change (1.34: `field is immutable`, `may not change once set`, `updates
 /// to … are forbidden`, `cannot change roleRef`, `pod updates may not change fields`).
@@ -45,6 +46,7 @@ impl Writing {
 
     /// What a refused write means here, and what to do about it.
     pub fn explain(&self, effect: &Effect, problem: Problem) -> Problem {
+        let problem = without_namespace(effect, problem);
         let of_another = matches!(effect, Effect::Patch { object, .. } if *object != self.target());
         if problem.code != "invalid" || of_another {
             return problem;
@@ -84,5 +86,33 @@ impl Writing {
             | Effect::Keep(_)
             | Effect::Seal(_) => problem,
         }
+    }
+}
+
+/// What it means for a recovery that a namespace is not there. It was written before its content, or was there when the recovery was
+/// planned: it was deleted since. To create it would bring back the rest alone, for what is done is not done again.
+pub(crate) fn without_namespace(effect: &Effect, problem: Problem) -> Problem {
+    if problem.code != "namespace-missing" {
+        return problem;
+    }
+    let run = match effect {
+        Effect::Create { object, .. } => object
+            .pointer("/metadata/annotations")
+            .and_then(|all| all.get(ANNOTATION_RECOVERY)?.as_str()),
+        Effect::Patch { .. }
+        | Effect::Delete { .. }
+        | Effect::Exec { .. }
+        | Effect::GrantVault { .. }
+        | Effect::Capture(_)
+        | Effect::StoreObjects
+        | Effect::Keep(_)
+        | Effect::Seal(_) => None,
+    };
+    Problem {
+        hint: format!(
+            "what this recovery had written in it went with it: take back the rest with `refloat rollback --run {}`, then recover anew",
+            run.unwrap_or("RUN")
+        ),
+        ..problem
     }
 }

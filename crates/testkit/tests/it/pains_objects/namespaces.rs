@@ -137,6 +137,9 @@ fn a_namespace_that_is_deleted_while_it_is_filled_is_named() {
     };
     assert_eq!(problem.code, "namespace-missing");
     assert!(problem.message.contains("shop"), "{problem:?}");
+    let run = recovery.plan.run.as_str();
+    let way_out = format!("refloat rollback --run {run}");
+    assert!(problem.hint.contains(&way_out), "{problem:?}");
     let inside = recovery
         .world
         .inventory()

@@ -191,3 +191,19 @@ fn defaults_are_no_change_and_edits_are() {
         assert!(is_changed(&edited, &written), "{pointer}");
     }
 }
+
+#[test]
+fn a_namespace_that_was_deleted_meanwhile_is_not_to_be_created_by_hand() {
+    let update = settings(Existing::Update);
+    let create = decide(&update, &none(), None);
+    let gone = Problem::stuck("namespace-missing", "shop is not there", "create it first");
+    let problem = update.explain(effect(&create), gone.clone());
+    assert_eq!(
+        (&problem.code, &problem.message),
+        (&gone.code, &gone.message)
+    );
+    assert_eq!(
+        problem.hint,
+        "what this recovery had written in it went with it: take back the rest with `refloat rollback --run restore-2`, then recover anew"
+    );
+}
