@@ -193,6 +193,8 @@ async fn begin(
     for warning in &warnings {
         printer.note(&format!("warning: {warning}"));
     }
+    // Planning and answering take their time.
+    refuse_while_rolled_back(access, cluster, &prepared.document.id).await?;
     let plan = Arc::new(prepared.planned.plan);
     let at = Timestamp::now();
     let started = Record::Started {
