@@ -23,10 +23,10 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::printer::{Printer, moment};
 use crate::progress::Narrator;
-use crate::recovery::{Recovery, Wanted, find, rollback_of};
+use crate::recovery::{Recovery, Wanted, find, refuse_beneath, rollback_of};
 use crate::seat::{
     Access, Seat, check_permissions, clean_up_dead_run, connect, open_vault, refuse_if_alive,
-    vault_failure,
+    unfinished_runs, vault_failure,
 };
 
 /// Arguments of `refloat rollback`.
@@ -139,6 +139,8 @@ async fn begin(
             Data::Keep
         },
     };
+    let open = unfinished_runs(&access.vault, Some(RunKind::Restore)).await?;
+    refuse_beneath(&open.unfinished, &recovery.leaving(cluster))?;
     let finished = Progress::of(recovery.journal.records()).ended().is_some();
     if !finished {
         refuse_if_alive(access, &recovery.plan.run, &recovery.journal).await?;

@@ -1,14 +1,15 @@
-//! Is another recovery open where one is to begin? "The same command again" means another run as soon as there is a newer point: who gives it
-//! is told of the one that is open. Pure; called by `recover`.
+//! Is another recovery open where one is to begin or to be taken away? "The same command again" means another run as soon as there is a newer
+//! point: who gives it is told of the one that is open. Pure; called by `recover` and `rollback`.
 
+use jiff::Timestamp;
 use refloat_core::names::ProtectionName;
-use refloat_core::run::RunKind;
+use refloat_core::run::{RunKind, RunPlan};
 use refloat_vault::format::PointId;
 
 use super::identity::variant_stem;
 use super::recoveries::is_here;
 use crate::failure::Failure;
-use crate::seat::UnfinishedRun;
+use crate::seat::{UnfinishedRun, written_in};
 
 /// A recovery that is to begin.
 #[derive(Debug)]
@@ -36,6 +37,38 @@ pub(crate) fn refuse_beside(
         Some(open) => Err(recovery_unfinished(open, beginning)),
         None => Ok(()),
     }
+}
+
+/// A recovery that is to be taken away.
+#[derive(Debug)]
+pub(crate) struct Leaving<'a> {
+    pub(crate) plan: &'a RunPlan,
+    pub(crate) started: Option<Timestamp>,
+    pub(crate) cluster_uid: &'a str,
+}
+
+/// Refuses to take a recovery away beneath a later one that is open in the same namespaces: it builds on what it found there.
+pub(crate) fn refuse_beneath(
+    unfinished: &[UnfinishedRun],
+    leaving: &Leaving<'_>,
+) -> Result<(), Failure> {
+    let namespaces = written_in(leaving.plan);
+    let later = unfinished.iter().find(|open| {
+        open.kind == RunKind::Restore
+            && open.protection == leaving.plan.protection
+            && open.started > leaving.started
+            && is_here(open, leaving.cluster_uid) == Some(true)
+            && !open.namespaces.is_disjoint(&namespaces)
+    });
+    let Some(open) = later else {
+        return Ok(());
+    };
+    let (run, earlier) = (&open.run, &leaving.plan.run);
+    Err(Failure::refuse(
+        "recovery-unfinished",
+        format!("{run}, a later recovery into the same namespaces as {earlier}, is not finished"),
+        format!("let it finish, or take it back first: `refloat rollback --run {run}`"),
+    ))
 }
 
 fn is_in_the_way(open: &UnfinishedRun, beginning: &Beginning<'_>) -> bool {
@@ -93,7 +126,9 @@ fn recovery_unfinished(open: &UnfinishedRun, beginning: &Beginning<'_>) -> Failu
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
     use refloat_core::run::Phase;
+    use serde_json::json;
 
     use super::*;
 
@@ -161,5 +196,41 @@ mod tests {
         let mut other = open("shop/12", "", &["shop"]);
         other.protection = ProtectionName::new("stock").expect("a name");
         begins(&other, "", true, "shop");
+    }
+
+    fn plan(run: &str, namespace: &str) -> RunPlan {
+        let write = json!({
+            "work": "write", "existing": "fail", "adopt": false, "owner": { "manager": "kubectl", "apply": false },
+            "resource": { "group": "", "version": "v1", "kind": "ConfigMap", "plural": "configmaps", "namespaced": true },
+            "object": { "metadata": { "namespace": namespace, "name": "web" } },
+        });
+        let plan = json!({
+            "kind": "restore", "run": run, "protection": "shop", "site": "b", "point": "shop/12", "mover_image": "", "steps": [{
+                "id": "write", "phase": "guard", "title": "", "needs": [], "work": write, "limit_seconds": 60,
+            }],
+        });
+        serde_json::from_value(plan).expect("a plan of today is read for ever")
+    }
+
+    #[test]
+    fn a_recovery_is_not_taken_away_beneath_a_later_one() {
+        let first = Timestamp::UNIX_EPOCH;
+        let later = first + SignedDuration::from_secs(60);
+        let mut open = open("shop/12", "", &["shop"]);
+        open.started = Some(later);
+        let refused = |open: &UnfinishedRun, namespace: &str, started| {
+            let plan = plan("restore-0123456789ab-7", namespace);
+            let leaving = Leaving {
+                plan: &plan,
+                started: Some(started),
+                cluster_uid: "here",
+            };
+            refuse_beneath(std::slice::from_ref(open), &leaving).is_err()
+        };
+        assert!(refused(&open, "shop", first));
+        assert!(!refused(&open, "drill", first), "elsewhere");
+        assert!(!refused(&open, "shop", later), "itself, or an earlier one");
+        open.point = Some("shop/11".to_owned());
+        assert!(!refused(&open, "shop", first), "of another cluster");
     }
 }

@@ -28,7 +28,7 @@ use refloat_vault::store::{RunJournal, SealedPoint};
 use refloat_world::{Cluster, InventoryScope};
 use sha2::{Digest, Sha256};
 
-pub(crate) use beside::{Beginning, refuse_beside};
+pub(crate) use beside::{Beginning, refuse_beneath, refuse_beside};
 pub(crate) use evidence::judge_again;
 pub(crate) use gates::skip_gates;
 pub(crate) use going_on::{GoOn, Said, go_on};

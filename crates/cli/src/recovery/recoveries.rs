@@ -10,6 +10,7 @@ use refloat_vault::format::PointId;
 use refloat_vault::store::RunJournal;
 use refloat_world::Cluster;
 
+use super::beside::Leaving;
 use super::run_stem;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -28,6 +29,17 @@ pub(crate) struct Recovery {
     pub(crate) plan: Arc<RunPlan>,
     pub(crate) journal: RunJournal,
     started: Option<Timestamp>,
+}
+
+impl Recovery {
+    /// It, as one that is to be taken away from this cluster.
+    pub(crate) fn leaving<'a>(&'a self, cluster: &'a Cluster) -> Leaving<'a> {
+        Leaving {
+            plan: &self.plan,
+            started: self.started,
+            cluster_uid: cluster.cluster_uid(),
+        }
+    }
 }
 
 async fn journal(access: &Access, run: &RunId) -> Result<RunJournal, VaultError> {

@@ -19,5 +19,7 @@ pub(crate) use runs::{
     clean_up_dead_run, existing_namespaces, new_run_id, our_objects, refuse_if_alive,
     refuse_if_begun, writer_name,
 };
-pub(crate) use unfinished::{UnfinishedRun, UnreadableRun, is_unreadable, unfinished_runs};
+pub(crate) use unfinished::{
+    UnfinishedRun, UnreadableRun, is_unreadable, unfinished_runs, written_in,
+};
 pub(crate) use world::Seat;

@@ -30,6 +30,7 @@ pub(crate) struct UnfinishedRun {
     pub(crate) paused: Option<Phase>,
     /// Why steps of it are stuck.
     pub(crate) stuck: Vec<String>,
+    pub(crate) started: Option<Timestamp>,
     pub(crate) last: Option<Timestamp>,
     pub(crate) writer: String,
     /// How long ago its engine gave its last sign, if it may live.
@@ -55,6 +56,7 @@ impl UnfinishedRun {
                 .stuck()
                 .map(|(_, problem)| problem.message.clone())
                 .collect(),
+            started: progress.started(),
             last: progress.last(),
             writer: journal.last_writer().unwrap_or("nobody").to_owned(),
         })
@@ -133,7 +135,7 @@ fn backed_up_in(plan: &RunPlan) -> Option<String> {
 }
 
 /// Namespaces of the objects that a recovery makes.
-fn written_in(plan: &RunPlan) -> BTreeSet<String> {
+pub(crate) fn written_in(plan: &RunPlan) -> BTreeSet<String> {
     if plan.kind != RunKind::Restore {
         return BTreeSet::new();
     }
@@ -176,6 +178,7 @@ impl UnfinishedRun {
             namespaces: BTreeSet::new(),
             paused: None,
             stuck: Vec::new(),
+            started: None,
             last: None,
             writer: "somebody".to_owned(),
             may_live: None,
