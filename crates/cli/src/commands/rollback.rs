@@ -1,5 +1,7 @@
 //! `refloat rollback`: takes away again what a recovery created, and nothing else.
 
+mod told;
+
 use std::io::{BufRead, IsTerminal};
 use std::sync::Arc;
 
@@ -8,17 +10,15 @@ use jiff::Timestamp;
 use refloat_core::drive::{Drive, Engine, TURN_STEPS_MAX};
 use refloat_core::driver::Query;
 use refloat_core::names::{ProtectionName, RunId};
-use refloat_core::plan::{
-    Changed, Data, RollbackGoal, RolledBack, left_behind, rollback, rollback_look,
-};
-use refloat_core::run::{End, Progress, Record, RunKind, RunPlan, Work, Workers};
+use refloat_core::plan::{Changed, Data, RollbackGoal, RolledBack, rollback, rollback_look};
+use refloat_core::run::{End, Progress, Record, RunKind, RunPlan, Workers};
 use refloat_core::world::World;
 use refloat_drivers::CATALOGUE;
 use refloat_vault::format::PointId;
 use refloat_vault::store::RunJournal;
 use refloat_world::{Cluster, InventoryScope};
-use serde::Serialize;
 
+use self::told::{Achieved, preview, removals};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::printer::{Printer, moment};
@@ -75,21 +75,6 @@ impl Which {
     }
 }
 
-/// What a rollback achieved.
-#[derive(Debug, Serialize)]
-struct Achieved {
-    recovery: String,
-    run: String,
-    resumed: bool,
-    removed: Vec<String>,
-    /// Volumes that stay with their data, by name.
-    kept_volumes: Vec<String>,
-    /// What this recovery had created and what stays all the same, with the reason.
-    left: Vec<(String, String)>,
-    /// What it had not created, with the reason.
-    untouched: Vec<(String, String)>,
-}
-
 pub(super) async fn run(
     arguments: Arguments,
     config: &Config,
@@ -112,8 +97,8 @@ pub(super) async fn run(
         Box::pin(begin(&arguments, sites, recovery, journal, printer)).await?
     };
     let progress = drive(&cluster, &access, &plan, journal, printer).await?;
-    let achieved = achieved(name, &plan, &progress, resumed, untouched);
-    printer.result(&achieved, || table(&achieved));
+    let achieved = Achieved::of(name, &plan, &progress, resumed, untouched);
+    printer.result(&achieved, || achieved.table());
     Ok(())
 }
 
@@ -203,47 +188,6 @@ fn namespaces(plan: &RunPlan) -> Vec<String> {
     all
 }
 
-fn removals(plan: &RunPlan) -> impl Iterator<Item = &refloat_core::recovery::Removing> {
-    plan.steps.iter().filter_map(|step| match &step.work {
-        Work::Remove(removing) => Some(removing),
-        _ => None,
-    })
-}
-
-fn preview(recovery: &Recovery, planned: &RolledBack, finished: bool) -> String {
-    let plan = &recovery.plan;
-    let point = plan.point.as_deref().unwrap_or_default();
-    let mut text = format!(
-        "rollback of recovery {} (point {point}): {} objects go, in this order\n",
-        plan.run,
-        planned.plan.steps.len()
-    );
-    for removing in removals(&planned.plan) {
-        let id = removing.object.id();
-        let changed = if planned.changed.contains(&id) {
-            " (changed since)"
-        } else {
-            ""
-        };
-        let note = match (&removing.keeps, removing.inside.is_empty()) {
-            (Some(volume), _) => format!(" (volume {} stays with its data)", volume.name),
-            (None, false) => " (unless others use it)".to_owned(),
-            (None, true) => String::new(),
-        };
-        text.push_str(&format!("  remove {id}{changed}{note}\n"));
-    }
-    if !planned.untouched.is_empty() {
-        text.push_str(&format!("not touched: {}\n", planned.untouched.len()));
-    }
-    for (id, why) in &planned.untouched {
-        text.push_str(&format!("  {id}: {why}\n"));
-    }
-    if !finished {
-        text.push_str("the recovery is not finished: it is given up first\n");
-    }
-    text
-}
-
 fn ask(printer: Printer) -> Result<(), Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::refuse(
@@ -318,50 +262,4 @@ async fn drive(
         )),
         Drive::Stuck(problem) => Err(problem.into()),
     }
-}
-
-fn achieved(
-    recovery: String,
-    plan: &RunPlan,
-    progress: &Progress,
-    resumed: bool,
-    untouched: Vec<(String, String)>,
-) -> Achieved {
-    let left = left_behind(plan, progress);
-    let outcomes = progress.outcomes().map(|(_, outcome)| outcome);
-    let removed = removals(plan)
-        .map(|removing| removing.object.id().to_string())
-        .filter(|id| left.iter().all(|(stays, _)| stays != id))
-        .collect();
-    Achieved {
-        recovery,
-        run: plan.run.to_string(),
-        resumed,
-        removed,
-        kept_volumes: outcomes
-            .filter_map(|outcome| outcome.text("kept").map(str::to_owned))
-            .collect(),
-        left,
-        untouched,
-    }
-}
-
-fn table(achieved: &Achieved) -> String {
-    let mut text = format!(
-        "recovery {} is taken away: {} objects removed\n",
-        achieved.recovery,
-        achieved.removed.len()
-    );
-    for volume in &achieved.kept_volumes {
-        text.push_str(&format!(
-            "  PersistentVolume {volume} stays with its data (`Retain`)\n"
-        ));
-    }
-    for (id, why) in &achieved.left {
-        text.push_str(&format!("  {id} stays: {why}\n"));
-    }
-    for (id, why) in &achieved.untouched {
-        text.push_str(&format!("  not touched: {id}: {why}\n"));
-    }
-    text
 }
