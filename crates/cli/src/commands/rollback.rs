@@ -45,6 +45,18 @@ pub(crate) struct Arguments {
     with_data: bool,
 }
 
+impl Arguments {
+    /// Options that change nothing any more when a rollback goes on.
+    fn unheeded(&self) -> Vec<&'static str> {
+        let settled = [
+            ("--changed-too", self.changed_too),
+            ("--with-data", self.with_data),
+        ];
+        let given = settled.into_iter().filter(|(_, is_given)| *is_given);
+        given.map(|(option, _)| option).collect()
+    }
+}
+
 /// Which recovery.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -90,6 +102,13 @@ pub(super) async fn run(
     let resumed = journal.plan().is_some();
     let (plan, journal, untouched) = if resumed {
         refuse_if_alive(&access, &run, &journal).await?;
+        let unheeded = arguments.unheeded();
+        if !unheeded.is_empty() {
+            printer.note(&format!(
+                "{run} goes on by the plan that was made when it began: of {} it takes what was said then",
+                unheeded.join(", ")
+            ));
+        }
         let (plan, journal) = go_on(&run, journal, printer).await?;
         (plan, journal, Vec::new())
     } else {
@@ -126,8 +145,10 @@ async fn begin(
     };
     let open = unfinished_runs(&access.vault, Some(RunKind::Restore)).await?;
     refuse_beneath(&open.unfinished, &recovery.leaving(cluster))?;
-    let finished = Progress::of(recovery.journal.records()).ended().is_some();
-    if !finished {
+    let progress = Progress::of(recovery.journal.records());
+    let finished = progress.ended().is_some();
+    // The engine of one that is paused has ended, however lately.
+    if !finished && progress.paused().is_none() {
         refuse_if_alive(access, &recovery.plan.run, &recovery.journal).await?;
     }
     let planned = planned(access, cluster, &recovery, &goal).await?;
@@ -261,5 +282,31 @@ async fn drive(
             "start a new one with `refloat rollback`",
         )),
         Drive::Stuck(problem) => Err(problem.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    #[test]
+    fn options_that_a_rollback_that_goes_on_does_not_heed_are_named() {
+        let of = |words: &[&str]| {
+            let always = ["rollback", "--run", "restore-1", "--yes"];
+            let command = Command::try_parse_from(always.iter().chain(words)).expect("options");
+            command.arguments.unheeded()
+        };
+        assert!(of(&[]).is_empty());
+        assert_eq!(of(&["--with-data"]), ["--with-data"]);
+        let both = ["--changed-too", "--with-data"];
+        assert_eq!(of(&both), both);
     }
 }
