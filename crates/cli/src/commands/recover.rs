@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 use jiff::Timestamp;
 use refloat_core::drive::{Drive, Engine, TURN_STEPS_MAX};
+use refloat_core::names::RunId;
 use refloat_core::run::{End, Phase, Progress, Record, RunKind, RunPlan, Workers, until};
 use refloat_drivers::CATALOGUE;
 use refloat_vault::format::PointDocument;
@@ -182,6 +183,7 @@ async fn begin(
             return Err(failure);
         }
     };
+    refuse_other_run(&prepared.planned.plan.run, journal.run())?;
     if arguments.yes {
         printer.note(prepared.heading().trim_end());
     } else {
@@ -209,6 +211,18 @@ async fn begin(
         .await
         .map_err(|error| vault_failure(&error))?;
     Ok((plan, journal, warnings))
+}
+
+/// The newest point is another one when it is sealed between two looks, and then the plan is another run's than the journal.
+fn refuse_other_run(planned: &RunId, journal: &RunId) -> Result<(), Failure> {
+    if planned == journal {
+        return Ok(());
+    }
+    Err(Failure::refuse(
+        "point-newer",
+        "while this recovery was planned, a newer point was sealed or an engine went before",
+        "run the same command again",
+    ))
 }
 
 fn ask(printer: Printer) -> Result<(), Failure> {
@@ -284,4 +298,18 @@ async fn keep(access: &Access, achieved: &Achieved) -> Result<(), Failure> {
         .write_report(&achieved.run, "report.json", bytes)
         .await
         .map_err(|error| vault_failure(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_never_written_into_the_journal_of_another_run() {
+        let run = |id: &str| RunId::new(id).expect("a run");
+        assert!(refuse_other_run(&run("restore-1"), &run("restore-1")).is_ok());
+        let refused = refuse_other_run(&run("restore-2"), &run("restore-1"));
+        let failure = refused.expect_err("it is written");
+        assert_eq!(failure.problems[0].code, "point-newer");
+    }
 }
