@@ -62,7 +62,7 @@ pub fn clean(object: &Json) -> Json {
     let kind = object["kind"].as_str().unwrap_or_default().to_owned();
     match kind.as_str() {
         "Service" => service(&mut object),
-        "ServiceAccount" => strip(&mut object, &[], &["secrets"]),
+        "ServiceAccount" => account(&mut object),
         "Namespace" => strip(&mut object, &[], &["spec"]),
         "Pod" => strip(&mut object, &["spec"], &["nodeName"]),
         "PersistentVolumeClaim" => {
@@ -86,6 +86,27 @@ pub fn clean(object: &Json) -> Json {
         _ => {}
     }
     object
+}
+
+/// Its tokens, and what OpenShift lets it pull from its own registry with: each cluster makes them anew.
+fn account(object: &mut Json) {
+    const REGISTRY: &str = "openshift.io/internal-registry-pull-secret-ref";
+    strip(object, &[], &["secrets"]);
+    strip(object, &["metadata", "annotations"], &[REGISTRY]);
+    drop_if_empty(object, "metadata", "annotations");
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let prefix = format!("{name}-dockercfg-");
+    let is_made = |pull: &Json| {
+        let name = pull.get("name").and_then(Json::as_str);
+        name.is_some_and(|name| name.starts_with(&prefix))
+    };
+    let pulls = object["imagePullSecrets"].as_array().unwrap_or_default();
+    let rest: Vec<Json> = pulls.iter().filter(|one| !is_made(one)).cloned().collect();
+    if rest.is_empty() {
+        strip(object, &[], &["imagePullSecrets"]);
+    } else {
+        object.set("imagePullSecrets", Json::of_items(rest));
+    }
 }
 
 /// Addresses and ports that the old cluster chose; headless stays headless.

@@ -3,6 +3,7 @@
 //! Planning changes nothing and finds all problems, not the first. Edges come from `rules`, one file each; phases are
 //! labels. Called by `plan` and `recover`.
 
+mod adopted;
 mod asked;
 mod clean;
 mod conflicts;
@@ -39,6 +40,7 @@ use crate::names::{RunId, SiteName};
 use crate::recovery::Existing;
 use crate::run::{RunKind, RunPlan};
 
+pub(crate) use adopted::is_made_by_cluster;
 pub use clean::clean;
 pub use connections::{Connection, Connections, Peer, Witness, Workload};
 pub use cycles::Broken;
@@ -57,7 +59,6 @@ pub use show::{
     EstimateSummary, ExplainedChain, ExplainedStep, Fate, FieldChange, Language, Moves, Reason,
     VERSION, View, document_of,
 };
-pub(crate) use steps::is_made_by_cluster;
 
 /// Why the source cannot write any more.
 #[derive(Debug, Clone, PartialEq, Eq)]

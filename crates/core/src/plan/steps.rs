@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::adopted::{is_adopted, is_nobodys};
 use super::clean::clean;
 use super::conflicts::claim_of;
 use super::context::{self, Context, hand_over_step, ready_step, write_step};
@@ -26,16 +27,6 @@ use crate::run::{Edge, Needs, Phase, Step, Work};
 pub(super) const READY_SECONDS: u32 = 600;
 /// Slowest rate at which a volume is expected to fill.
 const FILL_BYTES_PER_SECOND: u64 = 5 * 1024 * 1024;
-
-/// Made in every namespace by the cluster itself.
-pub(crate) fn is_made_by_cluster(id: &ThingId) -> bool {
-    (id.is("", "ServiceAccount") && id.name == "default")
-        || (id.is("", "ConfigMap")
-            && matches!(
-                id.name.as_str(),
-                "kube-root-ca.crt" | "openshift-service-ca.crt"
-            ))
-}
 
 pub(super) fn steps(
     context: &Context<'_>,
@@ -191,11 +182,8 @@ fn write(context: &Context<'_>, thing: &Thing, goal: &Goal, duty: Option<Box<Dut
     let resource = resource(context, thing);
     let object = written(context, thing, &resource, goal);
     let phase = phases::phase(context, &id, thing);
-    let verb = if is_made_by_cluster(&id) {
-        "await"
-    } else {
-        "write"
-    };
+    let adopt = is_adopted(&id);
+    let verb = if adopt { "await" } else { "write" };
     step(
         &write_step(&id),
         phase,
@@ -206,11 +194,11 @@ fn write(context: &Context<'_>, thing: &Thing, goal: &Goal, duty: Option<Box<Dut
             owner: owner_of(thing),
             managers: managers_of(thing),
             existing: goal.existing,
-            adopt: is_made_by_cluster(&id),
+            adopt,
             told: told(&thing.object),
             owns: Vec::new(),
             status: None,
-            operated: context.is_operated(&id),
+            operated: context.is_operated(&id) || adopt && is_nobodys(context, thing),
             duty,
         }),
     )

@@ -34,7 +34,8 @@ pub struct Writing {
     pub managers: Vec<Json>,
     /// What to do when it is there already.
     pub existing: Existing,
-    /// Made by the cluster itself (`default` ServiceAccount, `kube-root-ca.crt`): whatever is there is taken as it is.
+    /// Made by the cluster itself (`default` ServiceAccount, `kube-root-ca.crt`): awaited, and taken as it is. What the point has of an
+    /// account is laid over it where that is nobody's, or where it is asked for.
     pub adopt: bool,
     /// What it told at its source.
     #[serde(default)]
@@ -45,7 +46,8 @@ pub struct Writing {
     /// Its status at the source, when it is to be written too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Json>,
-    /// Its operator runs before it is written, and its kind is new at the target: what is there is what the operator has made.
+    /// Its operator runs before it is written, and its kind is new at the target: what is there is what the operator has made. Of an
+    /// account: its namespace is new, and what is there is what the cluster has made.
     #[serde(default, skip_serializing_if = "is_false")]
     pub operated: bool,
     /// What others expect of it, when that is more than to be ready.
@@ -94,7 +96,7 @@ impl Writing {
             return verdict(live, Origin::Created, gate);
         }
         let ready = |origin| self.wait_ready(run, (live, &self.told), seen, clock, origin);
-        if self.adopt {
+        if self.adopt && !self.amends(run, live) {
             return ready(Origin::Adopted);
         }
         let written = annotation(live, ANNOTATION_DIGEST);
@@ -123,6 +125,17 @@ impl Writing {
             return ready(Origin::Created);
         }
         self.foreign(run, deeds, (live, seen, clock))
+    }
+
+    /// True for an account that the cluster has made and that lacks what the point has of it: pods pull their images with its Secrets.
+    fn amends(&self, run: &RunId, live: &Value) -> bool {
+        let may = match self.existing {
+            Existing::Fail | Existing::Skip => self.operated,
+            Existing::Update | Existing::Replace => true,
+        };
+        may && self.target().id().is("", "ServiceAccount")
+            && (annotation(live, ANNOTATION_UPDATED) == Some(run.as_str())
+                || updated(live, &self.object.to_value()) != *live)
     }
 
     /// What is not there is created, unless this recovery has and it came to its end and went.
@@ -168,7 +181,7 @@ impl Writing {
         // What it told at the source says nothing of another object.
         let kept = |origin| self.wait_ready(run, (live, &told(live)), seen, clock, origin);
         // Nobody else's: the operator was started by this recovery. What the user had in it is in the point.
-        let existing = if self.operated {
+        let existing = if self.operated || self.adopt {
             Existing::Update
         } else {
             self.existing

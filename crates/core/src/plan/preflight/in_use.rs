@@ -2,7 +2,7 @@
 
 use super::super::conflicts::{is_going, there};
 use super::super::context::{Context, is_system};
-use super::super::{Goal, steps};
+use super::super::{Goal, adopted};
 use crate::backup::PointContent;
 use crate::driver::Problem;
 use crate::inventory::{Inventory, Thing};
@@ -11,7 +11,7 @@ use crate::recovery::Existing;
 /// Objects that the cluster itself puts into every namespace.
 fn is_default(thing: &Thing) -> bool {
     let id = thing.id();
-    id.is("", "Namespace") || steps::is_made_by_cluster(&id)
+    id.is("", "Namespace") || adopted::is_made_by_cluster(&id)
 }
 
 pub(super) fn check(

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::asked::is_own;
 use super::super::context::write_step;
-use super::super::steps;
+use super::super::{adopted, steps};
 use super::facts::{Rehearsal, Trial};
 use super::scene::{Scene, text};
 use super::served::carried_definition;
@@ -48,7 +48,7 @@ pub(super) fn rehearsals(scene: &Scene<'_>, objects_max: usize) -> Rehearsals {
     // In the order of the plan's steps by their ids.
     let mut all = BTreeMap::new();
     for (id, thing) in &scene.context.things {
-        if steps::is_made_by_cluster(id) || scene.there(id).is_some() {
+        if adopted::is_made_by_cluster(id) || scene.there(id).is_some() {
             continue;
         }
         let resource = steps::resource(scene.context, thing);

@@ -63,7 +63,7 @@ impl<'a> Scene<'a> {
 
     /// It is at the target and stays as it is.
     pub(super) fn stays(&self, id: &ThingId) -> bool {
-        let by_cluster = super::super::steps::is_made_by_cluster(id);
+        let by_cluster = super::super::adopted::is_made_by_cluster(id);
         (by_cluster || self.goal.existing == Existing::Skip) && self.there(id).is_some()
     }
 

@@ -185,7 +185,7 @@ fn occupied(
     there(target, &place)?;
     let volume = id.is("", "PersistentVolumeClaim");
     let kept = goal.existing == Existing::Skip && !volume;
-    if kept || super::steps::is_made_by_cluster(id) {
+    if kept || super::adopted::is_made_by_cluster(id) {
         return None;
     }
     let mut ways = Vec::new();

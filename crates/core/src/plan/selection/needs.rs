@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::claim_of;
 use crate::driver::Problem;
 use crate::inventory::{Inventory, ThingId};
+use crate::plan::adopted::is_made_by_cluster;
 use crate::plan::conflicts::there;
 use crate::plan::context::{Context, hand_over_step, ready_step, write_step};
-use crate::plan::steps::is_made_by_cluster;
 use crate::run::{Edge, Step};
 
 /// The thing that each step is about. Steps of nothing (access to the vault, what an engine's files need) follow from those.

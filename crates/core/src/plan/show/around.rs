@@ -9,7 +9,7 @@ use super::estimate::Moves;
 use crate::driver::{Op, Problem};
 use crate::inventory::{Inventory, Thing, ThingId};
 use crate::lookup::Known;
-use crate::plan::steps::is_made_by_cluster;
+use crate::plan::adopted::is_made_by_cluster;
 use crate::plan::{Goal, Planned};
 use crate::recovery::{Existing, holds_others};
 use crate::run::Work;

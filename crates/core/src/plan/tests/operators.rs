@@ -37,6 +37,34 @@ fn only_a_resource_whose_operator_and_definition_come_with_it_may_be_the_operato
     assert!(!writing(&case, CACHE).operated, "users may have had some");
 }
 
+#[test]
+fn the_account_of_a_namespace_that_comes_back_is_the_clusters_work_and_carries_no_registry_of_the_old_cluster()
+ {
+    const ACCOUNT: &str = "write ServiceAccount shop/default";
+    let mut case = case();
+    let pulls = json!([{ "name": "default-dockercfg-x7k2p" }, { "name": "registry" }]);
+    let mut account = thing(
+        "ServiceAccount",
+        "default",
+        &json!({ "imagePullSecrets": pulls }),
+    );
+    account.edit(|it| {
+        it["metadata"]["annotations"] =
+            json!({ "openshift.io/internal-registry-pull-secret-ref": "default-dockercfg-x7k2p" });
+    });
+    case.objects.insert(account);
+    let made = writing(&case, ACCOUNT);
+    assert!(made.adopt && made.operated);
+    assert_eq!(
+        made.object["imagePullSecrets"],
+        json!([{ "name": "registry" }])
+    );
+    assert_eq!(made.object["metadata"].get("annotations"), None);
+    case.target.insert(thing("Namespace", "shop", &json!({})));
+    let there = writing(&case, ACCOUNT);
+    assert!(there.adopt && !there.operated, "somebody may have set it");
+}
+
 /// Judged with a silent webhook of the target, whose Service is the shop's own.
 fn with(change: &Value) -> Findings {
     judged(|case, facts| {

@@ -32,6 +32,7 @@ fn writing(kind: &str, existing: Existing, body: Value) -> Writing {
     let (group_version, plural) = match kind {
         "ConfigMap" => ("v1", "configmaps"),
         "Service" => ("v1", "services"),
+        "ServiceAccount" => ("v1", "serviceaccounts"),
         "PersistentVolumeClaim" => ("v1", "persistentvolumeclaims"),
         "Deployment" => ("apps/v1", "deployments"),
         "Job" => ("batch/v1", "jobs"),

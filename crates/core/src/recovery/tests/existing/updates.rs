@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{decide, effect, live, none, origin, patch, settings, writing};
-use crate::driver::{Class, Problem};
+use crate::driver::{Class, Problem, Verdict};
 use crate::inventory::fold_answer;
-use crate::recovery::{Existing, digest, is_changed};
+use crate::recovery::{Existing, Writing, digest, is_changed};
 
 #[test]
 fn what_has_the_points_content_already_is_not_written() {
@@ -206,4 +206,62 @@ fn a_namespace_that_was_deleted_meanwhile_is_not_to_be_created_by_hand() {
         problem.hint,
         "what this recovery had written in it went with it: take back the rest with `refloat rollback --run restore-2`, then recover anew"
     );
+}
+
+#[test]
+fn the_account_that_the_cluster_made_gets_what_the_point_has_of_it_and_nothing_else_of_the_clusters_does()
+ {
+    let body = json!({ "imagePullSecrets": [{ "name": "registry" }] });
+    let account = |existing, operated| Writing {
+        adopt: true,
+        operated,
+        ..writing("ServiceAccount", existing, body.clone())
+    };
+    let bare = |writing: &Writing| {
+        live(writing, |it| {
+            it.as_object_mut().unwrap().remove("imagePullSecrets");
+        })
+    };
+    for (existing, operated, amended) in [
+        (Existing::Fail, true, true),
+        (Existing::Skip, true, true),
+        (Existing::Update, false, true),
+        (Existing::Replace, false, true),
+        (Existing::Fail, false, false),
+        (Existing::Skip, false, false),
+    ] {
+        let account = account(existing, operated);
+        let verdict = decide(&account, &none(), Some(bare(&account)));
+        if amended {
+            let (patch, _) = patch(&verdict);
+            assert_eq!(patch["imagePullSecrets"], body["imagePullSecrets"]);
+        } else {
+            assert_eq!(origin(&verdict), "adopted");
+        }
+        let same = live(&account, |_| ());
+        let verdict = decide(&account, &none(), Some(same));
+        assert_eq!(origin(&verdict), "adopted", "there is nothing to change");
+        let absent = decide(&account, &none(), None);
+        assert!(matches!(absent, Verdict::Wait(_)), "{absent:?}");
+    }
+    let account = account(Existing::Fail, true);
+    let begun = |digest: Value| {
+        live(&account, |it| {
+            it["metadata"]["annotations"] =
+                json!({ "refloat.io/updated": "restore-2", "refloat.io/digest": digest });
+        })
+    };
+    let verdict = decide(&account, &none(), Some(begun(Value::Null)));
+    let digest = digest(&account.object);
+    let annotations = &patch(&verdict).0["metadata"]["annotations"];
+    assert_eq!(annotations["refloat.io/digest"], json!(digest));
+    let verdict = decide(&account, &none(), Some(begun(json!(digest))));
+    assert_eq!(origin(&verdict), "updated");
+    let authority = Writing {
+        adopt: true,
+        ..settings(Existing::Update)
+    };
+    let theirs = live(&authority, |it| it["data"]["url"] = json!("new"));
+    let verdict = decide(&authority, &none(), Some(theirs));
+    assert_eq!(origin(&verdict), "adopted");
 }
