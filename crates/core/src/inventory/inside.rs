@@ -2,6 +2,7 @@
 //! stored point, by `plan`.
 
 use super::ended::ended;
+use super::everywhere::made_everywhere_in;
 use super::owners::{Owners, managed_by};
 use super::scope::{LeftOut, Scope, inside};
 use super::{Inventory, Thing, ThingId};
@@ -38,7 +39,12 @@ pub fn inside_scope(inventory: &Inventory, namespaces: &[String]) -> Scope {
     for thing in inventory.iter().filter(|thing| inside(thing, namespaces)) {
         let is_owned = owners.owner(thing).is_some();
         let by_owner = || (is_owned && !is_secret(thing)).then(|| made_by(thing));
-        match made_anew(thing).or_else(by_owner).or_else(|| stays(thing)) {
+        let everywhere = || {
+            let maker = made_everywhere_in(inventory, thing)?;
+            Some(format!("made in every namespace by {maker}"))
+        };
+        let anew = made_anew(thing).or_else(everywhere);
+        match anew.or_else(by_owner).or_else(|| stays(thing)) {
             Some(why) => leave(&mut scope, thing, why),
             None if is_owned => secrets.push(thing),
             None => scope.carried.push(thing.id()),

@@ -4,6 +4,7 @@
 //! `readiness`.
 
 mod ended;
+mod everywhere;
 mod folded;
 mod id;
 mod inside;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use everywhere::{made_everywhere, made_everywhere_in};
 pub use folded::fold_answer;
 pub(crate) use folded::{unfold, unfold_entry, unfolded};
 pub use id::{ThingId, ThingNames};

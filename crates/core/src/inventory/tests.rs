@@ -1,5 +1,7 @@
 //! What a protection reaches: which things of the cluster are its own, and what its owners make anew.
 
+mod inside;
+
 use serde_json::{Value, json};
 
 use super::{Inventory, Resource, Thing, ThingId, fold_answer, scope};

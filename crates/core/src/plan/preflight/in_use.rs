@@ -5,13 +5,15 @@ use super::super::context::{Context, is_system};
 use super::super::{Goal, adopted};
 use crate::backup::PointContent;
 use crate::driver::Problem;
-use crate::inventory::{Inventory, Thing};
+use crate::inventory::{Inventory, Thing, made_everywhere_in};
 use crate::recovery::Existing;
 
-/// Objects that the cluster itself puts into every namespace.
-fn is_default(thing: &Thing) -> bool {
+/// Objects that the cluster itself, or a controller, puts into every namespace.
+fn is_default(thing: &Thing, target: &Inventory) -> bool {
     let id = thing.id();
-    id.is("", "Namespace") || adopted::is_made_by_cluster(&id)
+    id.is("", "Namespace")
+        || adopted::is_made_by_cluster(&id)
+        || made_everywhere_in(target, thing).is_some()
 }
 
 pub(super) fn check(
@@ -31,7 +33,7 @@ pub(super) fn check(
         }
         let found: Vec<String> = target
             .iter()
-            .filter(|thing| thing.namespace() == Some(namespace) && !is_default(thing))
+            .filter(|thing| thing.namespace() == Some(namespace) && !is_default(thing, target))
             .filter(|thing| !is_going(thing, target))
             .map(|thing| thing.id().to_string())
             .collect();

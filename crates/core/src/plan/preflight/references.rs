@@ -6,7 +6,7 @@ use crate::json::Json;
 
 use super::finding::{Raised, Weight};
 use super::scene::{Scene, elements};
-use crate::inventory::ThingId;
+use crate::inventory::{ThingId, made_everywhere};
 
 pub(super) fn check(scene: &Scene<'_>, raised: &mut Raised) {
     for (id, thing) in scene.written() {
@@ -32,7 +32,7 @@ pub(super) fn check(scene: &Scene<'_>, raised: &mut Raised) {
 }
 
 /// It was at the source, does not come back, and is not there. What was missing at the source as well is as it was; what another thing
-/// owned is made anew.
+/// owned is made anew, and so is what is made in every namespace.
 fn is_missing(scene: &Scene<'_>, id: &ThingId) -> bool {
     let Some(source) = scene.objects.get(id) else {
         return false;
@@ -45,7 +45,8 @@ fn is_missing(scene: &Scene<'_>, id: &ThingId) -> bool {
     let filled =
         id.kind == "PersistentVolumeClaim" && scene.point.parts.iter().any(|one| one.id == part);
     let owned = !source.list("/metadata/ownerReferences").is_empty();
-    !filled && !owned && !scene.context.has(id) && scene.there(id).is_none()
+    let made = made_everywhere(id).is_some();
+    !filled && !owned && !made && !scene.context.has(id) && scene.there(id).is_none()
 }
 
 /// Kind and name of everything that a pod cannot start without.

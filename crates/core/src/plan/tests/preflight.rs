@@ -55,6 +55,29 @@ fn a_source_that_may_be_alive_refuses() {
 }
 
 #[test]
+fn what_controllers_put_into_every_namespace_is_nobodys_work() {
+    let fill = |case: &mut Case, names: &[(&str, &str)]| {
+        case.target.insert(thing("Namespace", "shop", &json!({})));
+        for (kind, name) in names {
+            case.target.insert(thing(kind, name, &json!({})));
+        }
+    };
+    let all = [
+        ("ConfigMap", "kube-root-ca.crt"),
+        ("ConfigMap", "istio-ca-root-cert"),
+        ("ConfigMap", "openshift-service-ca.crt"),
+        ("RoleBinding", "system:image-pullers"),
+        ("ServiceAccount", "deployer"),
+        ("Secret", "default-dockercfg-x7k2p"),
+    ];
+    assert_eq!(problems(|case| fill(case, &all)), []);
+    let problem = only("namespace-in-use", |case| {
+        fill(case, &[("ServiceAccount", "deployer")]);
+    });
+    assert!(problem.message.contains("1 objects"), "{problem:?}");
+}
+
+#[test]
 fn a_kind_that_is_not_served_is_named_with_its_number() {
     let problem = only("kind-not-served", |case| {
         case.target.served.retain(|one| one.kind != "Service");

@@ -1,0 +1,55 @@
+//! What of the protected namespaces is left to those who make it anew, and what looks so and comes back.
+
+use serde_json::{Value, json};
+
+use super::{scope, thing};
+use crate::inventory::{Inventory, Resource, Thing};
+
+/// Why each thing is left out, by name; what is carried is not named.
+fn left_out(things: impl IntoIterator<Item = Thing>) -> Vec<(String, String)> {
+    let scope = scope(&Inventory::of(things), &["shop".to_owned()]);
+    let all = scope.left_out.into_iter();
+    all.map(|one| (one.thing.name.clone(), one.why)).collect()
+}
+
+fn of(group_version: &str, kind: &str, name: &str, body: &Value) -> Thing {
+    let resource = Resource::namespaced(group_version, kind, "things");
+    thing(resource, Some("shop"), name, body)
+}
+
+const RBAC: &str = "rbac.authorization.k8s.io/v1";
+
+#[test]
+fn what_a_controller_puts_into_every_namespace_is_left_to_it() {
+    let none = json!({});
+    let common = || {
+        [
+            of("v1", "ConfigMap", "istio-ca-root-cert", &none),
+            of("v1", "ServiceAccount", "builder", &none),
+            of("v1", "Secret", "builder-dockercfg-x7k2p", &none),
+            of(RBAC, "RoleBinding", "system:deployers", &none),
+            of(RBAC, "RoleBinding", "deployers", &none),
+        ]
+    };
+    let by = |maker: &str| format!("made in every namespace by {maker}");
+    let row = |name: &str, maker: &str| (name.to_owned(), by(maker));
+    assert_eq!(
+        left_out(common()),
+        [
+            row("istio-ca-root-cert", "Istio"),
+            row("system:deployers", "OpenShift")
+        ],
+        "an account of this name is somebody's where there is no OpenShift"
+    );
+    let mark = of("v1", "ConfigMap", "openshift-service-ca.crt", &none);
+    assert_eq!(
+        left_out(common().into_iter().chain([mark])),
+        [
+            row("istio-ca-root-cert", "Istio"),
+            row("openshift-service-ca.crt", "OpenShift"),
+            row("system:deployers", "OpenShift"),
+            row("builder-dockercfg-x7k2p", "OpenShift"),
+            row("builder", "OpenShift"),
+        ]
+    );
+}
