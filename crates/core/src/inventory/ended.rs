@@ -1,14 +1,27 @@
-//! What has come to its end: Jobs and Pods that would do their work once more if they were written again. Called by `scope`.
+//! What has come to its end: Jobs, Pods and what operators do once, which would do their work once more if they were written again.
+//! Called by `scope`.
 
-use crate::json::Json;
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::Thing;
+use crate::driver::Seen;
+use crate::json::Json;
+use crate::names::ANNOTATION_STATUS;
+use crate::readiness::{Clock, Gate, Told, View, assess, is_done_once};
 
 /// Why a thing that has ended is not carried; `None` for what has not.
 pub(super) fn ended(thing: &Thing) -> Option<&'static str> {
     if thing.is("", "Pod") {
         let over = matches!(thing.text("/status/phase"), Some("Succeeded" | "Failed"));
         return over.then_some("a Pod that has ended");
+    }
+    if is_done_once(&thing.resource) {
+        // With its status it knows that it has ended.
+        let keeps_status = thing.annotation(ANNOTATION_STATUS).is_some();
+        let over = !keeps_status && says_ended(thing);
+        return over.then_some("it had ended: it would be done again");
     }
     if !thing.is("batch", "Job") {
         return None;
@@ -28,4 +41,23 @@ pub(super) fn ended(thing: &Thing) -> Option<&'static str> {
         .is_some_and(|at| !at.is_null());
     (finished || told(&["Complete", "SuccessCriteriaMet"]))
         .then_some("a Job that is finished: it would run again")
+}
+
+/// Its own status says that it is done, or that it has failed for good.
+fn says_ended(thing: &Thing) -> bool {
+    let gate = assess(&View {
+        resource: &thing.resource,
+        live: &thing.object.to_value(),
+        told: &Told::default(),
+        seen: &Seen::default(),
+        clock: Clock {
+            now: Timestamp::UNIX_EPOCH,
+            waited: Duration::ZERO,
+        },
+        duty: None,
+    });
+    match gate {
+        Gate::Open | Gate::Failed(_) => true,
+        Gate::Closed(_) | Gate::Assumed(_) => false,
+    }
 }

@@ -53,3 +53,34 @@ fn what_a_controller_puts_into_every_namespace_is_left_to_it() {
         ]
     );
 }
+
+#[test]
+fn what_an_operator_has_done_once_is_not_done_again() {
+    let pxc = |kind: &str, name: &str, state: &str| {
+        let status = json!({ "status": { "state": state } });
+        of("pxc.percona.com/v1", kind, name, &status)
+    };
+    let backup = |name: &str, phase: &str| {
+        let status = json!({ "status": { "phase": phase } });
+        of("postgresql.cnpg.io/v1", "Backup", name, &status)
+    };
+    let mut kept = pxc("PerconaXtraDBClusterBackup", "with-status", "Succeeded");
+    kept.edit(|it| it["metadata"]["annotations"] = json!({ "refloat.io/status": "restore" }));
+    let restore = "PerconaXtraDBClusterRestore";
+    let found = left_out([
+        pxc(restore, "succeeded", "Succeeded"),
+        pxc(restore, "failed", "Failed"),
+        pxc(restore, "running", "Restoring"),
+        of("pxc.percona.com/v1", restore, "new", &json!({})),
+        pxc("PerconaXtraDBCluster", "cluster", "ready"),
+        backup("completed", "completed"),
+        backup("started", "started"),
+        kept,
+    ]);
+    let why = "it had ended: it would be done again";
+    let expected = ["completed", "failed", "succeeded"];
+    assert_eq!(
+        found,
+        expected.map(|name| (name.to_owned(), why.to_owned()))
+    );
+}
