@@ -107,6 +107,9 @@ fn stays(thing: &Thing) -> Option<String> {
     if is_secret(thing) && is_token && of_account().is_none() {
         return Some("a token of the old cluster".to_owned());
     }
+    if thing.text("/metadata/deletionTimestamp").is_some() && !thing.is("", "Namespace") {
+        return Some("was being deleted".to_owned());
+    }
     if let Some(why) = ended(thing) {
         return Some(why.to_owned());
     }

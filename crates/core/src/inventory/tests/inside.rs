@@ -84,3 +84,32 @@ fn what_an_operator_has_done_once_is_not_done_again() {
         expected.map(|name| (name.to_owned(), why.to_owned()))
     );
 }
+
+#[test]
+fn what_was_being_deleted_does_not_come_back_to_life() {
+    let going = |group_version: &str, kind: &str, name: &str, at: Value| {
+        let mut thing = of(group_version, kind, name, &json!({}));
+        thing.edit(|it| it["metadata"]["deletionTimestamp"] = at);
+        thing
+    };
+    let at = || json!("2026-01-01T00:00:00Z");
+    let mut namespace = thing(
+        Resource::cluster("v1", "Namespace", "namespaces"),
+        None,
+        "shop",
+        &json!({}),
+    );
+    namespace.edit(|it| it["metadata"]["deletionTimestamp"] = at());
+    let found = left_out([
+        namespace,
+        going("v1", "ConfigMap", "going", at()),
+        going("v1", "ConfigMap", "staying", Value::Null),
+        going("example.com/v1", "Cache", "with-a-finalizer", at()),
+    ]);
+    let expected = ["with-a-finalizer", "going"];
+    let why = "was being deleted";
+    assert_eq!(
+        found,
+        expected.map(|name| (name.to_owned(), why.to_owned()))
+    );
+}
