@@ -16,11 +16,13 @@ const FLEETING_GROUPS: &[&str] = &[
     "external.metrics.k8s.io",
 ];
 
-/// A served resource, and whether it can be listed.
+/// A served resource, and whether its objects can be listed and written.
 #[derive(Debug, Clone)]
 pub(crate) struct Served {
     pub(crate) resource: Resource,
     pub(crate) listable: bool,
+    /// What cannot be created is computed from something else (OLM's PackageManifests): it is of no use to a recovery.
+    pub(crate) creatable: bool,
 }
 
 /// All that is served, each resource in the version that the server prefers.
@@ -111,6 +113,7 @@ fn served(group: &str, version: &str, found: &APIResourceDiscovery) -> Option<Se
     let plural = found.resource.clone()?;
     // A resource that only takes subresources has no kind of its own.
     let kind = found.response_kind.as_ref()?.kind.clone()?;
+    let has = |wanted: &str| found.verbs.iter().any(|verb| verb == wanted);
     Some(Served {
         resource: Resource::from(ResourceNames {
             group: group.to_owned(),
@@ -119,6 +122,7 @@ fn served(group: &str, version: &str, found: &APIResourceDiscovery) -> Option<Se
             plural,
             namespaced: found.scope.as_deref() == Some("Namespaced"),
         }),
-        listable: found.verbs.iter().any(|verb| verb == "list"),
+        listable: has("list"),
+        creatable: has("create"),
     })
 }

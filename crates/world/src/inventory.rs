@@ -173,7 +173,8 @@ fn requests(served: &[Served], scope: &InventoryScope) -> Vec<ListRequest> {
         labels: std::collections::BTreeMap::new(),
     };
     let mut requests = Vec::new();
-    for Served { resource, .. } in served.iter().filter(|served| served.listable) {
+    for one in served.iter().filter(|one| one.listable) {
+        let resource = &one.resource;
         if !resource.namespaced {
             if is_among(CLUSTER_KINDS, resource) {
                 requests.push(request(resource, None));
@@ -182,7 +183,7 @@ fn requests(served: &[Served], scope: &InventoryScope) -> Vec<ListRequest> {
             if !namespaces.is_empty() {
                 requests.push(request(resource, None));
             }
-        } else if skip(&resource.group, &resource.kind) != Some(Skip::All) {
+        } else if one.creatable && skip(&resource.group, &resource.kind) != Some(Skip::All) {
             for namespace in &namespaces {
                 requests.push(request(resource, Some(namespace.clone())));
             }

@@ -85,6 +85,18 @@ pub const SKIPPED_KINDS: &[Skipped] = &[
         Skip::All,
         "history that its controller writes anew",
     ),
+    skipped(
+        "authorization.openshift.io",
+        "Role",
+        Skip::All,
+        "OpenShift's view of the Role of the same name",
+    ),
+    skipped(
+        "authorization.openshift.io",
+        "RoleBinding",
+        Skip::All,
+        "OpenShift's view of the RoleBinding of the same name",
+    ),
 ];
 
 /// The skip rule of a kind, if it has one.

@@ -18,6 +18,22 @@ const MADE_ANEW: &[(&str, &str, &str)] = &[
     ("coordination.k8s.io", "Lease", "held by a running process"),
     ("apps", "ControllerRevision", "kept by its workload"),
     ("metrics.k8s.io", "PodMetrics", "measured anew"),
+    // Points of before have these.
+    (
+        "packages.operators.coreos.com",
+        "PackageManifest",
+        "read from a catalogue",
+    ),
+    (
+        "authorization.openshift.io",
+        "Role",
+        "a view of the Role of the same name",
+    ),
+    (
+        "authorization.openshift.io",
+        "RoleBinding",
+        "a view of the RoleBinding of the same name",
+    ),
     (
         "snapshot.storage.k8s.io",
         "VolumeSnapshot",

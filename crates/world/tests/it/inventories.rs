@@ -40,7 +40,10 @@ fn groups() -> Value {
         resource("widgets", "Widget", "Namespaced", ALL),
         resource("gone", "Gone", "Namespaced", ALL)
     ]);
-    let new = json!([resource("widgets", "Widget", "Namespaced", ALL)]);
+    let new = json!([
+        resource("widgets", "Widget", "Namespaced", ALL),
+        resource("catalogue", "Catalogue", "Namespaced", &["get", "list"]),
+    ]);
     discovery(&json!([
         group(
             "x.io",
@@ -94,6 +97,7 @@ fn cluster(asked: &Asked) -> Option<Say> {
             ]}),
         )),
         "/apis/x.io/v2/namespaces/shop/widgets" => Some(items(&["w"])),
+        "/apis/x.io/v2/namespaces/shop/catalogue" => Some(items(&["computed"])),
         "/apis/x.io/v1/namespaces/shop/gone" => Some(Say::Json(
             403,
             status(403, "Forbidden", forbidden, &json!({})),
