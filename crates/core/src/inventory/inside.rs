@@ -2,6 +2,7 @@
 //! stored point, by `plan`.
 
 use super::ended::ended;
+use super::endpoints::{self, is_endpoints};
 use super::everywhere::made_everywhere_in;
 use super::owners::{Owners, managed_by};
 use super::scope::{LeftOut, Scope, inside};
@@ -13,8 +14,6 @@ use crate::readiness::is_custom;
 const MADE_ANEW: &[(&str, &str, &str)] = &[
     ("", "Event", "tells of the past"),
     ("events.k8s.io", "Event", "tells of the past"),
-    ("", "Endpoints", "kept by its Service"),
-    ("discovery.k8s.io", "EndpointSlice", "kept by its Service"),
     ("coordination.k8s.io", "Lease", "held by a running process"),
     ("apps", "ControllerRevision", "kept by its workload"),
     ("metrics.k8s.io", "PodMetrics", "measured anew"),
@@ -59,7 +58,11 @@ pub fn inside_scope(inventory: &Inventory, namespaces: &[String]) -> Scope {
             let maker = made_everywhere_in(inventory, thing)?;
             Some(format!("made in every namespace by {maker}"))
         };
-        let anew = made_anew(thing).or_else(everywhere);
+        let anew = if is_endpoints(thing) {
+            endpoints::made_anew(inventory, &owners, thing).map(str::to_owned)
+        } else {
+            made_anew(thing).or_else(everywhere)
+        };
         match anew.or_else(by_owner).or_else(|| stays(thing)) {
             Some(why) => leave(&mut scope, thing, why),
             None if is_owned => secrets.push(thing),

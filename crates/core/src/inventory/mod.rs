@@ -4,6 +4,7 @@
 //! `readiness`.
 
 mod ended;
+mod endpoints;
 mod everywhere;
 mod folded;
 mod id;

@@ -113,3 +113,57 @@ fn what_was_being_deleted_does_not_come_back_to_life() {
         expected.map(|name| (name.to_owned(), why.to_owned()))
     );
 }
+
+#[test]
+fn endpoints_that_a_person_wrote_come_back_and_those_of_a_controller_do_not() {
+    let service = |name: &str, spec: &Value| of("v1", "Service", name, &json!({ "spec": spec }));
+    let endpoints = |name: &str| of("v1", "Endpoints", name, &json!({ "subsets": [] }));
+    let slice = |name: &str, service: &str, by: &str| {
+        let mut slice = of("discovery.k8s.io/v1", "EndpointSlice", name, &json!({}));
+        slice.edit(|it| {
+            it["metadata"]["labels"] = json!({
+                "kubernetes.io/service-name": service,
+                "endpointslice.kubernetes.io/managed-by": by,
+            });
+        });
+        slice
+    };
+    let elected = |name: &str, key: &str| {
+        let mut elected = endpoints(name);
+        elected.edit(|it| it["metadata"]["annotations"] = json!({ key: "x" }));
+        elected
+    };
+    let external = json!({ "ports": [{ "port": 5432 }] });
+    let found = left_out([
+        service("ledger", &external),
+        service("web", &json!({ "selector": { "app": "web" } })),
+        service("none", &json!({ "selector": {} })),
+        service("patroni", &external),
+        service("lock", &external),
+        endpoints("ledger"),
+        endpoints("none"),
+        endpoints("web"),
+        endpoints("nobody"),
+        elected("patroni", "leader"),
+        elected("lock", "control-plane.alpha.kubernetes.io/leader"),
+        slice("ledger-by-hand", "ledger", "ops"),
+        slice(
+            "ledger-mirrored",
+            "ledger",
+            "endpointslicemirroring-controller.k8s.io",
+        ),
+        slice("web-abc", "web", "ops"),
+    ]);
+    let row = |name: &str, why: &str| (name.to_owned(), why.to_owned());
+    assert_eq!(
+        found,
+        [
+            row("ledger-mirrored", "kept by its Service"),
+            row("web-abc", "kept by its Service"),
+            row("lock", "tells who leads"),
+            row("nobody", "its Service is not there"),
+            row("patroni", "tells who leads"),
+            row("web", "kept by its Service"),
+        ]
+    );
+}

@@ -41,6 +41,7 @@ pub(super) const NAMES: &[Name] = &[
         "",
         "Secret",
     ),
+    ("", "Endpoints", "metadata/name", "", "Service"),
     (CNPG, "Pooler", "spec/cluster/name", CNPG, "Cluster"),
     (CNPG, "Backup", "spec/cluster/name", CNPG, "Cluster"),
     (
@@ -184,6 +185,13 @@ pub(super) const REFERENCES: &[Name] = &[
 
 /// A label that holds a name: group and kind of the thing, key, group and kind of what is named.
 pub(super) const LABELS: &[Name] = &[
+    (
+        "discovery.k8s.io",
+        "EndpointSlice",
+        "kubernetes.io/service-name",
+        "",
+        "Service",
+    ),
     (
         "kafka.strimzi.io",
         "KafkaTopic",

@@ -180,6 +180,24 @@ fn the_chain_of_storage_is_followed_where_it_is_carried() {
     }
 }
 
+#[test]
+fn endpoints_that_a_person_wrote_wait_for_their_service() {
+    let labels = json!({ "kubernetes.io/service-name": "ledger" });
+    let planned = planned([
+        object("Service", "shop/ledger", json!({ "spec": {} })),
+        object("Endpoints", "shop/ledger", json!({})),
+        object(
+            "discovery.k8s.io/v1 EndpointSlice",
+            "shop/ledger-1",
+            json!({ "labels": labels }),
+        ),
+    ]);
+    let slice = "EndpointSlice.discovery.k8s.io shop/ledger-1";
+    for step in ["Endpoints shop/ledger", slice] {
+        drawn(&planned, step, "Service shop/ledger", "TYPED_REFERENCE");
+    }
+}
+
 const REPLICATION: &str = "replication.storage.openshift.io";
 
 /// A thing of csi-addons.
