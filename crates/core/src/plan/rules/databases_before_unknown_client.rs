@@ -33,10 +33,14 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
         )
         .map(EcoString::from)
         .collect();
+    if databases.is_empty() {
+        return Vec::new();
+    }
+    let run = running(context);
     let evidence = EcoString::from("which database it needs is not known: it waits for all");
     let mut drawn = Vec::new();
     for (id, thing) in &context.things {
-        let is_client = thing.pod_spec().is_some() || is_custom(id);
+        let is_client = thing.pod_spec().is_some() || is_custom(id) && run.contains(id);
         if !is_client
             || phase(context, id, thing) != Phase::Applications
             || names_one(context, id, thing)
@@ -50,6 +54,16 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
         }
     }
     drawn
+}
+
+/// Things whose operators run pods for them: other custom resources are settings, which ask no database.
+fn running(context: &Context<'_>) -> BTreeSet<ThingId> {
+    let children = context.objects.iter().filter(|child| {
+        let runs = child.pod_spec().is_some();
+        runs && !context.has(&child.id)
+    });
+    let roots = children.filter_map(|child| context.root(child));
+    roots.map(Thing::id).collect()
 }
 
 fn names_one(context: &Context<'_>, id: &ThingId, thing: &Thing) -> bool {

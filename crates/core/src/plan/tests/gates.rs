@@ -66,7 +66,15 @@ fn only(problems: Vec<Problem>) -> Problem {
 
 #[test]
 fn what_waits_for_an_object_waits_for_its_gate() {
-    let planned = gated().plan().unwrap();
+    let mut case = gated();
+    // Something runs for it: it may be a client.
+    let mut made = workload("Deployment", "sessions", &json!({ "containers": [] }));
+    made.edit(|it| {
+        it["metadata"]["ownerReferences"] =
+            json!([{ "kind": "Cache", "name": "sessions", "uid": "Cache-sessions" }]);
+    });
+    case.objects.insert(made);
+    let planned = case.plan().unwrap();
     let steps = &planned.plan.steps;
     assert!(needs(steps, "gate ledger", "ready shop/db"));
     assert!(needs(

@@ -2,6 +2,7 @@
 
 mod definitions;
 mod pods;
+mod resources;
 mod typed;
 
 use serde_json::{Value, json};

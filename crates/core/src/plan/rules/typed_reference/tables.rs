@@ -6,6 +6,7 @@ const STORAGE: &str = "storage.k8s.io";
 const SNAPSHOT: &str = "snapshot.storage.k8s.io";
 const CERTIFICATES: &str = "cert-manager.io";
 const CNPG: &str = "postgresql.cnpg.io";
+const BARMAN: &str = "barmancloud.cnpg.io";
 
 /// A field that holds a name: group and kind of the thing, path, group and kind of what is named. `*` is each of a list.
 type Name = (
@@ -43,6 +44,20 @@ pub(super) const NAMES: &[Name] = &[
     ),
     ("", "Endpoints", "metadata/name", "", "Service"),
     (CNPG, "Pooler", "spec/cluster/name", CNPG, "Cluster"),
+    (
+        CNPG,
+        "Cluster",
+        "spec/plugins/*/parameters/barmanObjectName",
+        BARMAN,
+        "ObjectStore",
+    ),
+    (
+        CNPG,
+        "Cluster",
+        "spec/externalClusters/*/plugin/parameters/barmanObjectName",
+        BARMAN,
+        "ObjectStore",
+    ),
     (CNPG, "Backup", "spec/cluster/name", CNPG, "Cluster"),
     (
         CNPG,
