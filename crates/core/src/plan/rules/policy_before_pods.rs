@@ -1,4 +1,4 @@
-//! Pods wait for the policies that select them.
+//! Pods wait for the policies that select them, and for the limits of their namespace.
 
 use crate::json::Json;
 
@@ -7,7 +7,7 @@ use super::{CERTAIN, Drawn, Rule};
 
 pub(super) const RULE: Rule = Rule {
     name: "POLICY_BEFORE_PODS",
-    reason: "a pod that runs before its NetworkPolicy is open to all, and one before its disruption budget may be evicted",
+    reason: "a pod that runs before its NetworkPolicy is open to all, one before its disruption budget may be evicted, and one before its LimitRange has no limits",
     confidence: CERTAIN,
     draw,
 };
@@ -35,6 +35,13 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
                     evidence,
                 ));
             }
+        }
+    }
+    for limits in context.of_kind("", "LimitRange") {
+        let evidence = format!("{}: it is for every pod of its namespace", limits.id());
+        let on = write_step(&limits.id());
+        for thing in context.pods.all(limits.namespace().unwrap_or_default()) {
+            drawn.push(Drawn::new(write_step(&thing.id()), &on, &evidence));
         }
     }
     drawn

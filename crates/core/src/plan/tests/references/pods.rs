@@ -177,3 +177,15 @@ fn a_stateful_set_waits_for_its_service_though_it_selects_nothing() {
         evidence,
     );
 }
+
+#[test]
+fn every_pod_waits_for_the_limits_of_its_namespace() {
+    let planned = planned([
+        api(json!({ "containers": [] })),
+        object("LimitRange", "shop/limits", json!({})),
+    ]);
+    let (rule, limits) = ("POLICY_BEFORE_PODS", "LimitRange shop/limits");
+    let evidence = format!("{limits}: it is for every pod of its namespace");
+    expect(&planned, API, limits, rule, Certain, &evidence);
+    drawn(&planned, "StatefulSet.apps shop/db", limits, rule);
+}
