@@ -8,7 +8,7 @@ use std::thread;
 use crate::json::{Fields, Json};
 
 use super::connections::Connections;
-use super::labelled::{ByLabel, own_labels, pod_labels};
+use super::labelled::{ByLabel, member_of, own_labels, pod_labels};
 use super::links::{self, Link};
 use super::operators::{Grounds, operators};
 use crate::backup::{Member, Part, PointContent};
@@ -319,6 +319,9 @@ impl<'a> Context<'a> {
     /// The workloads behind a Service, by its selector.
     pub(super) fn behind(&self, service: &Thing) -> Vec<ThingId> {
         let selector = service.at("/spec/selector");
+        if let Some(member) = member_of(service) {
+            return Vec::from_iter(self.has(&member).then_some(member));
+        }
         match (service.namespace(), selector.and_then(Json::as_object)) {
             (Some(namespace), Some(selector)) => self
                 .pods

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::inventory::Thing;
+use crate::inventory::{Thing, ThingId};
 use crate::json::{Fields, Json};
 
 /// Things by namespace and by one label.
@@ -28,6 +28,17 @@ pub(super) fn pod_labels(thing: &Thing) -> Option<&Json> {
         _ => "/spec/template/metadata/labels",
     };
     thing.at(pointer)
+}
+
+/// The StatefulSet of whose pods a Service selects one by its name: it is the address of that member, and brings no users in.
+pub(super) fn member_of(service: &Thing) -> Option<ThingId> {
+    let selector = service.at("/spec/selector")?;
+    let pod = selector
+        .get("statefulset.kubernetes.io/pod-name")?
+        .as_str()?;
+    let (set, _) = pod.rsplit_once('-')?;
+    let namespace = service.namespace()?;
+    Some(ThingId::namespaced("apps", "StatefulSet", namespace, set))
 }
 
 /// The labels of the thing itself.

@@ -1,6 +1,7 @@
 //! Where a thing sits.
 
 use super::context::Context;
+use super::labelled::member_of;
 use super::links::servers;
 use crate::inventory::{Thing, ThingId};
 use crate::run::Phase;
@@ -16,7 +17,7 @@ pub(super) fn phase(context: &Context<'_>, id: &ThingId, thing: &Thing) -> Phase
         return phase;
     }
     match (id.group.as_str(), id.kind.as_str()) {
-        ("", "Service") if thing.text("/spec/type") == Some("LoadBalancer") => Phase::Traffic,
+        ("", "Service") if is_traffic(thing) => Phase::Traffic,
         (
             "",
             "Namespace" | "Service" | "ServiceAccount" | "Secret" | "ConfigMap" | "ResourceQuota"
@@ -29,4 +30,9 @@ pub(super) fn phase(context: &Context<'_>, id: &ThingId, thing: &Thing) -> Phase
         ("networking.k8s.io", "Ingress") | ("gateway.networking.k8s.io", _) => Phase::Traffic,
         _ => Phase::Applications,
     }
+}
+
+/// True for a Service that brings users in; one that is a member's own address does not.
+pub(super) fn is_traffic(service: &Thing) -> bool {
+    service.text("/spec/type") == Some("LoadBalancer") && member_of(service).is_none()
 }

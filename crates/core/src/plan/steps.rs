@@ -9,11 +9,11 @@ use super::clean::clean;
 use super::conflicts::claim_of;
 use super::context::{self, Context, hand_over_step, ready_step, write_step};
 use super::duties::duties;
-use super::rules::OwnRule;
 use super::rules::own_steps::{
     amend_before_fill, database_written_before_asked, fill_before_hand_over, movers_gone_first,
     reap_after_hand_over, system_namespace_first, vault_before_mover,
 };
+use super::rules::{OwnRule, comes_first};
 use super::{Goal, NodePorts, phases};
 use crate::backup::{Member, Mode, Part, PointContent};
 use crate::driver::{Claim, FieldOwner, Op, Problem, Role};
@@ -184,6 +184,9 @@ fn write(context: &Context<'_>, thing: &Thing, goal: &Goal, duty: Option<Box<Dut
     let phase = phases::phase(context, &id, thing);
     let adopt = is_adopted(&id);
     let verb = if adopt { "await" } else { "write" };
+    let mut told = told(&thing.object);
+    // Whose workload waits for it is waited for no longer than that takes: it may have an address only once the workload runs.
+    told.address &= !comes_first(context, thing);
     step(
         &write_step(&id),
         phase,
@@ -195,7 +198,7 @@ fn write(context: &Context<'_>, thing: &Thing, goal: &Goal, duty: Option<Box<Dut
             managers: managers_of(thing),
             existing: goal.existing,
             adopt,
-            told: told(&thing.object),
+            told,
             owns: Vec::new(),
             status: None,
             operated: context.is_operated(&id) || adopt && is_nobodys(context, thing),

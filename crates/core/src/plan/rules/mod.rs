@@ -34,6 +34,7 @@ mod webhook_before_its_cr;
 
 pub(super) use gate_before_dependents::{Placed, hold};
 pub use own_steps::{OWN_RULES, OwnRule};
+pub(super) use service_before_workload::comes_first;
 
 use ecow::EcoString;
 

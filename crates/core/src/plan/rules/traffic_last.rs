@@ -6,7 +6,7 @@ use crate::json::Json;
 
 use super::super::context::{Context, write_step};
 use super::super::phases::phase;
-use super::{Drawn, Rule};
+use super::{Drawn, Rule, service_before_workload};
 use crate::inventory::{Thing, ThingId};
 use crate::run::{Confidence, Phase};
 
@@ -51,7 +51,14 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
         if workloads.is_empty() {
             drawn.extend(unknown(context, thing));
         }
+        // Who is told the name of the Service does not start without it.
+        let first = |workload: &ThingId| {
+            id.is("", "Service") && service_before_workload::named_by(context, workload, thing)
+        };
         for (workload, evidence) in workloads {
+            if first(&workload) {
+                continue;
+            }
             let on = context.works_step(&workload);
             drawn.push(Drawn::new(step.clone(), on, evidence));
         }

@@ -3,6 +3,7 @@
 mod definitions;
 mod pods;
 mod resources;
+mod traffic;
 mod typed;
 
 use serde_json::{Value, json};

@@ -1,0 +1,103 @@
+//! What brings users in is last, but for a Service that its workload cannot start without.
+
+use serde_json::{Value, json};
+
+use crate::inventory::Thing;
+use crate::plan::Planned;
+use crate::plan::tests::ground::{
+    deployment, drawn, expect, expect_none, object, planned, with_env, workload,
+};
+use crate::run::Confidence::Certain;
+use crate::run::{Phase, Work};
+
+const FIRST: &str = "SERVICE_BEFORE_WORKLOAD";
+const LAST: &str = "TRAFFIC_LAST";
+
+fn balancer(name: &str, selector: &Value) -> Thing {
+    let spec = json!({ "type": "LoadBalancer", "selector": selector });
+    object("Service", &format!("shop/{name}"), json!({ "spec": spec }))
+}
+
+fn args(args: &[&str]) -> Value {
+    json!({ "containers": [{ "name": "main", "args": args }] })
+}
+
+#[test]
+fn a_controller_that_is_told_the_name_of_its_service_has_it_first() {
+    let controller = "Deployment.apps shop/controller";
+    let balanced = "Service shop/controller";
+    let with = |pod: Value| {
+        let selector = json!({ "app": "controller" });
+        let planned = planned([
+            deployment("controller", pod),
+            balancer("controller", &selector),
+        ]);
+        assert_eq!(planned.broken, []);
+        planned
+    };
+    for pod in [
+        args(&["--publish-service=$(POD_NAMESPACE)/controller"]),
+        args(&["--publish-service", "shop/controller"]),
+        args(&["-external-service=controller"]),
+        with_env(&[("CONTROLLER_PUBLISH_SERVICE", "shop/controller")]),
+    ] {
+        let planned = with(pod);
+        let evidence = format!("{balanced}: it selects the pods of a workload that names it");
+        expect(&planned, controller, balanced, FIRST, Certain, &evidence);
+        expect_none(&planned, balanced, controller);
+        expect_none(&planned, balanced, ANOTHER);
+    }
+    for pod in [
+        args(&["controller"]),
+        args(&["--root=/srv/controller"]),
+        args(&["--publish-service=other/controller"]),
+        with_env(&[("APP_NAME", "controller")]),
+        json!({ "containers": 7 }),
+    ] {
+        let planned = with(pod);
+        drawn(&planned, balanced, controller, LAST);
+        expect_none(&planned, controller, balanced);
+    }
+}
+
+/// Another workload of the namespace.
+const ANOTHER: &str = "Deployment.apps shop/web";
+
+fn phase(planned: &Planned, id: &str) -> Phase {
+    planned.plan.step(&format!("write {id}")).unwrap().phase
+}
+
+#[test]
+fn the_address_of_one_member_is_there_before_the_member() {
+    let pod = json!({ "app": "ring", "statefulset.kubernetes.io/pod-name": "ring-0" });
+    let gone = json!({ "statefulset.kubernetes.io/pod-name": "gone-0" });
+    let planned = planned([
+        workload("apps/v1 StatefulSet", "ring", &json!({ "containers": [] })),
+        balancer("ring-0", &pod),
+        balancer("gone-0", &gone),
+    ]);
+    let (set, member) = ("StatefulSet.apps shop/ring", "Service shop/ring-0");
+    let evidence = format!("{member}: spec.selector selects its pods");
+    expect(&planned, set, member, FIRST, Certain, &evidence);
+    expect_none(&planned, member, ANOTHER);
+    assert_eq!(phase(&planned, member), Phase::Namespaces);
+    expect_none(&planned, set, "Service shop/gone-0");
+}
+
+#[test]
+fn an_address_is_not_waited_for_where_the_workload_waits_for_the_service() {
+    let told = |args: Value| {
+        let mut service = balancer("controller", &json!({ "app": "controller" }));
+        service.edit(|it| {
+            it["status"] = json!({ "loadBalancer": { "ingress": [{ "ip": "192.0.2.7" }] } });
+        });
+        let planned = planned([deployment("controller", args), service]);
+        let step = planned.plan.step("write Service shop/controller").unwrap();
+        match &step.work {
+            Work::Write(writing) => writing.told.address,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(told(args(&["--verbose"])));
+    assert!(!told(args(&["--publish-service=shop/controller"])));
+}
