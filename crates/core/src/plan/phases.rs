@@ -4,6 +4,7 @@ use super::context::Context;
 use super::labelled::member_of;
 use super::links::servers;
 use crate::inventory::{Thing, ThingId};
+use crate::json::Json;
 use crate::run::Phase;
 
 pub(super) fn phase(context: &Context<'_>, id: &ThingId, thing: &Thing) -> Phase {
@@ -27,9 +28,24 @@ pub(super) fn phase(context: &Context<'_>, id: &ThingId, thing: &Thing) -> Phase
         | ("networking.k8s.io", "NetworkPolicy") => Phase::Namespaces,
         ("apiextensions.k8s.io", _) => Phase::Crds,
         ("apiregistration.k8s.io" | "admissionregistration.k8s.io", _) => Phase::Operators,
-        ("networking.k8s.io", "Ingress") | ("gateway.networking.k8s.io", _) => Phase::Traffic,
+        ("networking.k8s.io", "Ingress")
+        | ("gateway.networking.k8s.io", _)
+        | ("route.openshift.io", "Route")
+        | (
+            "traefik.io" | "traefik.containo.us",
+            "IngressRoute" | "IngressRouteTCP" | "IngressRouteUDP",
+        )
+        | ("projectcontour.io", "HTTPProxy")
+        | ("externaldns.k8s.io", "DNSEndpoint") => Phase::Traffic,
+        ("networking.istio.io", "VirtualService") if is_at_gateway(thing) => Phase::Traffic,
         _ => Phase::Applications,
     }
+}
+
+/// True for a VirtualService that leads users in; those of the mesh alone say how applications reach each other.
+fn is_at_gateway(service: &Thing) -> bool {
+    let mut gateways = service.list("/spec/gateways").iter().map(Json::as_str);
+    gateways.any(|gateway| gateway != Some("mesh"))
 }
 
 /// True for a Service that brings users in; one that is a member's own address does not.

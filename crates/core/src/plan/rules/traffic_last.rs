@@ -34,18 +34,16 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
         };
         let mut workloads: Vec<(ThingId, String)> = Vec::new();
         for (service, field) in &services {
-            if let Some(found) = context.things.get(service) {
-                let evidence = format!("{id}: {field}");
-                if service != id {
-                    drawn.push(Drawn::new(
-                        step.clone(),
-                        write_step(service),
-                        evidence.clone(),
-                    ));
-                }
-                let behind = context.behind(found).into_iter();
-                workloads.extend(behind.map(|workload| (workload, evidence.clone())));
+            let evidence = format!("{id}: {field}");
+            if service != id && context.has(service) {
+                drawn.push(Drawn::new(
+                    step.clone(),
+                    write_step(service),
+                    evidence.clone(),
+                ));
             }
+            let answering = answering(context, service).into_iter();
+            workloads.extend(answering.map(|workload| (workload, evidence.clone())));
         }
         workloads.extend(gateways.get(id).into_iter().flatten().cloned());
         if workloads.is_empty() {
@@ -64,6 +62,16 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
         }
     }
     drawn
+}
+
+/// What answers behind a Service: workloads, or the resource whose operator makes it.
+fn answering(context: &Context<'_>, service: &ThingId) -> Vec<ThingId> {
+    if let Some(service) = context.things.get(service) {
+        return context.behind(service);
+    }
+    let made = context.objects.get(service);
+    let root = made.and_then(|made| context.root(made));
+    root.map(Thing::id).into_iter().collect()
 }
 
 /// What it serves is not known: it waits for every workload of its namespace, or, if there is none, for all.
@@ -103,8 +111,7 @@ fn behind_gateways(context: &Context<'_>) -> BTreeMap<ThingId, Vec<(ThingId, Str
             };
             let gateway = ThingId::namespaced(GATEWAY, "Gateway", namespace, name);
             for (service, field) in served(route) {
-                let service = context.things.get(&service);
-                for workload in service.map(|one| context.behind(one)).into_iter().flatten() {
+                for workload in answering(context, &service) {
                     let evidence = format!("{}: {field}", route.id());
                     found
                         .entry(gateway.clone())
@@ -128,8 +135,8 @@ fn served(thing: &Thing) -> Vec<(ThingId, String)> {
 }
 
 fn walk(value: &Json, path: &str, near: &str, found: &mut Vec<(ThingId, String)>) {
-    let mut add = |namespace: &str, reference: &Json, path: String| {
-        if let Some(name) = reference.get("name").and_then(Json::as_str) {
+    let mut add = |namespace: &str, name: Option<&str>, path: String| {
+        if let Some(name) = name {
             found.push((ThingId::namespaced("", "Service", namespace, name), path));
         }
     };
@@ -137,16 +144,27 @@ fn walk(value: &Json, path: &str, near: &str, found: &mut Vec<(ThingId, String)>
         Json::Object(map) => {
             for (key, inner) in map {
                 let path = format!("{path}.{key}");
-                if key == "service" {
-                    add(near, inner, path.clone());
+                // `to` is of OpenShift's Routes.
+                if key == "service" || key == "to" && inner["kind"] == "Service" {
+                    add(near, inner["name"].as_str(), path.clone());
                 }
-                if key == "backendRefs" {
+                // Of Istio: a host.
+                if key == "destination" {
+                    let mut labels = inner["host"]
+                        .as_str()
+                        .into_iter()
+                        .flat_map(|one| one.split('.'));
+                    let name = labels.next();
+                    add(labels.next().unwrap_or(near), name, path.clone());
+                }
+                // The Gateway API's, Contour's and Traefik's, OpenShift's.
+                if matches!(key, "backendRefs" | "services" | "alternateBackends") {
                     let all = inner.as_array().into_iter().flatten();
                     for (place, backend) in all.enumerate() {
                         let namespace = backend.get("namespace").and_then(Json::as_str);
                         add(
                             namespace.unwrap_or(near),
-                            backend,
+                            backend["name"].as_str(),
                             format!("{path}[{place}]"),
                         );
                     }

@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
+use super::{API, api};
 use crate::inventory::Thing;
 use crate::plan::Planned;
 use crate::plan::tests::ground::{
-    deployment, drawn, expect, expect_none, object, planned, with_env, workload,
+    deployment, drawn, expect, expect_none, object, planned, service, with_env, workload,
 };
-use crate::run::Confidence::Certain;
+use crate::run::Confidence::{Certain, Medium};
 use crate::run::{Phase, Work};
 
 const FIRST: &str = "SERVICE_BEFORE_WORKLOAD";
@@ -82,6 +83,72 @@ fn the_address_of_one_member_is_there_before_the_member() {
     expect_none(&planned, member, ANOTHER);
     assert_eq!(phase(&planned, member), Phase::Namespaces);
     expect_none(&planned, set, "Service shop/gone-0");
+}
+
+#[test]
+fn a_way_in_to_a_service_that_an_operator_makes_waits_for_its_resource() {
+    let owner = json!([{ "kind": "Cache", "name": "sessions", "uid": "Cache-sessions", "controller": true }]);
+    let backend =
+        json!([{ "http": { "paths": [{ "backend": { "service": { "name": "sessions" } } }] } }]);
+    let planned = planned([
+        object("Service", "shop/sessions", json!({ "owners": owner })),
+        object(
+            "networking.k8s.io/v1 Ingress",
+            "shop/in",
+            json!({ "spec": { "rules": backend } }),
+        ),
+    ]);
+    let way = "Ingress.networking.k8s.io shop/in";
+    let evidence = format!("{way}: spec.rules[0].http.paths[0].backend.service");
+    let cache = "Cache.shop.example.com shop/sessions";
+    expect(&planned, way, cache, LAST, Certain, &evidence);
+    expect_none(&planned, way, ANOTHER);
+}
+
+#[test]
+fn ways_in_of_other_makers_are_last_too() {
+    let ways = [
+        (
+            "route.openshift.io/v1 Route",
+            json!({ "to": { "kind": "Service", "name": "api" } }),
+        ),
+        (
+            "traefik.io/v1alpha1 IngressRoute",
+            json!({ "routes": [{ "services": [{ "name": "api", "port": 80 }] }] }),
+        ),
+        (
+            "projectcontour.io/v1 HTTPProxy",
+            json!({ "routes": [{ "services": [{ "name": "api", "port": 80 }] }] }),
+        ),
+        (
+            "networking.istio.io/v1 VirtualService",
+            json!({ "gateways": ["edge"], "http": [{ "route": [{ "destination": { "host": "api.shop.svc" } }] }] }),
+        ),
+    ];
+    for (kind, spec) in ways {
+        let way = object(kind, "shop/in", json!({ "spec": spec }));
+        let id = way.id().to_string();
+        let planned = planned([api(json!({ "containers": [] })), service("api", &[80]), way]);
+        assert_eq!(drawn(&planned, &id, API, LAST).confidence, Certain);
+        drawn(&planned, &id, "Service shop/api", LAST);
+        expect_none(&planned, &id, ANOTHER);
+        assert_eq!(phase(&planned, &id), Phase::Traffic);
+    }
+    let names = object(
+        "externaldns.k8s.io/v1alpha1 DNSEndpoint",
+        "shop/in",
+        json!({}),
+    );
+    let inside = json!({ "gateways": ["mesh"], "http": [{ "route": [{ "destination": { "host": "api" } }] }] });
+    let mesh = object(
+        "networking.istio.io/v1 VirtualService",
+        "shop/mesh",
+        json!({ "spec": inside }),
+    );
+    let (of_names, of_mesh) = (names.id().to_string(), mesh.id().to_string());
+    let planned = planned([api(json!({ "containers": [] })), names, mesh]);
+    assert_eq!(drawn(&planned, &of_names, API, LAST).confidence, Medium);
+    expect_none(&planned, &of_mesh, API);
 }
 
 #[test]
