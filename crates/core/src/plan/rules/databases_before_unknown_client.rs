@@ -9,7 +9,7 @@ use super::super::links::{Is, servers};
 use super::super::phases::phase;
 use super::custom_reference::is_custom;
 use super::reference_before_reader::makers;
-use super::{Drawn, Rule};
+use super::{Drawn, Rule, webhook_before_pods};
 use crate::inventory::{Thing, ThingId};
 use crate::run::{Confidence, Phase};
 
@@ -37,6 +37,7 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
         return Vec::new();
     }
     let run = running(context);
+    let answering = webhook_before_pods::answering(context);
     let evidence = EcoString::from("which database it needs is not known: it waits for all");
     let mut drawn = Vec::new();
     for (id, thing) in &context.things {
@@ -48,7 +49,11 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
             continue;
         }
         let client = EcoString::from(write_step(id));
-        for database in &databases {
+        // What answers a webhook about a database's pods is there before them.
+        let others = databases
+            .iter()
+            .filter(|database| !answering.contains(&(id.clone(), database.to_string())));
+        for database in others {
             let edge = Drawn::new(client.clone(), database.clone(), evidence.clone());
             drawn.push(edge.with(Confidence::Medium));
         }

@@ -31,6 +31,7 @@ mod wait_before_start;
 mod waves;
 mod webhook_after_backend;
 mod webhook_before_its_cr;
+mod webhook_before_pods;
 
 pub(super) use gate_before_dependents::{Placed, hold};
 pub use own_steps::{OWN_RULES, OwnRule};
@@ -126,6 +127,7 @@ pub static RULES: &[Rule] = &[
     helm_hook::RULE,
     flux_depends_on::RULE,
     seen_connection::RULE,
+    webhook_before_pods::RULE,
     database_before_client::RULE,
     server_before_client::RULE,
     traffic_last::RULE,

@@ -1,5 +1,6 @@
 //! Rules about fields that name things: each draws, leaves alone what only looks so, and bears nonsense.
 
+mod changed;
 mod definitions;
 mod pods;
 mod resources;
