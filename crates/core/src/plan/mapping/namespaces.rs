@@ -17,6 +17,9 @@ const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 const ANNOTATIONS: &[&str] = &[
     "cert-manager.io/inject-ca-from",
     "cert-manager.io/inject-ca-from-secret",
+    "nginx.ingress.kubernetes.io/auth-secret",
+    "nginx.ingress.kubernetes.io/auth-tls-secret",
+    "nginx.ingress.kubernetes.io/proxy-ssl-secret",
 ];
 /// Annotation of Helm: the namespace of the release that an object belongs to.
 const HELM: &str = "meta.helm.sh/release-namespace";

@@ -14,6 +14,8 @@ use crate::json::Json;
 const METADATA: &[&str] = &["annotations"];
 /// Keys whose text is an API group: it looks like a host name and is none.
 const GROUPS: &[&str] = &["apiGroup", "apiGroups", "apiVersion", "group"];
+/// Keys whose text is an image: `shop/web` is its repository there.
+const IMAGES: &[&str] = &["image", "images", "repository", "newname"];
 /// kubectl's copy of what was applied: what it says stands in the object itself.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -197,7 +199,7 @@ impl Walk<'_> {
 
     fn names_namespace(&self, text: &str, key: &str, old: &str) -> bool {
         let key = key.to_ascii_lowercase();
-        let by_key = text == old && (key.ends_with("namespace") || key.ends_with("namespaces"));
+        let by_key = says_namespace(&key) && listed(text).any(|one| one == old);
         let by_host = words(text).any(|word| {
             namespace_of(word, &self.maps.services).is_some_and(|(_, namespace)| namespace == old)
         });
@@ -207,18 +209,46 @@ impl Walk<'_> {
             .collect();
         let by_flag = tokens
             .windows(2)
-            .any(|pair| is_flag(pair[0]) && pair[1] == old);
+            .any(|pair| is_flag(pair[0]) && listed(pair[1]).any(|one| one == old));
+        let is_image = IMAGES.iter().any(|image| key.ends_with(image));
+        let mut pieces = tokens.iter().flat_map(|token| listed(token));
+        let by_place = !is_image && pieces.any(|piece| is_place(piece, old));
+        // Of a SPIFFE identity.
+        let by_identity = text.contains(&format!("/ns/{old}/sa/"));
         let by_account = text.split("system:serviceaccount").skip(1).any(|rest| {
             rest.trim_start_matches('s')
                 .strip_prefix(':')
                 .is_some_and(|rest| starts_with_word(rest, old))
         });
-        by_key || by_host || by_flag || by_account
+        by_key || by_host || by_flag || by_account || by_place || by_identity
     }
 }
 
+/// `--namespace`, `--watch-namespaces`, `-n`.
 fn is_flag(word: &str) -> bool {
-    matches!(word, "-n" | "--namespace")
+    word == "-n" || word.starts_with('-') && says_namespace(&word.to_ascii_lowercase())
+}
+
+fn says_namespace(key: &str) -> bool {
+    key.ends_with("namespace") || key.ends_with("namespaces")
+}
+
+/// The names of a list like `shop,bank`.
+fn listed(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim)
+}
+
+/// An object by its place: `shop/web`, and Traefik's `shop-web@kubernetescrd`.
+fn is_place(text: &str, namespace: &str) -> bool {
+    let Some(rest) = text.strip_prefix(namespace) else {
+        return false;
+    };
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+    match (rest.strip_prefix('/'), rest.strip_prefix('-')) {
+        (Some(name), _) => !name.is_empty() && name.chars().all(inner),
+        (None, Some(name)) => name.ends_with("@kubernetescrd"),
+        (None, None) => false,
+    }
 }
 
 /// A text begins with this word, and the word ends there.

@@ -1,6 +1,7 @@
 //! What follows a mapping, what stays, and what is only reported.
 
 mod follows;
+mod places;
 mod property;
 mod remains;
 mod strategic;

@@ -11,7 +11,7 @@ use super::{follow, maps, object};
 use crate::inventory::{Resource, Thing};
 
 /// Fields of an object in which an old name of this kind remains.
-fn remains(
+pub(super) fn remains(
     group_version: &str,
     kind: &str,
     body: &Value,
