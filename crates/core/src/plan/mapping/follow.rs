@@ -56,7 +56,7 @@ pub(super) fn object(
                 hit(MappedKind::Registry, old);
             },
         );
-        classes::follow(spec, &maps.classes, &mut |old| {
+        classes::follow(spec, group, &maps.classes, &mut |old| {
             hit(MappedKind::StorageClass, old);
         });
     }

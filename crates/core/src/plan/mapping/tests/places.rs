@@ -1,4 +1,4 @@
-//! Objects that are named by namespace and name, lists of namespaces, and what only looks so.
+//! Objects that are named by namespace and name, lists of namespaces, and what only looks so; a class by Strimzi's key.
 
 use serde_json::{Value, json};
 
@@ -71,5 +71,22 @@ fn objects_by_their_place_and_lists_of_namespaces_are_found() {
         ("text", "shop/", false),
     ] {
         assert_eq!(is_found(key, text), found, "{key}: {text}");
+    }
+}
+
+#[test]
+fn a_class_of_strimzis_storage_is_mapped_and_the_class_of_a_listener_is_not() {
+    let spec = |class: &str| {
+        json!({ "spec": { "kafka": {
+            "storage": { "type": "jbod", "volumes": [{
+                "type": "persistent-claim", "class": class,
+                "overrides": [{ "broker": 0, "class": class }],
+            }] },
+            "listeners": [{ "type": "ingress", "configuration": { "class": "slow" } }],
+        } } })
+    };
+    for (group, class) in [("kafka.strimzi.io", "fast"), ("example.com", "slow")] {
+        let is = followed(group, "Kafka", &spec("slow"), &maps());
+        assert_eq!(is["spec"], spec(class)["spec"], "{group}");
     }
 }
