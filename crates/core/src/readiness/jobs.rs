@@ -23,17 +23,6 @@ pub(super) fn job(view: &View<'_>) -> Gate {
     let done = view.number("/status/succeeded").unwrap_or(0);
     let wanted = view.number("/spec/completions").unwrap_or(1);
     let counts = format!("{done} of {wanted} pods have completed");
-    match pods::trouble(view) {
-        Some(Gate::Failed(mut problem)) => {
-            problem.message = format!("{}: {counts}; {}", view.name(), problem.message);
-            Gate::Failed(problem)
-        }
-        Some(Gate::Closed(mut why)) => {
-            why.message = format!("{}: {counts}; {}", view.name(), why.message);
-            Gate::Closed(why)
-        }
-        Some(Gate::Open | Gate::Assumed(_)) | None => {
-            view.closed("job-running", &counts, "it completes")
-        }
-    }
+    pods::trouble(view, &counts)
+        .unwrap_or_else(|| view.closed("job-running", &counts, "it completes"))
 }

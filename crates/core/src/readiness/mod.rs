@@ -9,6 +9,7 @@ mod cluster;
 mod custom;
 mod duty;
 mod events;
+pub(crate) mod images;
 mod jobs;
 mod known;
 mod leaders;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::events::{self, trouble as newest_trouble};
+use super::images::{self, Lack};
 use super::reading::{Condition, condition, list, number, one_line, text};
 use super::{Gate, View, scheduling};
 use crate::driver::{ListRequest, Problem, Query, Why};
@@ -89,17 +90,33 @@ pub(super) fn of<'a>(view: &View<'a>) -> Vec<&'a Value> {
         .collect()
 }
 
-/// The worst trouble among a workload's pods: what has failed for good, else the first that waits.
-pub(super) fn trouble(view: &View<'_>) -> Option<Gate> {
-    let gates: Vec<Gate> = of(view)
-        .iter()
-        .filter_map(|pod| of_pod(view, pod))
-        .collect();
-    gates
-        .iter()
-        .find(|gate| matches!(gate, Gate::Failed(_)))
-        .or_else(|| gates.first())
-        .cloned()
+/// The worst trouble among a workload's pods, in a line that begins with its name and what is counted of it.
+pub(super) fn trouble(view: &View<'_>, counts: &str) -> Option<Gate> {
+    let line = |message: &str| format!("{}: {counts}; {message}", view.name());
+    let pods = of(view);
+    match worst(pods.iter().filter_map(|pod| of_pod(view, pod)))? {
+        Gate::Failed(mut problem) => {
+            problem.message = line(&problem.message);
+            Some(Gate::Failed(problem))
+        }
+        Gate::Closed(mut why) => {
+            why.message = line(&why.message);
+            if let Some(failing) = &mut why.failing {
+                failing.problem.message.clone_from(&why.message);
+            }
+            Some(Gate::Closed(why))
+        }
+        Gate::Open | Gate::Assumed(_) => None,
+    }
+}
+
+/// What has failed for good, else what fails when it stays so (its time counts only while it is shown), else the first that waits.
+fn worst(gates: impl Iterator<Item = Gate>) -> Option<Gate> {
+    gates.min_by_key(|gate| match gate {
+        Gate::Failed(_) => 0,
+        Gate::Closed(why) if why.failing.is_some() => 1,
+        Gate::Closed(_) | Gate::Open | Gate::Assumed(_) => 2,
+    })
 }
 
 /// A pod whose containers were started more than once.
@@ -164,15 +181,11 @@ fn of_container(view: &View<'_>, pod_name: &str, container: &Value) -> Option<Ga
     );
     let crashed =
         restarts >= RESTARTS_MAX || (restarts >= RESTARTS && view.clock.is_past(CRASH_SECONDS));
+    if let Some(lack) = images::lack(reason, message) {
+        return Some(without_image(lack, what));
+    }
     Some(match reason {
-        "ErrImageNeverPull" | "InvalidImageName" | "ImagePullBackOff" => Gate::failed(
-            "image-unavailable",
-            what,
-            "make the image available to this cluster, or map its registry",
-        ),
-        "ErrImagePull" | "ImageInspectError" | "RegistryUnavailable" => {
-            Gate::closed("image-pulling", what, "the image can be pulled")
-        }
+        "ImageInspectError" => Gate::closed("image-pulling", what, "the image can be pulled"),
         "CreateContainerConfigError" => {
             let code = "container-configuration";
             let problem = Problem::stuck(
@@ -204,6 +217,22 @@ fn of_container(view: &View<'_>, pod_name: &str, container: &Value) -> Option<Ga
     })
 }
 
+/// A container whose image cannot be had.
+fn without_image(lack: Lack, what: String) -> Gate {
+    let problem = Problem::stuck(
+        "image-unavailable",
+        what.clone(),
+        "make the image available to this cluster, or map its registry",
+    );
+    match lack {
+        Lack::ForGood => Gate::Failed(problem),
+        Lack::ForNow => {
+            let why = Why::new("image-pulling", what).taking("the image can be pulled");
+            Gate::Closed(why.failing(problem, images::PULL_SECONDS))
+        }
+    }
+}
+
 /// A container that is being made: what holds it up stands in the pod's events.
 fn waiting(view: &View<'_>, pod_name: &str, what: String) -> Gate {
     let found = events::about(view, "Pod", pod_name, None);
@@ -223,7 +252,7 @@ fn of_pod(view: &View<'_>, pod: &Value) -> Option<Gate> {
     if let Some(refused) = scheduled.filter(Condition::is_false) {
         return Some(scheduling::unscheduled(view, pod, name, &refused));
     }
-    if let Some(gate) = containers(pod).find_map(|one| of_container(view, name, one)) {
+    if let Some(gate) = worst(containers(pod).filter_map(|one| of_container(view, name, one))) {
         return Some(gate);
     }
     let unready = condition(pod, "Ready").filter(Condition::is_false)?;

@@ -64,23 +64,16 @@ fn not_yet(view: &View<'_>, counts: &str, takes: &str) -> Gate {
     if let Some(gate) = refusal.and_then(|message| refused(view, message)) {
         return gate;
     }
-    match pods::trouble(view) {
-        Some(Gate::Failed(mut problem)) => {
-            problem.message = format!("{}: {counts}; {}", view.name(), problem.message);
-            Gate::Failed(problem)
-        }
-        Some(Gate::Closed(mut why)) => {
-            why.message = format!("{}: {counts}; {}", view.name(), why.message);
-            Gate::Closed(why)
-        }
-        Some(Gate::Open | Gate::Assumed(_)) | None => match refusal {
-            Some(message) => view.closed(
-                "pod-not-created",
-                &format!("{counts}; a pod is refused: {}", one_line(message)),
-                "what refuses the pod lets it pass",
-            ),
-            None => view.closed("rolling-out", counts, takes),
-        },
+    if let Some(gate) = pods::trouble(view, counts) {
+        return gate;
+    }
+    match refusal {
+        Some(message) => view.closed(
+            "pod-not-created",
+            &format!("{counts}; a pod is refused: {}", one_line(message)),
+            "what refuses the pod lets it pass",
+        ),
+        None => view.closed("rolling-out", counts, takes),
     }
 }
 

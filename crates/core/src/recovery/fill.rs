@@ -14,7 +14,7 @@ mod start;
 
 use super::mover::{Edit, MoverProgress, MoverReport};
 use super::signs::{
-    MoverEnd, end, hopeless, image, is_of, is_of_before, newest_warning, pending_reason, report,
+    MoverEnd, end, image, is_of, is_of_before, newest_warning, no_image, pending_reason, report,
     running,
 };
 use crate::driver::{
@@ -153,12 +153,12 @@ impl Filling {
                 verdict => verdict,
             });
         }
-        if let Some(problem) = pods.iter().copied().find_map(hopeless) {
-            // A person gave another image when the run was resumed.
-            if image(job) != Some(plan.mover_image.as_str()) {
+        if let Some(verdict) = pods.iter().copied().find_map(no_image) {
+            // When the run was resumed a person gave another image, or mended the registry while a kubelet still pauses.
+            if is_of_before(job, attempt) || image(job) != Some(plan.mover_image.as_str()) {
                 return Ok(self.remove(run, job));
             }
-            return Ok(Verdict::Stuck(problem));
+            return Ok(verdict);
         }
         let Some(pod) = pods.iter().copied().find_map(running) else {
             return Ok(self.starting(plan, &pods, claim, seen));

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::mover::MoverReport;
-use crate::driver::Problem;
+use crate::driver::{Problem, Verdict, Why};
+use crate::readiness::images::{self, Lack};
 
 /// Annotation of a mover's Job: how often the run had been resumed when it was made.
 pub(super) const ANNOTATION_ATTEMPT: &str = "refloat.io/attempt";
@@ -79,18 +80,20 @@ pub(super) fn image(job: &Value) -> Option<&str> {
         .as_str()
 }
 
-pub(super) fn hopeless(pod: &Value) -> Option<Problem> {
+/// What a mover whose image cannot be had comes to; `None` for one that has it, or is not asked for it yet.
+pub(super) fn no_image(pod: &Value) -> Option<Verdict> {
+    const CODE: &str = "mover-image";
     let (reason, message) = waiting_reason(pod)?;
-    matches!(
-        reason,
-        "ErrImageNeverPull" | "InvalidImageName" | "ImagePullBackOff"
-    )
-    .then(|| {
-        Problem::stuck(
-            "mover-image",
-            format!("the mover's image cannot be had: {reason}: {message}"),
-            "give an image that this cluster can pull with `--mover-image`",
-        )
+    let lack = images::lack(reason, message)?;
+    let what = format!("the mover's image cannot be had: {reason}: {message}");
+    let hint = "give an image that this cluster can pull with `--mover-image`";
+    let problem = Problem::stuck(CODE, what.clone(), hint);
+    Some(match lack {
+        Lack::ForGood => Verdict::Stuck(problem),
+        Lack::ForNow => {
+            let why = Why::new(CODE, what).taking("the image can be pulled");
+            Verdict::Wait(why.failing(problem, images::PULL_SECONDS))
+        }
     })
 }
 
@@ -135,6 +138,29 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_mover_gets_its_time_for_an_image_that_may_still_come() {
+        let pod = |message: &str| {
+            let waiting = json!({ "reason": "ImagePullBackOff", "message": message });
+            json!({ "status": { "containerStatuses": [{ "state": { "waiting": waiting } }] } })
+        };
+        let Some(Verdict::Wait(why)) = no_image(&pod("Back-off pulling image \"x\"")) else {
+            panic!("it does not wait");
+        };
+        let failing = why.failing.expect("it fails when it stays");
+        assert_eq!(
+            (failing.problem.code.as_str(), failing.seconds),
+            ("mover-image", 120)
+        );
+        assert!(matches!(
+            no_image(&pod(
+                "Back-off pulling image \"x\": ErrImagePull: x: not found"
+            )),
+            Some(Verdict::Stuck(_))
+        ));
+        assert_eq!(no_image(&json!({})), None);
+    }
 
     #[test]
     fn a_job_is_of_before_when_the_run_was_resumed_since() {

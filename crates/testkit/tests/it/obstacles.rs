@@ -229,6 +229,20 @@ fn a_mover_without_an_image_starts_once_another_is_given() {
 }
 
 #[test]
+fn a_mover_is_started_anew_once_its_image_is_there_though_the_old_one_still_pauses() {
+    let recovery = recovery();
+    let missing = recovery.plan.mover_image.clone();
+    recovery
+        .world
+        .with_store(|store| store.missing_image = Some(missing));
+    assert_eq!(stuck(&recovery).code, "mover-image");
+    recovery
+        .world
+        .with_store(|store| store.missing_image = None);
+    assert_eq!(recovery.resume(), COMPLETED);
+}
+
+#[test]
 fn a_kind_that_is_taken_away_on_the_way_is_named() {
     let recovery = begun();
     let ingress = resource("Ingress");

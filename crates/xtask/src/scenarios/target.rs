@@ -128,7 +128,8 @@ fn namespace_in_use(stage: &Stage<'_>) -> Result<()> {
     stage.ground.clear(Site::Recovery)
 }
 
-/// An image that nobody has: a backup fails and cleans up, a recovery goes on once it is given another.
+/// An image that nobody has: a backup fails and cleans up, a recovery goes on once it is given another. Its registry has no address, which
+/// may pass: each of them gives it two minutes.
 pub(super) fn without_image(stage: &Stage<'_>) -> Result<()> {
     stage.ensure_points(1)?;
     stage.ground.clear(Site::Recovery)?;

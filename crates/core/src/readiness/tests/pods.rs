@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::Gate;
 use super::{Scene, ago, event, pod, workload};
 
 fn down() -> Value {
@@ -23,8 +24,10 @@ fn what_never_passes_fails_at_once_and_what_may_pass_waits() {
     let cases = [
         ("ErrImageNeverPull", 0, 0, "failed image-unavailable"),
         ("InvalidImageName", 0, 0, "failed image-unavailable"),
-        ("ImagePullBackOff", 0, 0, "failed image-unavailable"),
-        ("ErrImagePull", 0, 500, "closed image-pulling"),
+        // A pull may fail now and go well at the next try: the engine counts for how long it is shown.
+        ("ErrImagePull", 0, 0, "failing image-unavailable 120"),
+        ("ImagePullBackOff", 0, 500, "failing image-unavailable 120"),
+        ("ImageInspectError", 0, 500, "closed image-pulling"),
         ("CrashLoopBackOff", 2, 0, "closed container-crashed"),
         ("CrashLoopBackOff", 4, 500, "closed container-crashed"),
         ("CrashLoopBackOff", 5, 119, "closed container-crashed"),
@@ -55,6 +58,37 @@ fn what_never_passes_fails_at_once_and_what_may_pass_waits() {
         );
         assert!(scene.message().contains(reason), "{}", scene.message());
     }
+}
+
+#[test]
+fn an_image_that_is_not_there_fails_at_once_and_one_that_cannot_be_pulled_now_does_not() {
+    let says = |message: &str| {
+        let pause = json!({ "reason": "ImagePullBackOff", "message": message });
+        with(vec![pod(&json!({ "state": { "waiting": pause } }))], 0).says()
+    };
+    let missing = r#"Back-off pulling image "x:1": ErrImagePull: docker.io/library/x:1: not found"#;
+    assert_eq!(says(missing), "failed image-unavailable");
+    let throttled = r#"Back-off pulling image "x:1": ErrImagePull: pull QPS exceeded"#;
+    assert_eq!(says(throttled), "failing image-unavailable 120");
+}
+
+#[test]
+fn what_fails_when_it_stays_is_told_before_what_only_waits() {
+    let slow = waiting("ContainerCreating", 0);
+    let pulled = waiting("ImagePullBackOff", 0);
+    let scene = with(vec![slow.clone(), pulled.clone()], 0);
+    assert_eq!(scene.says(), "failing image-unavailable 120");
+    let Gate::Closed(why) = scene.gate() else {
+        panic!("it is not closed");
+    };
+    let problem = why.failing.expect("it fails when it stays").problem;
+    assert!(problem.message.starts_with("StatefulSet shop/db: "));
+    let mut both = slow;
+    both["status"]["containerStatuses"] = json!([
+        both["status"]["containerStatuses"][0],
+        pulled["status"]["containerStatuses"][0],
+    ]);
+    assert_eq!(with(vec![both], 0).says(), "failing image-unavailable 120");
 }
 
 #[test]
@@ -148,7 +182,7 @@ fn an_autoscaler_gets_its_time_and_a_claim_tells_why_it_is_not_bound() {
 
 #[test]
 fn the_worst_pod_speaks_and_pods_of_others_do_not() {
-    let bad = waiting("ImagePullBackOff", 0);
+    let bad = waiting("ErrImageNeverPull", 0);
     let slow = waiting("ContainerCreating", 0);
     let gone = |mut pod: Value, pointer: &str, value: Value| {
         pod[pointer] = match pod[pointer].as_object() {
@@ -188,7 +222,7 @@ fn expressions_of_a_selector_count() {
     let with = |expression: Value, labels: Value| {
         let mut live = down();
         live["spec"]["selector"]["matchExpressions"] = json!([expression]);
-        let mut bad = waiting("ImagePullBackOff", 0);
+        let mut bad = waiting("ErrImageNeverPull", 0);
         bad["metadata"]["labels"] = labels;
         Scene::of("apps/v1", "StatefulSet", live)
             .pods(vec![bad])

@@ -152,7 +152,7 @@ fn a_job_is_complete_not_begun() {
     }
     let suspended = json!({ "spec": { "suspend": true } });
     assert_eq!(Scene::of("batch/v1", "Job", suspended).says(), "open");
-    let bad = pod(&json!({ "state": { "waiting": { "reason": "ImagePullBackOff" } } }));
+    let bad = pod(&json!({ "state": { "waiting": { "reason": "ErrImageNeverPull" } } }));
     let scene = Scene::of("batch/v1", "Job", workload(&json!({}))).pods(vec![bad]);
     assert_eq!(scene.says(), "failed image-unavailable");
 }

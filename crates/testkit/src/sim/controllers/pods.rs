@@ -102,8 +102,9 @@ fn is_probe(object: &Value) -> bool {
 /// What keeps its containers from starting: an image that cannot be had, something that they name and is not there.
 fn held_back(store: &mut Store, reference: &ObjectRef, object: &Value) -> Option<Value> {
     let wanted = list(object, "/spec/containers").find_map(|one| text(one, "/image"));
-    if wanted.is_some() && wanted == store.missing_image.as_deref() {
-        let waiting = json!({ "reason": "ImagePullBackOff", "message": wanted });
+    if let Some(image) = wanted.filter(|_| wanted == store.missing_image.as_deref()) {
+        let said = format!("Back-off pulling image \"{image}\": ErrImagePull: {image}: not found");
+        let waiting = json!({ "reason": "ImagePullBackOff", "message": said });
         let statuses = json!([{ "name": "any", "state": { "waiting": waiting } }]);
         return Some(json!({
             "spec": { "nodeName": "node-1" }, "status": { "containerStatuses": statuses },
