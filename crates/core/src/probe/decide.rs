@@ -1,4 +1,5 @@
-//! Which way a probe is asked now, and what its answer means for the one who waits. Exec first, a pod second.
+//! Which way a probe is asked now, and what its answer means for the one who waits. Exec first, a pod second: also when exec was refused
+//! for want of the Secret.
 //!
 //! A probe pod is gone before the answer counts and before the next try, so what it said is remembered in the step's own effects.
 
@@ -68,6 +69,7 @@ fn try_decide(task: &ProbeTask<'_>, seen: &Seen, now: Timestamp) -> Result<Verdi
     {
         match exec::ask(task, service, pod, seen) {
             Asked::Unread(queries) => return Ok(Verdict::Look(queries)),
+            Asked::Answered(answer) if is_anothers(task, &answer) => {}
             Asked::Answered(answer) => return Ok(by_exec(task, &target, answer, now)),
             Asked::Running(problem) => return Err(problem),
             Asked::NoClient => {}
@@ -77,6 +79,19 @@ fn try_decide(task: &ProbeTask<'_>, seen: &Seen, now: Timestamp) -> Result<Verdi
         return Err(no_client(task, &target));
     }
     Ok(ask_by_pod(task, &target, seen))
+}
+
+/// Whether a client in a container was refused where a pod may not be: only the pod has the Secret, and a client may be in a container
+/// without a server (a proxy's).
+fn is_anothers(task: &ProbeTask<'_>, answer: &ProbeAnswer) -> bool {
+    let refused = matches!(
+        answer,
+        ProbeAnswer::No {
+            cause: Cause::Unauthorized | Cause::Refused,
+            ..
+        }
+    );
+    refused && task.probe.way == Way::Any && task.probe.credentials.is_some()
 }
 
 /// Starts a try.

@@ -96,6 +96,35 @@ fn the_ways_can_be_chosen() {
 }
 
 #[test]
+fn with_credentials_a_pod_asks_where_a_client_in_a_container_is_refused() {
+    let no_server = "ERROR 2002 (HY000): Can't connect to local server through socket";
+    let not_root = "ERROR 1045 (28000): Access denied for user 'root'@'localhost'";
+    let unready = "ERROR 1040 (08004): Too many connections";
+    let asked = |stderr: &str, way, credentials: bool| {
+        let answer = ExecAnswer {
+            code: Some(1),
+            stdout: String::new(),
+            stderr: stderr.to_owned(),
+        };
+        let probe = Probe::new("db", None, Ask::Mysql(Sql::default()));
+        let mut scene = Scene::with_client(probe, answer);
+        scene.probe.way = way;
+        scene.probe.credentials = credentials.then(|| Credentials {
+            secret: "shop".to_owned(),
+            password_key: "password".to_owned(),
+            user_key: None,
+        });
+        decided(&scene)
+    };
+    for refused in [no_server, not_root] {
+        assert!(matches!(asked(refused, Way::Any, true), Verdict::Act(_)));
+        assert!(matches!(asked(refused, Way::Exec, true), Verdict::Wait(_)));
+        assert!(matches!(asked(refused, Way::Any, false), Verdict::Wait(_)));
+    }
+    assert!(matches!(asked(unready, Way::Any, true), Verdict::Wait(_)));
+}
+
+#[test]
 fn the_server_is_asked_in_its_own_container_and_read_only() {
     let mut scene = Scene::new(Probe::new("db", None, Ask::Postgresql(Sql::default())));
     scene.pods[0]["spec"]["containers"] = json!([
