@@ -70,7 +70,7 @@ fn try_decide(task: &ProbeTask<'_>, seen: &Seen, now: Timestamp) -> Result<Verdi
         match exec::ask(task, service, pod, seen) {
             Asked::Unread(queries) => return Ok(Verdict::Look(queries)),
             Asked::Answered(answer) if is_anothers(task, &answer) => {}
-            Asked::Answered(answer) => return Ok(by_exec(task, &target, answer, now)),
+            Asked::Answered(answer) => return Ok(by_exec(task, answer, now)),
             Asked::Running(problem) => return Err(problem),
             Asked::NoClient => {}
         }
@@ -115,17 +115,10 @@ fn done(way: &str, said: &str, milliseconds: u64, at: Timestamp) -> Verdict {
     )
 }
 
-fn by_exec(
-    task: &ProbeTask<'_>,
-    target: &Target<'_>,
-    answer: ProbeAnswer,
-    now: Timestamp,
-) -> Verdict {
+fn by_exec(task: &ProbeTask<'_>, answer: ProbeAnswer, now: Timestamp) -> Verdict {
     match answer {
         ProbeAnswer::Yes { said, milliseconds } => done("exec", &said, milliseconds, now),
-        ProbeAnswer::No { cause, said, .. } => {
-            Verdict::Wait(super::words::why(task, target, cause, &said))
-        }
+        ProbeAnswer::No { cause, said, .. } => Verdict::Wait(super::words::why(task, cause, &said)),
     }
 }
 
@@ -199,7 +192,7 @@ fn by_kept(
         Heard::Answer(ProbeAnswer::No { cause, said, .. }) => {
             match blocked(task, target, kept, *cause, seen) {
                 Ok(Some(why)) => why,
-                Ok(None) => super::words::why(task, target, *cause, said),
+                Ok(None) => super::words::why(task, *cause, said),
                 Err(queries) => return Verdict::Look(queries),
             }
         }

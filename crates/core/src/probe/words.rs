@@ -2,7 +2,6 @@
 
 use super::answer::Cause;
 use super::pod::words;
-use super::target::Target;
 use super::{Ask, ProbeTask};
 use crate::driver::{Problem, Why};
 
@@ -10,7 +9,7 @@ use crate::driver::{Problem, Why};
 pub(super) const FAILING_SECONDS: u32 = 45;
 
 /// The reason of a wait. `failing` is set for what will not pass by itself.
-pub(super) fn why(task: &ProbeTask<'_>, target: &Target<'_>, cause: Cause, said: &str) -> Why {
+pub(super) fn why(task: &ProbeTask<'_>, cause: Cause, said: &str) -> Why {
     let what = words(task.probe);
     let (code, message) = match cause {
         Cause::NameUnknown => (
@@ -56,19 +55,20 @@ pub(super) fn why(task: &ProbeTask<'_>, target: &Target<'_>, cause: Cause, said:
     let message = format!("{what}: {message}");
     let takes = takes(task, cause);
     let why = Why::new(code, message.clone()).taking(takes.clone());
-    if is_for_good(cause, target) {
+    if is_for_good(cause) {
         why.failing(Problem::stuck(code, message, takes), FAILING_SECONDS)
     } else {
         why
     }
 }
 
-/// Whether waiting cannot mend it. A name inside the cluster may come with the recovery; one outside does not.
-fn is_for_good(cause: Cause, target: &Target<'_>) -> bool {
+/// Whether waiting cannot mend it. A name may come with the recovery: inside the cluster with its Service, outside when what writes
+/// it (external-dns) has seen its Ingress, which takes minutes.
+fn is_for_good(cause: Cause) -> bool {
     match cause {
         Cause::Unauthorized | Cause::BadOrder => true,
-        Cause::NameUnknown => matches!(target, Target::Elsewhere),
-        Cause::NameOther
+        Cause::NameUnknown
+        | Cause::NameOther
         | Cause::NameUnasked
         | Cause::Refused
         | Cause::TimedOut
@@ -87,7 +87,7 @@ fn takes(task: &ProbeTask<'_>, cause: Cause) -> String {
     let host = &task.probe.host;
     match cause {
         Cause::NameUnknown => {
-            format!("a name `{host}` in DNS: a Service, or a correct host in the probe")
+            format!("a name `{host}` in DNS, or a correct host in the probe")
         }
         Cause::NameOther => "the expected address among the name's".to_owned(),
         Cause::NameUnasked => {

@@ -91,15 +91,18 @@ fn every_cause_has_its_words_and_only_some_are_for_good() {
 }
 
 #[test]
-fn a_name_that_nobody_outside_knows_is_for_good() {
-    let mut scene = Scene::new(Probe::new("db.example.com", Some(80), Ask::Tcp));
-    for _ in 0..3 {
-        scene.hears(&no(Cause::NameUnknown));
-        scene.now += SignedDuration::from_secs(4);
+fn a_name_that_nobody_outside_knows_yet_is_waited_for() {
+    for ask in [Ask::Tcp, Ask::Dns { address: None }] {
+        let port = matches!(ask, Ask::Tcp).then_some(80);
+        let mut scene = Scene::new(Probe::new("db.example.com", port, ask));
+        for _ in 0..20 {
+            scene.hears(&no(Cause::NameUnknown));
+            assert_eq!(scene.waits().code, "probe-name-unknown");
+            scene.now += SignedDuration::from_secs(4);
+        }
+        scene.hears(&ProbeAnswer::yes("192.0.2.1", 3));
+        assert!(matches!(decided(&scene), Verdict::Done(_)));
     }
-    assert!(
-        matches!(decided(&scene), Verdict::Stuck(problem) if problem.code == "probe-name-unknown")
-    );
 }
 
 #[test]
