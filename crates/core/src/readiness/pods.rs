@@ -78,16 +78,40 @@ fn is_of_another(view: &View<'_>, pod: &Value) -> bool {
     })
 }
 
-/// The pods of a workload that are not going away; none when they were not read.
+/// The pods of a workload that are not going away, of a Deployment those of its newest template; none when they were not read.
 pub(super) fn of<'a>(view: &View<'a>) -> Vec<&'a Value> {
     let found = request(view).and_then(|request| view.seen.list(&request).ok());
-    found
+    let found: Vec<&Value> = found
         .unwrap_or_default()
         .iter()
         .filter(|pod| pod.pointer("/metadata/deletionTimestamp").is_none())
         .filter(|pod| !matches!(text(*pod, "/status/phase"), Some("Succeeded" | "Failed")))
         .filter(|pod| is_selected(view, pod) && !is_of_another(view, pod))
-        .collect()
+        .collect();
+    if view.is("apps", "Deployment") {
+        return of_newest_template(found);
+    }
+    found
+}
+
+fn template(pod: &Value) -> Option<&str> {
+    text(pod, "/metadata/labels/pod-template-hash")
+}
+
+/// What ails a pod that is being replaced says nothing of those that replace it. An older template may get a pod anew, so the newest is
+/// the one whose oldest pod is the youngest.
+fn of_newest_template(mut pods: Vec<&Value>) -> Vec<&Value> {
+    let mut since: BTreeMap<&str, &str> = BTreeMap::new();
+    for pod in &pods {
+        let made = text(*pod, "/metadata/creationTimestamp").unwrap_or_default();
+        if let Some(template) = template(pod) {
+            let first = since.entry(template).or_insert(made);
+            *first = made.min(*first);
+        }
+    }
+    let newest = since.values().max();
+    pods.retain(|pod| template(pod).is_none_or(|one| since.get(one) == newest));
+    pods
 }
 
 /// The worst trouble among a workload's pods, in a line that begins with its name and what is counted of it.

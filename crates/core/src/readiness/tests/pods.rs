@@ -218,6 +218,41 @@ fn the_worst_pod_speaks_and_pods_of_others_do_not() {
 }
 
 #[test]
+fn pods_of_a_deployments_older_template_do_not_speak() {
+    let of = |mut pod: Value, template: &str, made: i64| {
+        pod["metadata"]["labels"] = json!({ "pod-template-hash": template });
+        pod["metadata"]["creationTimestamp"] = json!(ago(made));
+        pod
+    };
+    let says = |kind: &str, pods: Vec<Value>| {
+        let down = workload(&json!({ "observedGeneration": 2 }));
+        Scene::of("apps/v1", kind, down).pods(pods).says()
+    };
+    let (bad, slow) = (
+        || waiting("ErrImageNeverPull", 0),
+        || waiting("ContainerCreating", 0),
+    );
+    // The older one got a pod anew after the newer had its first.
+    let replaced = [
+        of(bad(), "old", 5),
+        of(bad(), "old", 500),
+        of(slow(), "new", 9),
+    ];
+    assert_eq!(
+        says("Deployment", replaced.to_vec()),
+        "closed container-waiting"
+    );
+    assert_eq!(
+        says("StatefulSet", replaced.to_vec()),
+        "failed image-unavailable"
+    );
+    let broken = vec![of(slow(), "old", 500), of(bad(), "new", 9)];
+    assert_eq!(says("Deployment", broken), "failed image-unavailable");
+    let unknown = vec![of(slow(), "new", 9), bad()];
+    assert_eq!(says("Deployment", unknown), "failed image-unavailable");
+}
+
+#[test]
 fn expressions_of_a_selector_count() {
     let with = |expression: Value, labels: Value| {
         let mut live = down();
