@@ -22,8 +22,15 @@ pub struct Told {
     pub phase: Option<String>,
 }
 
-/// Where operators tell their state in a word.
-const PHASES: &[&str] = &["/status/phase", "/status/state", "/status/health"];
+/// Where operators tell their state in a word. The last three: Altinity's ClickHouse, MinIO's Tenant, Oracle's InnoDBCluster.
+const PHASES: &[&str] = &[
+    "/status/phase",
+    "/status/state",
+    "/status/health",
+    "/status/status",
+    "/status/currentState",
+    "/status/cluster/status",
+];
 
 /// The word in which an object tells its state.
 pub(super) fn phase(object: &impl Tree) -> Option<&str> {

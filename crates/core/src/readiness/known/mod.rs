@@ -13,6 +13,7 @@ mod rabbitmq;
 mod snapshots;
 mod stork;
 mod strimzi;
+mod zalando;
 
 use super::rule::Rule;
 use crate::inventory::Resource;
@@ -20,6 +21,7 @@ use crate::inventory::Resource;
 /// All tables.
 pub(super) const FAMILIES: &[(&str, &[Rule])] = &[
     ("CloudNativePG", cloudnative_pg::RULES),
+    ("Zalando", zalando::RULES),
     ("Percona", percona::RULES),
     ("MongoDB", mongodb::RULES),
     ("Strimzi", strimzi::RULES),

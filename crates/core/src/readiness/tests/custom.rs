@@ -176,4 +176,23 @@ fn one_that_tells_its_state_in_a_word_is_ready_when_it_says_the_same_again() {
         "open",
         "it told none"
     );
+    for (then, now) in [
+        (
+            json!({ "status": "Completed" }),
+            json!({ "status": "InProgress" }),
+        ),
+        (
+            json!({ "currentState": "Initialized" }),
+            json!({ "currentState": "Provisioning MinIO Statefulset" }),
+        ),
+        (
+            json!({ "cluster": { "status": "ONLINE" } }),
+            json!({ "cluster": { "status": "PENDING" } }),
+        ),
+    ] {
+        let of = |status: &Value| json!({ "metadata": { "name": "x" }, "status": status });
+        let before = told(&of(&then));
+        assert_eq!(says(&of(&then), before.clone(), 0), "open", "{then}");
+        assert_eq!(says(&of(&now), before, 0), "closed not-ready", "{now}");
+    }
 }

@@ -121,6 +121,34 @@ fn percona() {
 }
 
 #[test]
+fn zalando() {
+    let cases: &[(&Value, i64, &str)] = &[
+        (&status("PostgresClusterStatus", "Running"), 0, "open"),
+        (
+            &status("PostgresClusterStatus", "Creating"),
+            500,
+            "closed not-ready",
+        ),
+        (
+            &status("PostgresClusterStatus", "SyncFailed"),
+            500,
+            "closed not-ready",
+        ),
+        (
+            &status("PostgresClusterStatus", "CreateFailed"),
+            179,
+            "closed not-ready",
+        ),
+        (
+            &status("PostgresClusterStatus", "Invalid"),
+            180,
+            "failed cluster-error",
+        ),
+    ];
+    check("acid.zalan.do/v1", "postgresql", cases);
+}
+
+#[test]
 fn mongodb() {
     let live = |phase: &str, members: u64| {
         json!({
