@@ -8,7 +8,8 @@ use super::{Gate, View};
 /// Seconds of waiting for a status that there was at the source. Operators write one within a few seconds; those that never
 /// will must not cost more than this.
 const STATUS_SECONDS: u32 = 30;
-/// Seconds of waiting for a condition `Ready` that was True at the source, when a status is there and has none.
+/// Seconds of waiting for a condition `Ready` that was True at the source, when a status is there and has none; for a word that was
+/// told there; and for a condition that was not True there either.
 const READY_SECONDS: u32 = 300;
 
 pub(super) fn judge(view: &View<'_>) -> Gate {
@@ -43,11 +44,16 @@ pub(super) fn judge(view: &View<'_>) -> Gate {
         if condition.is_true() {
             return Gate::Open;
         }
-        return view.closed(
+        let gate = view.closed(
             "not-ready",
             &format!("condition {kind}: {}", condition.words()),
             &format!("condition {kind} is True"),
         );
+        return if view.told.status && !view.told.ready {
+            gate.or_assumed(view.clock, READY_SECONDS)
+        } else {
+            gate
+        };
     }
     let says_something = view
         .live
@@ -69,21 +75,25 @@ pub(super) fn judge(view: &View<'_>) -> Gate {
         return view
             .closed(
                 "not-ready",
-                "it has no condition Ready yet, as it had at the source",
-                "condition Ready is True",
+                "it has no condition Ready or Available yet, as it had at the source",
+                "condition Ready or Available is True",
             )
             .or_assumed(view.clock, READY_SECONDS);
     }
     Gate::Open
 }
 
-/// Without conditions a word tells: `Creating`, until it is again what it was.
+/// Without conditions a word tells: none yet, or `Creating`, until it is again what it was.
 fn another_word(view: &View<'_>) -> Option<Gate> {
-    let (then, now) = (view.told.phase.as_deref()?, phase(view.live)?);
-    (then != now).then(|| {
+    let (then, now) = (view.told.phase.as_deref()?, phase(view.live));
+    let says = now.map_or_else(
+        || "it does not say its state yet".to_owned(),
+        |now| format!("it says `{}`", one_line(now)),
+    );
+    (now != Some(then)).then(|| {
         view.closed(
             "not-ready",
-            &format!("it says `{}`", one_line(now)),
+            &says,
             &format!("it says `{}` again, as at the source", one_line(then)),
         )
         .or_assumed(view.clock, READY_SECONDS)

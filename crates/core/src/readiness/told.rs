@@ -13,7 +13,7 @@ use super::reading::{condition, condition_in, list, text};
 pub struct Told {
     /// It had a status.
     pub status: bool,
-    /// It said that it was ready, or accepted by its gateway.
+    /// It said that it was ready, available, or accepted by its gateway.
     pub ready: bool,
     /// It had an address for clients.
     pub address: bool,
@@ -46,7 +46,7 @@ pub fn told(object: &impl Tree) -> Told {
     let addresses = ["/status/loadBalancer/ingress", "/status/addresses"];
     Told {
         status: object.at("/status").is_some_and(Tree::has_fields),
-        ready: says("Ready") || says("Programmed") || accepted,
+        ready: says("Ready") || says("Available") || says("Programmed") || accepted,
         address: addresses
             .iter()
             .any(|pointer| !list(object, pointer).is_empty()),

@@ -111,6 +111,33 @@ fn one_that_told_something_at_its_source_is_waited_for_until_it_does_and_not_for
 }
 
 #[test]
+fn one_that_was_not_ready_at_its_source_is_not_waited_for_for_ever() {
+    let unready = conditions(&[("Ready", "False")]);
+    for (before, seconds, expected) in [
+        (told(&unready), 299, "closed not-ready"),
+        (told(&unready), 300, "assumed not-ready"),
+        (
+            told(&conditions(&[("Ready", "True")])),
+            300,
+            "closed not-ready",
+        ),
+        (
+            told(&conditions(&[("Available", "True")])),
+            300,
+            "closed not-ready",
+        ),
+        // It had no status: nobody knows.
+        (Told::default(), 300, "closed not-ready"),
+    ] {
+        assert_eq!(
+            says(&unready, before.clone(), seconds),
+            expected,
+            "{before:?}"
+        );
+    }
+}
+
+#[test]
 fn groups_of_definitions_are_told_from_those_of_kubernetes() {
     let live = conditions(&[("Ready", "False")]);
     for (group_version, expected) in [
@@ -136,6 +163,7 @@ fn what_an_object_told_is_read_from_its_record() {
         (json!({ "status": { "phase": "x" } }), (true, false, false)),
         (conditions(&[("Ready", "True")]), (true, true, false)),
         (conditions(&[("Ready", "False")]), (true, false, false)),
+        (conditions(&[("Available", "True")]), (true, true, false)),
         (
             json!({ "status": { "parents": parents } }),
             (true, true, false),
@@ -170,6 +198,14 @@ fn one_that_tells_its_state_in_a_word_is_ready_when_it_says_the_same_again() {
         ("Creating", 300, "assumed not-ready"),
     ] {
         assert_eq!(says(&of(word), then.clone(), seconds), expected, "{word}");
+    }
+    let silent = json!({ "metadata": { "name": "x" }, "status": { "observedGeneration": 1 } });
+    for (seconds, expected) in [
+        (0, "closed not-ready"),
+        (299, "closed not-ready"),
+        (300, "assumed not-ready"),
+    ] {
+        assert_eq!(says(&silent, then.clone(), seconds), expected, "no word");
     }
     assert_eq!(
         says(&of("Creating"), Told::default(), 0),
