@@ -31,6 +31,10 @@ pub(super) fn ready_words(rule: &Rule) -> String {
     } else {
         joined(rule.ready)
     };
+    if !rule.addressed.is_empty() {
+        let signs = joined(rule.addressed);
+        ready.push_str(&format!("; {signs} if it had an address at the source"));
+    }
     if rule.once {
         ready.push_str("; one that is recovered: it exists");
     }

@@ -212,6 +212,8 @@ pub(super) struct Rule {
     pub(super) kinds: &'static [&'static str],
     /// All must be seen. None: ready when it exists.
     pub(super) ready: &'static [Sign],
+    /// These too of one that had an address at the source: not every controller tells one.
+    pub(super) addressed: &'static [Sign],
     /// Any one of these and it is as its user wants it (paused, hibernated), although it is not ready.
     pub(super) excused: &'static [Sign],
     pub(super) failed: &'static [Failure],
@@ -235,6 +237,7 @@ impl Rule {
             group,
             kinds,
             ready,
+            addressed: &[],
             excused: &[],
             failed: &[],
             settled: None,
@@ -288,9 +291,11 @@ impl Rule {
                 return view.failed(failure.code, &message, failure.hint);
             }
         }
+        let addressed = self.addressed.iter().filter(|_| view.told.address);
         let missing = self
             .ready
             .iter()
+            .chain(addressed)
             .find(|sign| !sign.is_in(object, generation));
         if let Some(missing) = missing {
             let message = format!("{}{}", missing.found(object), self.said(object));

@@ -45,13 +45,14 @@ pub(super) const RULES: &[Rule] = &[
             hint: "mend what its condition says: an address or a parameter that this cluster has not",
         }],
         assumed_seconds: NEVER_SECONDS,
+        // Traefik tells none.
+        addressed: &[Sign::Filled("/status/addresses")],
         ..Rule::of(
             GROUP,
             &["Gateway"],
             &[
                 Sign::Condition("Accepted", "True"),
                 Sign::Condition("Programmed", "True"),
-                Sign::Filled("/status/addresses"),
             ],
         )
     },

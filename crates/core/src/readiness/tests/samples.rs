@@ -4,6 +4,7 @@ mod storage;
 
 use serde_json::{Value, json};
 
+use super::super::Told;
 use super::{Scene, shown_for};
 
 /// What an object of this kind says after so many seconds.
@@ -301,10 +302,19 @@ fn gateways() {
     let refused = with_conditions(&[("Accepted", "False", "InvalidParameters")]);
     let cases: &[(&Value, i64, &str)] = &[
         (&live("True", 1, address.clone()), 0, "open"),
-        (&live("True", 1, json!([])), 0, "closed not-ready"),
+        (&live("True", 1, json!([])), 0, "open"),
         (&live("Unknown", 1, address.clone()), 0, "closed not-ready"),
-        (&live("True", 9, address), 0, "closed not-ready"),
+        (&live("True", 9, address.clone()), 0, "closed not-ready"),
         (&refused, 60, "failed gateway-refused"),
     ];
-    check("gateway.networking.k8s.io/v1", "Gateway", cases);
+    let api = "gateway.networking.k8s.io/v1";
+    check(api, "Gateway", cases);
+    let had_one = Told {
+        address: true,
+        ..Told::default()
+    };
+    for (addresses, expected) in [(address, "open"), (json!([]), "closed not-ready")] {
+        let scene = Scene::of(api, "Gateway", live("True", 1, addresses));
+        assert_eq!(scene.told(had_one.clone()).says(), expected);
+    }
 }
