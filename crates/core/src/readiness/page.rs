@@ -38,8 +38,8 @@ pub(super) fn ready_words(rule: &Rule) -> String {
     if rule.once {
         ready.push_str("; one that is recovered: it exists");
     }
-    if !rule.excused.is_empty() {
-        ready.push_str(&format!("; or {}", joined(rule.excused)));
+    for excuse in rule.excused {
+        ready.push_str(&format!("; or {excuse}"));
     }
     if let Some(settled) = rule.settled {
         ready.push_str(&format!("; for {} s", settled.seconds));

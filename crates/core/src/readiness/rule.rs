@@ -17,6 +17,8 @@ pub(super) enum Sign {
     ConditionIn(&'static str, &'static str, &'static str),
     /// A condition has this status for a reason that begins like this.
     Because(&'static str, &'static str, &'static str),
+    /// A condition has this status for any reason but one that begins like this.
+    NotBecause(&'static str, &'static str, &'static str),
     /// A text is one of these.
     Text(&'static str, &'static [&'static str]),
     /// A truth is this; one that is not told is false.
@@ -48,6 +50,10 @@ impl Sign {
             Self::Because(kind, status, reason) => condition(object, kind).is_some_and(|one| {
                 one.status == status && one.reason.starts_with(reason) && !one.is_stale(generation)
             }),
+            Self::NotBecause(kind, status, reason) => {
+                Self::Condition(kind, status).is_in(object, generation)
+                    && !Self::Because(kind, status, reason).is_in(object, generation)
+            }
             Self::Text(pointer, all) => text(object, pointer).is_some_and(|one| all.contains(&one)),
             Self::Flag(pointer, wanted) => {
                 let told = object.pointer(pointer).and_then(Value::as_bool);
@@ -83,14 +89,16 @@ impl Sign {
             Some(Value::Null | Value::Array(_) | Value::Object(_)) | None => "not told".to_owned(),
         };
         match *self {
-            Self::Condition(kind, _) | Self::Because(kind, _, _) => match condition(object, kind) {
-                Some(one) => format!(
-                    "condition {kind} is {}: {}",
-                    one_line(one.status),
-                    one.words()
-                ),
-                None => format!("condition {kind} is not told"),
-            },
+            Self::Condition(kind, _) | Self::Because(kind, _, _) | Self::NotBecause(kind, _, _) => {
+                match condition(object, kind) {
+                    Some(one) => format!(
+                        "condition {kind} is {}: {}",
+                        one_line(one.status),
+                        one.words()
+                    ),
+                    None => format!("condition {kind} is not told"),
+                }
+            }
             Self::ConditionIn(pointer, kind, _) => match condition_in(object, pointer, kind) {
                 Some(one) => format!(
                     "condition {kind} is {}: {}",
@@ -125,7 +133,9 @@ impl Sign {
     /// When it was first seen, if its kind tells.
     fn since<'a>(&self, object: &'a Value) -> Option<&'a str> {
         match *self {
-            Self::Condition(kind, _) | Self::Because(kind, _, _) => condition(object, kind)?.since,
+            Self::Condition(kind, _) | Self::Because(kind, _, _) | Self::NotBecause(kind, _, _) => {
+                condition(object, kind)?.since
+            }
             Self::ConditionIn(pointer, kind, _) => condition_in(object, pointer, kind)?.since,
             Self::Text(..)
             | Self::Flag(..)
@@ -161,6 +171,12 @@ impl fmt::Display for Sign {
                 write!(
                     formatter,
                     "condition {kind} is {status} with reason {reason}…"
+                )
+            }
+            Self::NotBecause(kind, status, reason) => {
+                write!(
+                    formatter,
+                    "condition {kind} is {status} with another reason than {reason}…"
                 )
             }
             Self::Text(pointer, all) => {
@@ -326,6 +342,7 @@ impl Sign {
             Self::Condition(..)
             | Self::ConditionIn(..)
             | Self::Because(..)
+            | Self::NotBecause(..)
             | Self::Text(..)
             | Self::Flag(..)
             | Self::Count(..) => self.found(object),

@@ -1,6 +1,6 @@
 //! Strimzi: Kafka, its nodes, topics, users and mirrors. `Ready` of a mirror does not say that its tasks run. `NotReady` may
 //! be left over from an earlier reconciliation while the next one goes on (strimzi-kafka-operator issue 12575), so it
-//! counts only after long.
+//! counts only after long; for the reason `Creating` it is the first word about a cluster that is being made.
 
 use super::super::rule::{Failure, Rule, Sign};
 
@@ -8,6 +8,8 @@ const GROUP: &str = "kafka.strimzi.io";
 
 const READY: Sign = Sign::Condition("Ready", "True");
 const PAUSED: Sign = Sign::Condition("ReconciliationPaused", "True");
+/// Told instead of `Ready` of a topic that its user has taken from the operator (since Strimzi 0.44).
+const UNMANAGED: Sign = Sign::Condition("Unmanaged", "True");
 /// Mirrors are stopped after a failover.
 const GOES: &[&str] = &["RUNNING", "STOPPED", "PAUSED"];
 const CONNECTOR_GOES: Sign = Sign::All(&[
@@ -17,7 +19,7 @@ const CONNECTOR_GOES: Sign = Sign::All(&[
 const TASK_FAILED: Sign = Sign::Some("/tasks", &Sign::Text("/state", &["FAILED"]));
 
 const NOT_READY: Failure = Failure {
-    sign: Sign::Condition("NotReady", "True"),
+    sign: Sign::NotBecause("NotReady", "True", "Creating"),
     after_seconds: 300,
     code: "not-ready-for-long",
     hint: "look at the operator's log and at the pods of the cluster",
@@ -30,15 +32,14 @@ pub(super) const RULES: &[Rule] = &[
         failed: &[NOT_READY],
         ..Rule::of(
             GROUP,
-            &[
-                "Kafka",
-                "KafkaConnect",
-                "KafkaBridge",
-                "KafkaTopic",
-                "KafkaUser",
-            ],
+            &["Kafka", "KafkaConnect", "KafkaBridge", "KafkaUser"],
             &[READY],
         )
+    },
+    Rule {
+        excused: &[PAUSED, UNMANAGED],
+        failed: &[NOT_READY],
+        ..Rule::of(GROUP, &["KafkaTopic"], &[READY])
     },
     Rule {
         excused: &[PAUSED],

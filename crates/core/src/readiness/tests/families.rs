@@ -69,6 +69,10 @@ fn show(sign: &Sign, object: &mut Value, truly: bool) {
             let reason = if truly { reason } else { "Other" };
             condition(object, "/status/conditions", (kind, status, reason));
         }
+        Sign::NotBecause(kind, status, reason) => {
+            let reason = if truly { "Other" } else { reason };
+            condition(object, "/status/conditions", (kind, status, reason));
+        }
         Sign::Text(pointer, all) => {
             let value = if truly { all[0] } else { "something else" };
             set(object, pointer, json!(value));

@@ -182,9 +182,14 @@ fn strimzi() {
         (&kafka(2, "NotReady"), 300, "failed not-ready-for-long"),
         (&kafka(2, "ReconciliationPaused"), 0, "open"),
     ];
+    let creating = with_conditions(&[("NotReady", "True", "Creating")]);
+    let unmanaged = with_conditions(&[("Unmanaged", "True", "")]);
     for kind in ["Kafka", "KafkaTopic", "KafkaUser"] {
         check(api, kind, cases);
+        check(api, kind, &[(&creating, 500, "closed not-ready")]);
     }
+    check(api, "KafkaTopic", &[(&unmanaged, 0, "open")]);
+    check(api, "Kafka", &[(&unmanaged, 0, "closed not-ready")]);
     let mirror = |connector: &str, task: &str| {
         json!({ "status": {
             "conditions": conditions(&[("Ready", "True", "")]),
