@@ -9,12 +9,14 @@ use crate::driver::{ExecRequest, ObjectRef, Outcome, Problem, Query, Seen, Verdi
 use crate::inventory::unfold;
 use crate::names::RunId;
 use crate::probe::{self, Probe, ProbeTask, one_line as printable};
-use crate::readiness::reading::{Condition, condition, one_line, text};
+use crate::readiness::reading::{Condition, condition, number, one_line, text};
 use crate::readiness::{Clock, Told, View, pods};
 
 /// Seconds for which an expression must have been impossible to judge at every look before a person is needed: a status may be half
 /// written.
 const WRONG_SECONDS: u32 = 60;
+/// Seconds for which a workload must have been scaled to 0 before a person is needed: it may just be scaled up.
+const SCALED_SECONDS: u32 = 60;
 
 /// A gate of a user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -171,13 +173,7 @@ impl Gating {
             .filter_map(|pod| text(*pod, "/metadata/name"))
             .min();
         let Some(pod) = name else {
-            return Verdict::Wait(
-                Why::new(
-                    "gate-without-pod",
-                    format!("{} has no ready pod", self.of.id()),
-                )
-                .taking("one of its pods is ready"),
-            );
+            return Verdict::Wait(self.no_pod(live));
         };
         let request = ExecRequest {
             namespace: self.of.namespace.clone().unwrap_or_default(),
@@ -195,6 +191,20 @@ impl Gating {
             Err(problem) => problem.into(),
             Ok(answer) => ran(exec, pod, answer.code, &answer.stdout, &answer.stderr),
         }
+    }
+
+    fn no_pod(&self, live: &Value) -> Why {
+        let (code, of) = ("gate-without-pod", self.of.id());
+        if number(live, "/spec/replicas") != Some(0) {
+            let why = Why::new(code, format!("{of} has no ready pod"));
+            return why.taking("one of its pods is ready");
+        }
+        let what = format!("{of} has 0 replicas, so there is no pod to run the command in");
+        let hint = "scale it up, then run the same command again";
+        let problem = Problem::stuck(code, what.clone(), hint);
+        Why::new(code, what)
+            .taking("it is scaled up")
+            .failing(problem, SCALED_SECONDS)
     }
 }
 

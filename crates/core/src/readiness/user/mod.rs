@@ -88,13 +88,12 @@ fn exec_seconds() -> u32 {
     10
 }
 
-/// Kinds whose pods are found, so that a command can be run in one.
+/// Kinds whose pods are found, so that a command can be run in one. Of a Job none runs when its gate is asked: it must be complete first.
 const RUNS_PODS: &[(&str, &str)] = &[
     ("apps", "Deployment"),
     ("apps", "StatefulSet"),
     ("apps", "DaemonSet"),
     ("apps", "ReplicaSet"),
-    ("batch", "Job"),
     ("", "Pod"),
 ];
 
@@ -114,8 +113,13 @@ impl UserGate {
                     .iter()
                     .any(|(group, kind)| self.of.is(group, kind)) =>
             {
+                let why = if self.of.is("batch", "Job") {
+                    "ends all of its own before its gates are asked"
+                } else {
+                    "has none"
+                };
                 Err(format!(
-                    "`exec` runs in a pod, and {} has none: name a Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or Pod in `of`",
+                    "`exec` runs in a pod, and {} {why}: name a Deployment, StatefulSet, DaemonSet, ReplicaSet or Pod in `of`",
                     self.of
                 ))
             }

@@ -114,4 +114,23 @@ fn without_a_ready_pod_a_command_waits() {
         panic!("it is open");
     };
     assert_eq!(why.message, "Deployment.apps shop/web has no ready pod");
+    assert!(why.failing.is_none());
+}
+
+#[test]
+fn a_workload_that_is_scaled_to_0_is_told_and_needs_a_person_before_the_limit() {
+    let warm = gating(json!({ "exec": { "command": ["true"] } }));
+    let mut live = web();
+    live["spec"]["replicas"] = json!(0);
+    let mut seen = seen(live);
+    let (query, list) = pods(Vec::new());
+    seen.insert(query, list);
+    let Verdict::Wait(why) = decide(&warm, &seen) else {
+        panic!("it is open");
+    };
+    assert!(why.message.contains("has 0 replicas"), "{}", why.message);
+    let failing = why.failing.expect("it fails when it stays");
+    assert_eq!(failing.seconds, 60);
+    let hint = &failing.problem.hint;
+    assert!(hint.contains("--skip-gate ready"), "{hint}");
 }

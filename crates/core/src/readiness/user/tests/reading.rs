@@ -193,6 +193,10 @@ fn a_gate_must_fit_its_object_and_its_limit() {
         why.contains("`exec` runs in a pod, and Service shop/web has none"),
         "{why}"
     );
+    let mut migration = gate(json!({ "exec": { "command": ["true"] } }));
+    migration.of = ThingId::namespaced("batch", "Job", "shop", "migrate");
+    let why = migration.check().unwrap_err();
+    assert!(why.contains("ends all of its own before"), "{why}");
     let mut role = gate(json!({ "tcp": { "service": "web", "port": 80 } }));
     role.of = ThingId::cluster("rbac.authorization.k8s.io", "ClusterRole", "shop");
     let why = role.check().unwrap_err();
