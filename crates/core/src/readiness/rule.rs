@@ -25,8 +25,6 @@ pub(super) enum Sign {
     Flag(&'static str, bool),
     /// A list or text is there and not empty.
     Filled(&'static str),
-    /// It is not there, or empty.
-    Empty(&'static str),
     /// A number is told and is that of the spec; where the spec says none, 1.
     Count(&'static str, &'static str),
     /// Every entry of a list shows this; an empty list does.
@@ -63,7 +61,6 @@ impl Sign {
                 !list(object, pointer).is_empty()
                     || text(object, pointer).is_some_and(|one| !one.is_empty())
             }
-            Self::Empty(pointer) => !Self::Filled(pointer).is_in(object, generation),
             Self::Count(told, wanted) => {
                 number(object, told).is_some_and(|told| told == number(object, wanted).unwrap_or(1))
             }
@@ -107,7 +104,7 @@ impl Sign {
                 ),
                 None => format!("condition {kind} is not told"),
             },
-            Self::Text(pointer, _) | Self::Flag(pointer, _) | Self::Empty(pointer) => {
+            Self::Text(pointer, _) | Self::Flag(pointer, _) => {
                 format!("{} is {}", dotted(pointer), scalar(pointer))
             }
             Self::Count(told, wanted) => {
@@ -140,7 +137,6 @@ impl Sign {
             Self::Text(..)
             | Self::Flag(..)
             | Self::Filled(_)
-            | Self::Empty(_)
             | Self::Count(..)
             | Self::Each(..)
             | Self::Some(..)
@@ -184,7 +180,6 @@ impl fmt::Display for Sign {
             }
             Self::Flag(pointer, wanted) => write!(formatter, "`{}` is {wanted}", dotted(pointer)),
             Self::Filled(pointer) => write!(formatter, "`{}` is not empty", dotted(pointer)),
-            Self::Empty(pointer) => write!(formatter, "`{}` is empty", dotted(pointer)),
             Self::Count(told, wanted) => {
                 write!(formatter, "`{}` equals `{}`", dotted(told), dotted(wanted))
             }
@@ -347,7 +342,7 @@ impl Sign {
             | Self::Flag(..)
             | Self::Count(..) => self.found(object),
             Self::Filled(pointer) => format!("{} is told", dotted(pointer)),
-            Self::Empty(_) | Self::Each(..) | Self::All(_) | Self::When(..) => self.to_string(),
+            Self::Each(..) | Self::All(_) | Self::When(..) => self.to_string(),
         }
     }
 }

@@ -82,7 +82,6 @@ fn show(sign: &Sign, object: &mut Value, truly: bool) {
             let value = if truly { json!([{}]) } else { json!([]) };
             set(object, pointer, value);
         }
-        Sign::Empty(pointer) => set(object, pointer, json!(if truly { "" } else { "x" })),
         Sign::Count(told, wanted) => {
             set(object, wanted, json!(3));
             set(object, told, json!(if truly { 3 } else { 2 }));

@@ -168,7 +168,7 @@ fn stork_and_snapshots() {
             120,
             "failed snapshot-failed",
         ),
-        (&snapshot(true, full), 0, "closed not-ready"),
+        (&snapshot(true, full), 500, "open"),
     ];
     check("snapshot.storage.k8s.io/v1", "VolumeSnapshot", cases);
 }
