@@ -45,13 +45,22 @@ pub(super) const RULES: &[Rule] = &[
             ],
         )
     },
+    // One that is outside of Kubernetes ends in `Connected`.
+    Rule {
+        failed: &[FAILURE],
+        words: &["/status/message"],
+        ..Rule::of(
+            ROOK,
+            &["CephCluster"],
+            &[Sign::Text("/status/phase", &["Ready", "Connected"])],
+        )
+    },
     Rule {
         failed: &[FAILURE],
         words: &["/status/message"],
         ..Rule::of(
             ROOK,
             &[
-                "CephCluster",
                 "CephFilesystem",
                 "CephFilesystemSubVolumeGroup",
                 "CephObjectStore",

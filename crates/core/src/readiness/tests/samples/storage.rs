@@ -61,6 +61,7 @@ fn rook() {
     check(api, "CephBlockPool", cases);
     let cases: &[(&Value, i64, &str)] = &[
         (&status("phase", "Ready"), 0, "open"),
+        (&status("phase", "Connected"), 0, "open"),
         (&status("phase", "Progressing"), 500, "closed not-ready"),
         (
             &status("phase", "Failure"),
