@@ -6,8 +6,8 @@ use tokio::net::TcpStream;
 
 use super::{Heard, No, ProbeCredentials, stream};
 
-/// Longest line of an answer.
-const LINE_BYTES_MAX: usize = 1024;
+/// Longest line of an answer: what a server in protected mode says has more than 1,024 bytes.
+const LINE_BYTES_MAX: usize = 4096;
 
 pub(super) async fn ask(mut stream: TcpStream, credentials: &ProbeCredentials) -> Heard {
     if let Some(password) = &credentials.password {

@@ -32,6 +32,14 @@ async fn redis_in_its_own_protocol() {
         let heard = asks(port, Ask::Redis).await;
         assert_eq!(heard.as_deref(), then.as_ref().copied(), "{says:?}");
     }
+    let long = |bytes: usize| {
+        let advice = "either bind it to an address or set a password ".repeat(100);
+        format!("-DENIED {}\r\n", advice.get(..bytes).expect("long"))
+    };
+    for (bytes, then) in [(1200, Cause::Unauthorized), (4200, Cause::OtherProtocol)] {
+        let port = Server::saying(long(bytes).as_bytes()).start().await;
+        assert_eq!(asks(port, Ask::Redis).await, Err(then), "{bytes}");
+    }
     let credentials = ProbeCredentials {
         user: None,
         password: Some("secret".to_owned()),
