@@ -127,7 +127,7 @@ impl Sign {
         }
     }
 
-    /// When it was first seen, if its kind tells.
+    /// When it was first seen, if its kind tells; of several the last.
     fn since<'a>(&self, object: &'a Value) -> Option<&'a str> {
         match *self {
             Self::Condition(kind, _) | Self::Because(kind, _, _) | Self::NotBecause(kind, _, _) => {
@@ -140,8 +140,8 @@ impl Sign {
             | Self::Count(..)
             | Self::Each(..)
             | Self::Some(..)
-            | Self::All(_)
             | Self::When(..) => None,
+            Self::All(signs) => signs.iter().filter_map(|sign| sign.since(object)).max(),
         }
     }
 }
@@ -342,7 +342,11 @@ impl Sign {
             | Self::Flag(..)
             | Self::Count(..) => self.found(object),
             Self::Filled(pointer) => format!("{} is told", dotted(pointer)),
-            Self::Each(..) | Self::All(_) | Self::When(..) => self.to_string(),
+            Self::All(signs) => {
+                let seen: Vec<String> = signs.iter().map(|sign| sign.seen(object)).collect();
+                seen.join(", ")
+            }
+            Self::Each(..) | Self::When(..) => self.to_string(),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! cert-manager. A failed issuance is tried again after an hour, so its certificate is taken for failed after a while.
+//! cert-manager. A failed issuance is tried again after an hour, so its certificate is taken for failed after a while; not one that is
+//! ready and failed to be renewed.
 
 use super::super::rule::{Failure, Rule, Sign};
 
@@ -7,7 +8,10 @@ const GROUP: &str = "cert-manager.io";
 pub(super) const RULES: &[Rule] = &[
     Rule {
         failed: &[Failure {
-            sign: Sign::Because("Issuing", "False", "Failed"),
+            sign: Sign::All(&[
+                Sign::Because("Issuing", "False", "Failed"),
+                Sign::Condition("Ready", "False"),
+            ]),
             after_seconds: 60,
             code: "issuance-failed",
             hint: "look at its CertificateRequest and Order with `cmctl status certificate`",

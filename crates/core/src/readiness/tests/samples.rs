@@ -243,6 +243,7 @@ fn cert_manager_and_external_secrets() {
     };
     let cases: &[(&Value, i64, &str)] = &[
         (&certificate("True", "False", ""), 0, "open"),
+        (&certificate("True", "False", "Failed"), 500, "open"),
         (
             &certificate("False", "True", "DoesNotExist"),
             500,
