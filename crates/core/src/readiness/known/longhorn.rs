@@ -56,13 +56,17 @@ pub(super) const RULES: &[Rule] = &[
         &["SystemRestore"],
         &[Sign::Text("/status/state", &["Completed"])],
     ),
+    // Without a URL, as it is installed, it says that it is not available.
     Rule::of(
         GROUP,
         &["BackupTarget"],
-        &[
-            Sign::Flag("/status/available", true),
-            Sign::Filled("/status/lastSyncedAt"),
-        ],
+        &[Sign::When(
+            &Sign::Filled("/spec/backupTargetURL"),
+            &Sign::All(&[
+                Sign::Flag("/status/available", true),
+                Sign::Filled("/status/lastSyncedAt"),
+            ]),
+        )],
     ),
     // Its own bookkeeping and settings.
     Rule::of(

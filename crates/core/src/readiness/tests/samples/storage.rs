@@ -36,9 +36,21 @@ fn longhorn() {
         (&status("state", "Error"), 0, "failed operation-failed"),
     ];
     check(api, "Backup", cases);
-    let synced = json!({ "status": { "available": true, "lastSyncedAt": "2026-01-01T00:00:00Z" } });
-    let unsynced = json!({ "status": { "available": true } });
-    let cases: &[(&Value, i64, &str)] = &[(&synced, 0, "open"), (&unsynced, 0, "closed not-ready")];
+    let target =
+        |url: &str, status: Value| json!({ "spec": { "backupTargetURL": url }, "status": status });
+    let synced = json!({ "available": true, "lastSyncedAt": "2026-01-01T00:00:00Z" });
+    let unsynced = json!({ "available": true });
+    let unavailable = json!({ "available": false });
+    let cases: &[(&Value, i64, &str)] = &[
+        (&target("s3://backups@eu/", synced), 0, "open"),
+        (&target("s3://backups@eu/", unsynced), 0, "closed not-ready"),
+        (
+            &target("s3://backups@eu/", unavailable.clone()),
+            500,
+            "closed not-ready",
+        ),
+        (&target("", unavailable), 0, "open"),
+    ];
     check(api, "BackupTarget", cases);
 }
 
