@@ -187,6 +187,7 @@ pub(super) fn create(task: &ProbeTask<'_>, target: &Target<'_>) -> Effect {
 fn spec(task: &ProbeTask<'_>, env: &[Value]) -> Value {
     json!({
         "restartPolicy": "Never",
+        "nodeSelector": { "kubernetes.io/os": "linux" },
         "activeDeadlineSeconds": task.probe.try_seconds + START_SECONDS,
         "terminationGracePeriodSeconds": 1,
         "automountServiceAccountToken": false,

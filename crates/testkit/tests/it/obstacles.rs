@@ -2,6 +2,7 @@
 
 use refloat_core::drive::Drive;
 use refloat_core::driver::{ObjectRef, Problem};
+use refloat_core::names::SYSTEM_NAMESPACE;
 use refloat_core::plan::plan;
 use refloat_core::recovery::Existing;
 use refloat_core::run::{End, Progress};
@@ -240,6 +241,25 @@ fn a_mover_is_started_anew_once_its_image_is_there_though_the_old_one_still_paus
         .world
         .with_store(|store| store.missing_image = None);
     assert_eq!(recovery.resume(), COMPLETED);
+}
+
+#[test]
+fn a_mover_is_kept_to_nodes_that_run_its_image() {
+    let recovery = recovery();
+    let missing = recovery.plan.mover_image.clone();
+    recovery
+        .world
+        .with_store(|store| store.missing_image = Some(missing));
+    stuck(&recovery);
+    let systems: Vec<Option<String>> = recovery.world.with_store(|store| {
+        let jobs = store.iter().filter(|(one, _)| {
+            one.resource.kind == "Job" && one.namespace.as_deref() == Some(SYSTEM_NAMESPACE)
+        });
+        let system = "/spec/template/spec/nodeSelector/kubernetes.io~1os";
+        jobs.map(|(_, job)| job.pointer(system)?.as_str().map(str::to_owned))
+            .collect()
+    });
+    assert_eq!(systems, [Some("linux".to_owned())]);
 }
 
 #[test]

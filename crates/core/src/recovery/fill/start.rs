@@ -85,6 +85,7 @@ impl Filling {
                     "metadata": { "labels": metadata["labels"] },
                     "spec": {
                         "restartPolicy": "Never",
+                        "nodeSelector": { "kubernetes.io/os": "linux" },
                         "automountServiceAccountToken": false,
                         "enableServiceLinks": false,
                         "terminationGracePeriodSeconds": 2,

@@ -54,6 +54,7 @@ fn a_probe_pod_keeps_to_the_strictest_standard() {
     );
     assert_eq!(spec["automountServiceAccountToken"], false);
     assert_eq!(spec["restartPolicy"], "Never");
+    assert_eq!(spec["nodeSelector"], json!({ "kubernetes.io/os": "linux" }));
     assert!(spec["activeDeadlineSeconds"].as_u64() < Some(200));
     let container = &spec["containers"][0];
     assert_eq!(
