@@ -4,7 +4,7 @@
 //! (`turn`); what it set out to do is done while the next one looks and decides (`acting`), and what the next one wants to see is read while
 //! this one decides and writes (`ahead`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::driver::{Effect, Outcome, Problem, Why};
 use crate::planted::{self, Bug};
@@ -23,6 +23,7 @@ use acting::{Acting, beside};
 use ahead::Ahead;
 use looking::Known;
 use rounds::Rounds;
+use turn::still_awaited;
 
 /// Steps that one turn looks at: as many as make a batch that is worth its journal entry.
 pub const TURN_STEPS_MAX: usize = 512;
@@ -189,6 +190,9 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
                 self.end(going, acting, progress).await?;
             }
             if let Some(problem) = broken {
+                // A later engine must know what was created: it may be gone by then.
+                let created = still_awaited(going, &BTreeSet::new(), self.world.now());
+                self.write(progress, created).await?;
                 if !plan.kind.cleans_up_on_failure() {
                     return Ok(Drive::Stuck(problem));
                 }

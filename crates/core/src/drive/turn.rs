@@ -110,7 +110,11 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
 }
 
 /// Records of what the last turn created, unless the step is done and says so itself.
-fn still_awaited(going: &mut Going<'_>, over: &BTreeSet<&str>, at: Timestamp) -> Vec<Record> {
+pub(super) fn still_awaited(
+    going: &mut Going<'_>,
+    over: &BTreeSet<&str>,
+    at: Timestamp,
+) -> Vec<Record> {
     let created = std::mem::take(&mut going.created).into_iter();
     let awaited = created.filter(|(step, _)| !over.contains(step.as_str()));
     awaited

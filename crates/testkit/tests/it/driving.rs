@@ -15,13 +15,22 @@ pub(crate) fn drive(
     plan: &RunPlan,
     records: &RefCell<Vec<Record>>,
 ) -> Result<Drive, DriveError> {
+    drive_before(world, plan, records, &Patience::default())
+}
+
+/// The same before the eyes of somebody.
+pub(crate) fn drive_before(
+    world: &SimWorld,
+    plan: &RunPlan,
+    records: &RefCell<Vec<Record>>,
+    observer: &impl Observer,
+) -> Result<Drive, DriveError> {
     let mut progress = Progress::of(records.borrow().iter());
     let mut journal = SimJournal { world, records };
-    let watch = Patience::default();
     let mut engine = Engine {
         world,
         journal: &mut journal,
-        observer: &watch,
+        observer,
         workers: Workers { drivers: CATALOGUE },
         turn_steps_max: TURN_STEPS_MAX,
     };

@@ -1,12 +1,13 @@
 //! Jobs and Pods that have ended do not run again; those that had not end (`velero#8800`, `velero#5137`).
 
+use refloat_core::drive::{Drive, Event, Observer};
 use refloat_core::driver::ObjectRef;
 use refloat_core::recovery::Existing;
-use refloat_testkit::sim::{Store, resource};
+use refloat_testkit::sim::{SimWorld, Store, resource};
 use serde_json::{Value, json};
 
 use super::{planned, put, recovery, sealed_with, target_with};
-use crate::driving::leftovers;
+use crate::driving::{drive_before, leftovers};
 use crate::recovery::{COMPLETED, Recovery};
 use crate::site::Sealed;
 
@@ -139,6 +140,52 @@ fn a_job_that_was_running_is_run_to_its_end_and_a_suspended_one_stays_suspended(
     let later = recovery.object("Job", "later").unwrap();
     assert_eq!(later["spec"]["suspend"], true);
     none_of(&recovery, &[("Pod", "later-x")]);
+}
+
+/// Interrupts as soon as the Job is created.
+struct Impatient<'a>(&'a SimWorld);
+
+impl Observer for Impatient<'_> {
+    fn event(&self, _: &Event<'_>) {}
+    fn interrupted(&self) -> bool {
+        creations(self.0) > 0
+    }
+}
+
+fn creations(world: &SimWorld) -> usize {
+    let history = world.history.borrow();
+    let created = |line: &&String| *line == "create Job shop/import";
+    history.iter().filter(created).count()
+}
+
+/// What its controller removes once it has ended is gone when the recovery goes on: only the journal knows of it.
+#[test]
+fn a_job_that_was_created_when_somebody_interrupted_runs_once() {
+    let sealed = sealed_with(|store| {
+        let removed = json!({ "ttlSecondsAfterFinished": 0 });
+        put(
+            store,
+            "Job",
+            "import",
+            job("import", &removed, &Value::Null),
+        );
+    });
+    let world = target_with(|_| ());
+    let planned = planned(&sealed, &world, |_| ());
+    let (recovery, _) = recovery(world, planned);
+    let world = &recovery.world;
+    let end = drive_before(world, &recovery.plan, &recovery.records, &Impatient(world));
+    let Ok(Drive::Stuck(problem)) = end else {
+        panic!("{end:?}");
+    };
+    assert_eq!(problem.code, "interrupted");
+    let job = ObjectRef::namespaced(resource("Job"), "shop", "import");
+    world.with_store(|store| {
+        assert!(store.get(&job).is_some());
+        store.remove(&job);
+    });
+    assert_eq!(recovery.resume(), COMPLETED);
+    assert_eq!(creations(world), 1);
 }
 
 /// What is at the target under the name of a Job that has ended is nobody's business, whatever becomes of the rest.
