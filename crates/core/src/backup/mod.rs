@@ -24,7 +24,7 @@ pub use point::{
 };
 pub use seal::{
     seal_decide, store_objects_decide, vault_access_decide, vault_access_end_decide,
-    vault_access_look,
+    vault_access_end_look, vault_access_look,
 };
 pub use stand_in::{
     BEHIND_SECONDS, COMES_BACK_AS, LEFT_OUT, is_of_left_out, left_out, nothing_to_do,

@@ -16,7 +16,7 @@ use crate::driver::{
 use crate::inventory::Resource;
 use crate::names::{LABEL_RUN, SYSTEM_NAMESPACE};
 use crate::planted::{self, Bug};
-use crate::recovery::vault_secret_name;
+use crate::recovery::{system_namespace_decide, system_namespace_look, vault_secret_name};
 use crate::run::{Progress, RunPlan};
 
 fn secret(plan: &RunPlan) -> ObjectRef {
@@ -24,13 +24,19 @@ fn secret(plan: &RunPlan) -> ObjectRef {
     ObjectRef::namespaced(resource, SYSTEM_NAMESPACE, &vault_secret_name(&plan.run))
 }
 
-/// Reads the run's Secret.
+/// Reads Refloat's namespace and the run's Secret.
 pub fn vault_access_look(plan: &RunPlan) -> Vec<Query> {
-    vec![Query::Object(secret(plan))]
+    let mut queries = system_namespace_look();
+    queries.extend(vault_access_end_look(plan));
+    queries
 }
 
-/// Has the Secret made when it is not there.
+/// Has the Secret made when it is not there, and the namespace before it: a step has made that, but somebody may have deleted it since.
 pub fn vault_access_decide(plan: &RunPlan, seen: &Seen) -> Verdict {
+    let namespace = system_namespace_decide(seen);
+    if !matches!(namespace, Verdict::Done(_)) {
+        return namespace;
+    }
     match seen.object(&secret(plan)) {
         Err(problem) => problem.into(),
         Ok(Some(_)) => Verdict::Done(Outcome::default()),
@@ -46,6 +52,11 @@ pub fn vault_access_decide(plan: &RunPlan, seen: &Seen) -> Verdict {
             ]),
         }]),
     }
+}
+
+/// Reads the run's Secret.
+pub fn vault_access_end_look(plan: &RunPlan) -> Vec<Query> {
+    vec![Query::Object(secret(plan))]
 }
 
 /// Deletes the Secret.

@@ -17,6 +17,7 @@ use super::signs::{
     MoverEnd, end, image, is_of, is_of_before, newest_warning, no_image, pending_reason, report,
     running,
 };
+use crate::backup::{vault_access_decide, vault_access_look};
 use crate::driver::{
     Class, Effect, ListRequest, LogRequest, ObjectRef, Outcome, Precondition, Problem, Propagation,
     Query, Seen, Verdict, Why,
@@ -85,18 +86,20 @@ impl Filling {
         }
     }
 
-    /// Reads the job, its claim and its pods.
+    /// Reads the job, its claim and its pods, and its access to the vault.
     pub fn look(
         &self,
         plan: &RunPlan,
         _step: &Step,
         _prior: &BTreeMap<String, Outcome>,
     ) -> Vec<Query> {
-        vec![
+        let mut queries = vec![
             Query::Object(self.job(&plan.run)),
             Query::Object(self.claim(&plan.run)),
             Query::List(self.pods(&plan.run)),
-        ]
+        ];
+        queries.extend(vault_access_look(plan));
+        queries
     }
 
     /// Starts the mover, watches it, takes its report. `attempt` is how often the run was resumed: a mover that failed in an
@@ -129,7 +132,8 @@ impl Filling {
         let run = &plan.run;
         let claim = seen.object(&self.claim(run))?;
         let Some(job) = seen.object(&self.job(run))? else {
-            return Ok(self.start(plan, step, attempt, edits, claim.is_some()));
+            let start = || self.start(plan, step, attempt, edits, claim.is_some());
+            return Ok(no_access(plan, seen).unwrap_or_else(start));
         };
         // Pods of a Job that was removed stay for a while; they say nothing of this one.
         let all = seen.list(&self.pods(run))?;
@@ -161,7 +165,8 @@ impl Filling {
             return Ok(verdict);
         }
         let Some(pod) = pods.iter().copied().find_map(running) else {
-            return Ok(self.starting(plan, &pods, claim, seen));
+            let starting = || self.starting(plan, &pods, claim, seen);
+            return Ok(no_access(plan, seen).unwrap_or_else(starting));
         };
         let log = LogRequest {
             namespace: SYSTEM_NAMESPACE.to_owned(),
@@ -340,6 +345,13 @@ impl Filling {
         }
         Some(text)
     }
+}
+
+/// A mover that does not run yet needs access to the vault. It was given before, but somebody may have taken it away since, or an engine
+/// has died between its end before a pause and the pause.
+fn no_access(plan: &RunPlan, seen: &Seen) -> Option<Verdict> {
+    let access = vault_access_decide(plan, seen);
+    (!matches!(access, Verdict::Done(_))).then_some(access)
 }
 
 fn mebibytes(bytes: u64) -> String {

@@ -119,7 +119,8 @@ pub fn first_queries(
         Work::Link(linking) => linking.look(),
         Work::Retain(retaining) => retaining.look(),
         Work::Gate(gating) => gating.look(&gate_task(plan, step, progress, None)),
-        Work::VaultAccess | Work::VaultAccessEnd => backup::vault_access_look(plan),
+        Work::VaultAccess => backup::vault_access_look(plan),
+        Work::VaultAccessEnd => backup::vault_access_end_look(plan),
         Work::Capture(_) | Work::Release { .. } | Work::StoreObjects | Work::Seal { .. } => {
             Vec::new()
         }

@@ -7,7 +7,7 @@ use ecow::EcoString;
 use jiff::Timestamp;
 
 use super::deeds::{self, Deeds};
-use super::{End, MustRelease, Phase, Record};
+use super::{End, MustRelease, PAUSE_STEP, Phase, Record};
 use crate::driver::{Outcome, Problem};
 use crate::planted::{self, Bug};
 
@@ -150,7 +150,7 @@ impl Progress {
             }
             Record::Until { at, phase } => {
                 self.last = Some(*at);
-                self.until = *phase;
+                self.wish(*phase);
             }
             Record::Paused { at, phase, again } => {
                 self.last = Some(*at);
@@ -202,6 +202,12 @@ impl Progress {
 
     fn intents(&self, step: &str) -> Option<&Intents> {
         self.steps.get(step)?.intents.as_deref()
+    }
+
+    fn wish(&mut self, until: Option<Phase>) {
+        self.until = until;
+        // It ended an access of before: what comes until another pause may have to give it again.
+        self.steps.remove(PAUSE_STEP);
     }
 
     /// These count as never begun.

@@ -1,9 +1,12 @@
 //! A recovery in two goes: what is there in the pause, what is not, and that the end is the same.
 
 use refloat_core::drive::Drive;
+use refloat_core::driver::{Effect, ObjectRef, Precondition, Propagation};
+use refloat_core::names::SYSTEM_NAMESPACE;
+use refloat_core::recovery::vault_secret_name;
 use refloat_core::run::{Phase, Progress, RECOVERY_PHASES, Record, until};
 use refloat_core::world::World;
-use refloat_testkit::sim::{Fault, SimWorld};
+use refloat_testkit::sim::{Fault, SimWorld, block_on, resource};
 
 use crate::driving::leftovers;
 use crate::recovery::{COMPLETED, Recovery, sealed};
@@ -107,4 +110,102 @@ fn killed_before_its_pause_it_goes_on_to_the_pause_and_not_beyond() {
     assert!(progress.resumed() > 2, "it was hardly killed");
     recovery.wish(None);
     assert_eq!(recovery.resume(), COMPLETED);
+}
+
+/// The access is gone by then, the pause is not written down yet.
+#[test]
+fn killed_just_before_its_pause_it_gives_its_movers_access_again() {
+    let sealed = sealed();
+    for until in [None, Some(Phase::Namespaces), Some(Phase::Databases)] {
+        let recovery = Recovery::of(&sealed);
+        recovery.wish(Some(Phase::Namespaces));
+        assert_eq!(recovery.drive(), Ok(Drive::Paused(Phase::Namespaces)));
+        let last = recovery.records.borrow_mut().pop();
+        assert!(matches!(last, Some(Record::Paused { .. })), "{last:?}");
+        recovery.wish(until);
+        let end = recovery.resume();
+        assert_eq!(
+            leftovers(&recovery.world),
+            Vec::<String>::new(),
+            "{until:?}"
+        );
+        if let Some(phase) = until {
+            assert_eq!(end, Ok(Drive::Paused(phase)));
+            recovery.wish(None);
+            assert_eq!(recovery.resume(), COMPLETED, "{until:?}");
+        } else {
+            assert_eq!(end, COMPLETED);
+        }
+    }
+}
+
+/// Somebody deletes an object of the system namespace, or that namespace with all that is in it.
+fn delete(world: &SimWorld, object: ObjectRef) {
+    world.act_without_journal();
+    let delete = Effect::Delete {
+        object,
+        precondition: Precondition::default(),
+        propagation: Propagation::Background,
+    };
+    let results = block_on(world.act([vec![delete]].into()));
+    assert!(results[0][0].is_ok(), "{results:?}");
+    world.settle(10);
+}
+
+#[test]
+fn access_to_the_vault_that_somebody_takes_away_is_given_again() {
+    let sealed = sealed();
+    let mut taken = 0;
+    for place in 1.. {
+        let recovery = Recovery::of(&sealed);
+        recovery.world.plan_fault(Some(Fault::CrashAfter(place)));
+        let end = recovery.drive();
+        if !recovery.world.is_dead() {
+            assert_eq!(end, COMPLETED);
+            break;
+        }
+        recovery.world.plan_fault(None);
+        let name = vault_secret_name(&recovery.plan.run);
+        let secret = ObjectRef::namespaced(resource("Secret"), SYSTEM_NAMESPACE, &name);
+        if recovery
+            .world
+            .with_store(|store| store.get(&secret).is_some())
+        {
+            taken += 1;
+            delete(&recovery.world, secret);
+        }
+        assert_eq!(recovery.resume(), COMPLETED, "after effect {place}");
+        assert_eq!(leftovers(&recovery.world), Vec::<String>::new(), "{place}");
+    }
+    assert!(taken > 10, "only {taken} times");
+}
+
+#[test]
+fn refloats_namespace_that_somebody_deletes_is_made_again_for_the_movers() {
+    let sealed = sealed();
+    for last in [
+        "create Namespace refloat-system",
+        "(vault access)",
+        "create PersistentVolumeClaim refloat-system/",
+        "create Job refloat-system/",
+    ] {
+        let recovery = Recovery::of(&sealed);
+        let is_last = |place: usize| {
+            let again = Recovery::of(&sealed);
+            again.world.plan_fault(Some(Fault::CrashAfter(place)));
+            assert!(again.drive().is_err());
+            let history = again.world.history.borrow();
+            let mut done = history.iter();
+            done.any(|line| line.starts_with(last) || line.ends_with(last))
+        };
+        let place = (1..99).find(|place| is_last(*place)).unwrap();
+        recovery.world.plan_fault(Some(Fault::CrashAfter(place)));
+        assert!(recovery.drive().is_err());
+        recovery.world.plan_fault(None);
+        let namespace = ObjectRef::cluster(resource("Namespace"), SYSTEM_NAMESPACE);
+        delete(&recovery.world, namespace);
+        assert_eq!(recovery.object("Namespace", SYSTEM_NAMESPACE), None);
+        assert_eq!(recovery.resume(), COMPLETED, "{last}");
+        assert_eq!(leftovers(&recovery.world), Vec::<String>::new(), "{last}");
+    }
 }
