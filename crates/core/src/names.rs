@@ -20,6 +20,8 @@ pub const ANNOTATION_DIGEST: &str = "refloat.io/digest";
 pub const ANNOTATION_STATUS: &str = "refloat.io/status";
 /// Annotation on an object that was there before: the recovery that gave it the content of its point.
 pub const ANNOTATION_UPDATED: &str = "refloat.io/updated";
+/// Annotation on a volume that is handed over: the reclaim policy to put back.
+pub const ANNOTATION_RECLAIM_POLICY: &str = "refloat.io/reclaim-policy";
 /// Annotation on a workload: a command (a JSON list of words) that prints a line once it holds the application, and lets
 /// go at the end of its input.
 pub const ANNOTATION_HOLD: &str = "refloat.io/hold-command";

@@ -9,6 +9,7 @@
 mod backup;
 mod claim;
 mod nudge;
+mod policy;
 mod reap;
 mod restore;
 #[cfg(test)]

@@ -15,10 +15,9 @@ use refloat_core::planted::{self, Bug};
 use serde_json::{Value, json};
 
 use super::nudge::nudge;
+use super::policy;
 use super::types::{self, text};
 
-/// Remembers, on the volume, the reclaim policy to put back.
-const ANNOTATION_POLICY: &str = "refloat.io/reclaim-policy";
 /// How long the binder may take before it is nudged.
 const NUDGE_AFTER: SignedDuration = SignedDuration::from_secs(1);
 
@@ -77,33 +76,10 @@ pub(super) fn decide(task: &Task<'_>, seen: &Seen, now: Timestamp) -> Result<Ver
     }
     let stays = text(volume, "/spec/persistentVolumeReclaimPolicy") == Some("Retain");
     if !stays && !planted::is(Bug::ClaimBeforeRetain) {
-        return Ok(retain(object, volume));
+        return Ok(Verdict::Act(vec![policy::retain(object, volume)]));
     }
-    if let Some(job) = seen.object(&types::mover_job(task))? {
-        if job.pointer("/metadata/deletionTimestamp").is_some() {
-            return Ok(Verdict::Wait(Why::new(
-                "mover-going",
-                format!("{}: the mover is being removed", types::part(task)),
-            )));
-        }
-        return Ok(Verdict::Act(vec![Effect::Delete {
-            object: types::mover_job(task),
-            precondition: Precondition::same_uid(job),
-            propagation: Propagation::Background,
-        }]));
-    }
-    if let Some(filled) = seen.object(&types::mover_claim(task))? {
-        if filled.pointer("/metadata/deletionTimestamp").is_some() {
-            return Ok(Verdict::Wait(Why::new(
-                "claim-releasing",
-                format!("{}: the filled claim is being released", types::part(task)),
-            )));
-        }
-        return Ok(Verdict::Act(vec![Effect::Delete {
-            object: types::mover_claim(task),
-            precondition: Precondition::same_uid(filled),
-            propagation: Propagation::Background,
-        }]));
+    if let Some(verdict) = end_of_mover(task, seen)? {
+        return Ok(verdict);
     }
     if text(volume, "/spec/claimRef/namespace") == Some(SYSTEM_NAMESPACE) {
         return Ok(point_at_target(task, object, volume));
@@ -112,6 +88,30 @@ pub(super) fn decide(task: &Task<'_>, seen: &Seen, now: Timestamp) -> Result<Ver
         None => create_target(task, name),
         Some(target) => Ok(wait_bound(task, target, now)),
     }
+}
+
+/// The mover goes, then its claim; `None` once both are gone.
+fn end_of_mover(task: &Task<'_>, seen: &Seen) -> Result<Option<Verdict>, Problem> {
+    let waits = [
+        ("mover-going", "the mover is being removed"),
+        ("claim-releasing", "the filled claim is being released"),
+    ];
+    let both = [types::mover_job(task), types::mover_claim(task)];
+    for (object, (code, what)) in both.into_iter().zip(waits) {
+        let Some(live) = seen.object(&object)? else {
+            continue;
+        };
+        if live.pointer("/metadata/deletionTimestamp").is_some() {
+            let why = Why::new(code, format!("{}: {what}", types::part(task)));
+            return Ok(Some(Verdict::Wait(why)));
+        }
+        return Ok(Some(Verdict::Act(vec![Effect::Delete {
+            object,
+            precondition: Precondition::same_uid(live),
+            propagation: Propagation::Background,
+        }])));
+    }
+    Ok(None)
 }
 
 fn refuse_foreign(task: &Task<'_>, target: &Value) -> Result<(), Problem> {
@@ -130,20 +130,6 @@ fn refuse_foreign(task: &Task<'_>, target: &Value) -> Result<(), Problem> {
         ),
         "remove it, or recover into another namespace: its data would be shadowed",
     ))
-}
-
-fn retain(object: ObjectRef, volume: &Value) -> Verdict {
-    let policy = text(volume, "/spec/persistentVolumeReclaimPolicy").unwrap_or("Delete");
-    Verdict::Act(vec![Effect::Patch {
-        object,
-        patch: Patch::Merge(json!({
-            "metadata": { "annotations": { ANNOTATION_POLICY: policy } },
-            "spec": { "persistentVolumeReclaimPolicy": "Retain" },
-        })),
-        // An engine that slept would else take a policy away that another one has put back meanwhile, for good.
-        precondition: Precondition::as_read(volume),
-        subresource: None,
-    }])
 }
 
 fn point_at_target(task: &Task<'_>, object: ObjectRef, volume: &Value) -> Verdict {
@@ -195,20 +181,8 @@ fn wait_bound(task: &Task<'_>, target: &Value, now: Timestamp) -> Verdict {
 }
 
 fn finish(task: &Task<'_>, object: &ObjectRef, volume: &Value, claim: &Value) -> Verdict {
-    let annotations = volume.pointer("/metadata/annotations");
-    let policy = annotations
-        .and_then(|all| all.get(ANNOTATION_POLICY))
-        .and_then(Value::as_str);
-    match policy {
-        Some(policy) => Verdict::Act(vec![Effect::Patch {
-            object: object.clone(),
-            patch: Patch::Merge(json!({
-                "metadata": { "annotations": { ANNOTATION_POLICY: null } },
-                "spec": { "persistentVolumeReclaimPolicy": policy },
-            })),
-            precondition: Precondition::same_uid(volume),
-            subresource: None,
-        }]),
+    match policy::put_back(object, volume) {
+        Some(patch) => Verdict::Act(vec![patch]),
         None => Verdict::Done(
             Outcome::default()
                 .with("volume", object.name.as_str())
