@@ -84,6 +84,9 @@ pub(super) fn decide(task: &Task<'_>, seen: &Seen, now: Timestamp) -> Result<Ver
     if text(volume, "/spec/claimRef/namespace") == Some(SYSTEM_NAMESPACE) {
         return Ok(point_at_target(task, object, volume));
     }
+    if names_another(volume, target) {
+        return Ok(released(task, object, volume));
+    }
     match target {
         None => create_target(task, name),
         Some(target) => Ok(wait_bound(task, target, now)),
@@ -112,6 +115,28 @@ fn end_of_mover(task: &Task<'_>, seen: &Seen) -> Result<Option<Verdict>, Problem
         }])));
     }
     Ok(None)
+}
+
+/// The volume names, by its uid, another claim than the one that is there: it was bound to one that somebody has deleted since, and is
+/// never bound to one of the same name.
+fn names_another(volume: &Value, target: Option<&Value>) -> bool {
+    let uid = text(volume, "/spec/claimRef/uid");
+    let uid_of_target = target.and_then(|target| text(target, "/metadata/uid"));
+    uid.is_some() && uid != uid_of_target
+}
+
+/// Once the cluster itself says that the claim is gone, the volume is pointed at its successor.
+fn released(task: &Task<'_>, object: ObjectRef, volume: &Value) -> Verdict {
+    if text(volume, "/status/phase") == Some("Released") {
+        return point_at_target(task, object, volume);
+    }
+    Verdict::Wait(Why::new(
+        "volume-releasing",
+        format!(
+            "{}: the claim that was bound is gone, and its volume is being released",
+            types::part(task)
+        ),
+    ))
 }
 
 fn refuse_foreign(task: &Task<'_>, target: &Value) -> Result<(), Problem> {

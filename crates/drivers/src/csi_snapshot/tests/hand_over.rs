@@ -13,7 +13,7 @@ struct State {
     policy: &'static str,
     job: &'static str,
     filled: &'static str,
-    /// Whose claim the volume names: `old`, `new`.
+    /// Whose claim the volume names: the mover's, `old`; the target, `new`; one of the target's name that was bound and is gone, `gone`.
     names: &'static str,
     target: &'static str,
 }
@@ -25,12 +25,18 @@ fn scene(state: State) -> Scene {
         "old" => ("refloat-system", own()),
         _ => ("shop", "data-db-0".to_owned()),
     };
+    let uid = match (state.names, state.target) {
+        ("old" | "gone", _) => json!("old"),
+        (_, "bound") => json!("uid of data-db-0"),
+        _ => Value::Null,
+    };
     let volume = json!({
         "metadata": { "annotations": { "refloat.io/reclaim-policy": "Delete" } },
         "spec": {
             "persistentVolumeReclaimPolicy": state.policy,
-            "claimRef": { "namespace": namespace, "name": name, "uid": "old" },
+            "claimRef": { "namespace": namespace, "name": name, "uid": uid },
         },
+        "status": { "phase": if state.names == "gone" { "Released" } else { "Bound" } },
     });
     let mut scene = Scene::empty();
     for (kind, how) in [("Job", state.job), ("PersistentVolumeClaim", state.filled)] {
@@ -121,12 +127,7 @@ fn every_state_leads_to_the_next() {
 #[test]
 fn it_is_done_once_the_policy_is_back() {
     let mut scene = scene(state("Delete", "none", "none", "new", "bound"));
-    let key = (
-        "PersistentVolume".to_owned(),
-        String::new(),
-        VOLUME.to_owned(),
-    );
-    let annotations = &mut scene.objects.get_mut(&key).unwrap()["metadata"]["annotations"];
+    let annotations = &mut scene.objects.get_mut(&volume()).unwrap()["metadata"]["annotations"];
     *annotations = json!({});
     assert_eq!(scene.told(Op::Restore), "done");
 }
@@ -143,6 +144,31 @@ fn a_foreign_claim_is_refused_from_every_state_and_nothing_is_let_go() {
         let scene = scene(state(policy, job, filled, names, "foreign"));
         assert_eq!(scene.told(Op::Restore), "stuck: already-exists");
     }
+}
+
+#[test]
+fn a_target_that_was_bound_and_that_somebody_deleted_is_made_anew_and_bound() {
+    for target in ["none", "pending"] {
+        let gone = state("Retain", "none", "none", "gone", target);
+        let (body, precondition) = patch(gone);
+        let claim = &body["spec"]["claimRef"];
+        assert_eq!(claim["name"], "data-db-0", "{target}");
+        assert!(claim.as_object().unwrap().contains_key("uid"), "{target}");
+        assert_eq!(claim["uid"], Value::Null, "{target}");
+        assert!(precondition.resource_version.is_some(), "{target}");
+        // As long as the cluster does not say that the claim is gone, the look may be older than the claim.
+        let mut bound = scene(gone);
+        bound.objects.get_mut(&volume()).unwrap()["status"]["phase"] = json!("Bound");
+        assert_eq!(bound.told(Op::Restore), "waits: volume-releasing");
+    }
+}
+
+fn volume() -> (String, String, String) {
+    (
+        "PersistentVolume".to_owned(),
+        String::new(),
+        VOLUME.to_owned(),
+    )
 }
 
 /// The one patch that a state leads to.
@@ -244,12 +270,7 @@ fn a_binder_that_sleeps_is_nudged_but_not_at_every_look() {
 #[test]
 fn a_lost_volume_is_never_replaced_by_an_empty_one() {
     let mut gone = scene(state("Retain", "none", "none", "new", "none"));
-    let key = (
-        "PersistentVolume".to_owned(),
-        String::new(),
-        VOLUME.to_owned(),
-    );
-    gone.objects.remove(&key);
+    gone.objects.remove(&volume());
     assert_eq!(gone.told(Op::Restore), "stuck: volume-gone");
     let mut unfilled = scene(state("Retain", "none", "none", "new", "none"));
     unfilled.prior.clear();
