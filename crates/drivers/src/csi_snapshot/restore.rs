@@ -28,9 +28,17 @@ fn volume_name<'a>(task: &'a Task<'_>) -> Result<&'a str, Problem> {
             Problem::stuck(
                 "fill-missing",
                 format!("{}: no filled volume is known", types::part(task)),
-                "start the recovery again",
+                begin_anew(task),
             )
         })
+}
+
+/// The journal says that the volume is filled: the same run never fills it again.
+fn begin_anew(task: &Task<'_>) -> String {
+    format!(
+        "take back what this recovery has made, `refloat rollback --run {}`, then recover anew: the volume is filled once more",
+        task.run
+    )
 }
 
 pub(super) fn look(task: &Task<'_>) -> Vec<Query> {
@@ -52,7 +60,7 @@ pub(super) fn decide(task: &Task<'_>, seen: &Seen, now: Timestamp) -> Result<Ver
         Problem::stuck(
             "volume-gone",
             format!("{}: PersistentVolume {name} is gone", types::part(task)),
-            "start the recovery again: the volume is filled anew",
+            begin_anew(task),
         )
     })?;
     let target = seen.object(&types::claim(task))?;

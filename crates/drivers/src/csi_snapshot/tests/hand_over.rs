@@ -271,8 +271,13 @@ fn a_binder_that_sleeps_is_nudged_but_not_at_every_look() {
 fn a_lost_volume_is_never_replaced_by_an_empty_one() {
     let mut gone = scene(state("Retain", "none", "none", "new", "none"));
     gone.objects.remove(&volume());
-    assert_eq!(gone.told(Op::Restore), "stuck: volume-gone");
+    let problem = gone.problem(Op::Restore);
+    assert_eq!(problem.code, "volume-gone");
+    // The journal says that it is filled: the same run would never fill another.
+    assert!(problem.hint.contains("rollback --run run-1"), "{problem:?}");
     let mut unfilled = scene(state("Retain", "none", "none", "new", "none"));
     unfilled.prior.clear();
-    assert_eq!(unfilled.told(Op::Restore), "stuck: fill-missing");
+    let problem = unfilled.problem(Op::Restore);
+    assert_eq!(problem.code, "fill-missing");
+    assert!(problem.hint.contains("rollback --run run-1"), "{problem:?}");
 }
