@@ -9,7 +9,8 @@ use super::owners::made;
 use crate::driver::{ObjectRef, Outcome, Problem, Query, Seen};
 use crate::inventory::{Resource, Thing, ThingId};
 use crate::names::{ANNOTATION_RECOVERY, ANNOTATION_UPDATED, RunId, SiteName};
-use crate::recovery::{Origin, Removing, Retaining, contents, is_changed};
+pub use crate::recovery::Data;
+use crate::recovery::{Origin, Removing, Retaining, contents, is_changed, volume_of};
 use crate::run::{Edge, Needs, Phase, Progress, RunKind, RunPlan, Step, Work};
 
 /// How long one object may take to go.
@@ -24,16 +25,6 @@ pub enum Changed {
     #[default]
     Refuse,
     /// Remove them too.
-    Remove,
-}
-
-/// What becomes of the data in recovered volumes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Data {
-    /// The claims go, the volumes stay (`Retain`).
-    #[default]
-    Keep,
-    /// Volumes go with their claims, as their reclaim policy says.
     Remove,
 }
 
@@ -78,7 +69,6 @@ pub fn rollback(
 ) -> Result<RolledBack, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut removals: BTreeMap<&str, Removing> = BTreeMap::new();
-    let mut volumes = Vec::new();
     let mut untouched = Vec::new();
     let mut changed = Vec::new();
     for step in &recovery.steps {
@@ -106,14 +96,10 @@ pub fn rollback(
         {
             changed.push(object.id());
         }
-        let removing = removing(recovery, object, &uid, live, served, goal);
-        if let (Some(volume), true) = (
-            &removing.keeps,
-            live["metadata"]["ownerReferences"].is_array(),
-        ) {
-            volumes.push((volume.clone(), uid));
-        }
-        removals.insert(&step.id, removing);
+        removals.insert(
+            &step.id,
+            removing(recovery, object, &uid, live, served, goal),
+        );
     }
     if goal.changed == Changed::Refuse && !changed.is_empty() {
         problems.push(changed_since(&changed));
@@ -129,7 +115,7 @@ pub fn rollback(
             site: goal.site.clone(),
             point: recovery.point.clone(),
             mover_image: recovery.mover_image.clone(),
-            steps: keeping(recovery, volumes, in_reverse(recovery, &removals)),
+            steps: keeping(recovery, &removals, in_reverse(recovery, &removals)),
         },
         untouched,
         changed,
@@ -192,32 +178,43 @@ fn removing(
     served: &[Resource],
     goal: &RollbackGoal,
 ) -> Removing {
-    let volume = live.pointer("/spec/volumeName").and_then(Value::as_str);
     let is_claim = object.id().is("", "PersistentVolumeClaim");
-    let keeps = volume
-        .filter(|_| is_claim && goal.data == Data::Keep)
-        .map(|name| {
-            let volumes = Resource::cluster("v1", "PersistentVolume", "persistentvolumes");
-            ObjectRef::cluster(volumes, name)
-        });
+    let data = is_claim.then_some(goal.data);
+    let keeps = volume_of(live).filter(|_| data == Some(Data::Keep));
     let thing = Thing::new(object.resource.clone(), live.clone());
     Removing {
         object,
         uid: uid.to_owned(),
         recovery: recovery.run.clone(),
         keeps,
+        data,
         inside: thing.map_or_else(Vec::new, |thing| contents(&thing, served)),
     }
 }
 
-/// Before anything else the volumes of claims that go with their owners are told to stay.
+/// Before anything else the volumes that are kept are told to stay: a claim may have an owner by then, and go with it.
 fn keeping(
     recovery: &RunPlan,
-    volumes: Vec<(ObjectRef, String)>,
+    removals: &BTreeMap<&str, Removing>,
     mut steps: Vec<Step>,
 ) -> Vec<Step> {
-    const KEEP: &str = "keep the volumes of claims that have owners";
-    if volumes.is_empty() {
+    const KEEP: &str = "keep the volumes of claims";
+    let mut retaining = Retaining {
+        volumes: Vec::new(),
+        claims: Vec::new(),
+        recovery: recovery.run.clone(),
+    };
+    for removing in removals.values() {
+        if removing.data != Some(Data::Keep) {
+            continue;
+        }
+        let uid = removing.uid.clone();
+        match &removing.keeps {
+            Some(volume) => retaining.volumes.push((volume.clone(), uid)),
+            None => retaining.claims.push((removing.object.clone(), uid)),
+        }
+    }
+    if retaining.volumes.is_empty() && retaining.claims.is_empty() {
         return steps;
     }
     for step in steps.iter_mut().filter(|step| step.needs.is_empty()) {
@@ -229,10 +226,7 @@ fn keeping(
         phase: Phase::Storage,
         title: KEEP.to_owned(),
         needs: Needs::default(),
-        work: Work::Retain(Retaining {
-            volumes,
-            recovery: recovery.run.clone(),
-        }),
+        work: Work::Retain(retaining),
         limit_seconds: GONE_SECONDS,
         cleanup: false,
     };

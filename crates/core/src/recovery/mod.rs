@@ -27,7 +27,8 @@ pub use mover::{
 };
 pub(crate) use obstacles::without_namespace;
 pub use owners::{managers_of, owner_of};
-pub use retaining::Retaining;
+pub(crate) use retaining::volume_of;
+pub use retaining::{Data, Retaining};
 pub use rollback::Removing;
 pub(crate) use rollback::contents;
 pub use system::{decide as system_namespace_decide, look as system_namespace_look};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::existing::propagation;
-use super::retaining::retain;
+use super::retaining::{Data, put_back, retain, volume_of};
 use crate::driver::{
     Effect, ListRequest, ObjectRef, Outcome, Precondition, Problem, Query, Seen, Verdict, Why,
 };
@@ -33,9 +33,12 @@ pub struct Removing {
     pub uid: String,
     /// The recovery that created it.
     pub recovery: RunId,
-    /// Of a claim: its volume, which stays with its data.
+    /// Of a claim: the volume that it had when this was planned, which stays with its data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keeps: Option<ObjectRef>,
+    /// Of a claim: what becomes of the volume that it has by now. Plans of earlier versions name a volume that stays, or nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Data>,
     /// What may be in it, or mount it: lists that must be empty but for what goes by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inside: Vec<ListRequest>,
@@ -83,10 +86,30 @@ impl Removing {
         if mark != Some(self.recovery.as_str()) {
             return Ok(left("it no longer says that this recovery made it"));
         }
+        if let Some(verdict) = self.held(seen, clock)? {
+            return Ok(verdict);
+        }
+        if let Some(verdict) = self.volume_first(live, seen)? {
+            return Ok(verdict);
+        }
+        let precondition = match self.data() {
+            // One that is bound meanwhile is looked at once more.
+            Some(Data::Keep) => Precondition::as_read(live),
+            Some(Data::Remove) | None => Precondition::same_uid(live),
+        };
+        Ok(Verdict::Act(vec![Effect::Delete {
+            object: self.object.clone(),
+            precondition,
+            propagation: propagation(&self.object.resource),
+        }]))
+    }
+
+    /// What is in it, or mounts it, and does not go by itself: then it stays, or waits.
+    fn held(&self, seen: &Seen, clock: Clock) -> Result<Option<Verdict>, Problem> {
         let unread: Vec<Query> = self.inside.iter().cloned().map(Query::List).collect();
         let unread: Vec<Query> = unread.into_iter().filter(|one| !seen.has(one)).collect();
         if !unread.is_empty() {
-            return Ok(Verdict::Look(unread));
+            return Ok(Some(Verdict::Look(unread)));
         }
         let mut inside = self.inside(seen)?;
         if clock.waited > COLLECTED_WITHIN {
@@ -98,36 +121,50 @@ impl Removing {
             } else {
                 "holds"
             };
-            return Ok(left(&format!(
+            return Ok(Some(left(&format!(
                 "it {how} what is not this recovery's: {}",
                 names(&inside.foreign)
-            )));
+            ))));
         }
-        if !inside.going.is_empty() {
-            let why = format!(
-                "{}: {} {} still has to go",
-                self.object.id(),
-                names(&inside.going),
-                if self.is_claim() {
-                    "that mounts it"
-                } else {
-                    "in it"
-                },
-            );
-            return Ok(Verdict::Wait(
-                Why::new("contents-going", why).taking("the cluster collects it"),
-            ));
+        if inside.going.is_empty() {
+            return Ok(None);
         }
-        if let Some(volume) = &self.keeps
-            && let Some(retain) = retain(volume, &self.uid, &self.recovery, seen)?
-        {
-            return Ok(Verdict::Act(vec![retain]));
+        let why = format!(
+            "{}: {} {} still has to go",
+            self.object.id(),
+            names(&inside.going),
+            if self.is_claim() {
+                "that mounts it"
+            } else {
+                "in it"
+            },
+        );
+        Ok(Some(Verdict::Wait(
+            Why::new("contents-going", why).taking("the cluster collects it"),
+        )))
+    }
+
+    /// Of a claim: its volume is told to stay, or gets the policy back by which it goes.
+    fn volume_first(&self, live: &Value, seen: &Seen) -> Result<Option<Verdict>, Problem> {
+        let named = volume_of(live).filter(|_| self.is_claim());
+        let volume = named.or_else(|| self.keeps.clone());
+        let (Some(data), Some(volume)) = (self.data(), volume) else {
+            return Ok(None);
+        };
+        let query = Query::Object(volume.clone());
+        if !seen.has(&query) {
+            return Ok(Some(Verdict::Look(vec![query])));
         }
-        Ok(Verdict::Act(vec![Effect::Delete {
-            object: self.object.clone(),
-            precondition: Precondition::same_uid(live),
-            propagation: propagation(&self.object.resource),
-        }]))
+        let patch = match data {
+            Data::Keep => retain(&volume, &self.uid, &self.recovery, seen)?,
+            Data::Remove => put_back(&volume, &self.uid, seen)?,
+        };
+        Ok(patch.map(|patch| Verdict::Act(vec![patch])))
+    }
+
+    /// What becomes of the data; of a claim without a volume a plan of an earlier version does not say.
+    fn data(&self) -> Option<Data> {
+        self.data.or(self.keeps.as_ref().map(|_| Data::Keep))
     }
 
     fn is_claim(&self) -> bool {

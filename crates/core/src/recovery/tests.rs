@@ -5,3 +5,4 @@ mod linking;
 mod marks;
 mod rollback;
 mod status;
+mod volumes;

@@ -251,6 +251,7 @@ fn what_is_to_be_removed_is_looked_at_as_it_is_now() {
             uid: "of-another".to_owned(),
             recovery: plan.run.clone(),
             keeps: None,
+            data: None,
             inside: Vec::new(),
         });
     }

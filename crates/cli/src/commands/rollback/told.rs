@@ -86,7 +86,7 @@ pub(super) fn preview(recovery: &Recovery, planned: &RolledBack, finished: bool)
     let mut text = format!(
         "rollback of recovery {} (point {point}): {} objects go, in this order\n",
         plan.run,
-        planned.plan.steps.len()
+        removals(&planned.plan).count()
     );
     for removing in removals(&planned.plan) {
         let id = removing.object.id();

@@ -26,6 +26,7 @@ fn removing(object: ObjectRef) -> Removing {
         uid: "ours".to_owned(),
         recovery: RunId::new("restore-1").unwrap(),
         keeps: None,
+        data: None,
         inside: Vec::new(),
     }
 }
