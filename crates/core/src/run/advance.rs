@@ -80,14 +80,22 @@ pub fn eligible<'a>(plan: &'a RunPlan, progress: &Progress) -> Vec<&'a Step> {
         .collect()
 }
 
-fn prior(step: &Step, progress: &Progress) -> BTreeMap<String, Outcome> {
-    step.needs
-        .iter()
-        .filter_map(|edge| {
-            let outcome = progress.outcome(edge.on.as_str())?;
-            Some((edge.on.to_string(), outcome.clone()))
-        })
-        .collect()
+/// What the steps have brought that a step needs. A clean-up step runs without them when a run is given up: it knows what those steps
+/// had to go by.
+fn prior(plan: &RunPlan, step: &Step, progress: &Progress) -> BTreeMap<String, Outcome> {
+    let mut known = BTreeMap::new();
+    for edge in &step.needs {
+        if let Some(outcome) = progress.outcome(&edge.on) {
+            known.insert(edge.on.to_string(), outcome.clone());
+        } else if let Some(open) = plan.step(&edge.on).filter(|_| step.cleanup) {
+            let before = open.needs.iter().filter_map(|edge| {
+                let outcome = progress.outcome(&edge.on)?;
+                Some((edge.on.to_string(), outcome.clone()))
+            });
+            known.extend(before);
+        }
+    }
+    known
 }
 
 /// What a step must read first.
@@ -108,12 +116,12 @@ pub fn first_queries(
                 step: &step.id,
                 claim,
                 inputs,
-                prior: &prior(step, progress),
+                prior: &prior(plan, step, progress),
                 ran: None,
             })
         }
         Work::SystemNamespace => recovery::system_namespace_look(),
-        Work::Fill(filling) => filling.look(plan, step, &prior(step, progress)),
+        Work::Fill(filling) => filling.look(plan, step, &prior(plan, step, progress)),
         Work::Write(writing) => writing.look(),
         Work::Remove(removing) => removing.look(),
         Work::Link(linking) => linking.look(),
@@ -138,7 +146,7 @@ pub fn advance(
     moment: Moment,
 ) -> Decision {
     let now = moment.now;
-    let prior = prior(step, progress);
+    let prior = prior(plan, step, progress);
     if backup::is_of_left_out(step, &prior) {
         return Decision::Verdict(Verdict::Done(backup::nothing_to_do()));
     }

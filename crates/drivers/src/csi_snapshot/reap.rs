@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::backup::content;
 use super::nudge::nudge;
+use super::policy;
 use super::types::{self, text};
 
 /// A recovery leaves a job and, when it was given up, a filled claim; it never made a snapshot.
@@ -19,12 +20,32 @@ fn of_recovery(task: &Task<'_>) -> bool {
     task.input("direction") == Some("restore")
 }
 
+/// The volume that was filled and whose hand-over has not come to its end: only then the recovery was given up.
+fn left_between(task: &Task<'_>) -> Option<ObjectRef> {
+    let is_handed_over = task.prior_fact("claim").is_some();
+    let volume = task.prior_fact("volume").and_then(Value::as_str);
+    volume.filter(|_| !is_handed_over).map(types::volume)
+}
+
+/// What is done to that volume before the mover's claim goes.
+fn let_go(task: &Task<'_>, seen: &Seen) -> Result<Option<Effect>, Problem> {
+    let Some(object) = left_between(task) else {
+        return Ok(None);
+    };
+    let Some(volume) = seen.object(&object)? else {
+        return Ok(None);
+    };
+    let target = seen.object(&types::claim(task))?;
+    Ok(policy::let_go(task, &object, volume, target))
+}
+
 pub(super) fn look(task: &Task<'_>) -> Vec<Query> {
     if of_recovery(task) {
-        return vec![
-            Query::Object(types::mover_job(task)),
-            Query::Object(types::mover_claim(task)),
-        ];
+        let mut objects = vec![types::mover_job(task), types::mover_claim(task)];
+        if let Some(volume) = left_between(task) {
+            objects.extend([volume, types::claim(task)]);
+        }
+        return objects.into_iter().map(Query::Object).collect();
     }
     vec![
         Query::Object(types::mover_job(task)),
@@ -74,28 +95,41 @@ fn remove(object: ObjectRef, live: &Value, now: Timestamp) -> Verdict {
     delete(object, live)
 }
 
+/// Removes an object of this run, or waits while it goes; `None` once it is gone.
+fn end_of(
+    object: ObjectRef,
+    task: &Task<'_>,
+    seen: &Seen,
+    now: Timestamp,
+) -> Result<Option<Verdict>, Problem> {
+    let Some(live) = seen.object(&object)? else {
+        return Ok(None);
+    };
+    if !types::is_of_run(live, task) {
+        return Err(Problem::stuck(
+            "not-ours",
+            format!("{} is in the way and was not made by this run", object.id()),
+            "look who made it, and remove it if it is of no use",
+        ));
+    }
+    Ok(Some(remove(object, live, now)))
+}
+
 /// Deletes in turn; `Wait` while something is going away.
 pub(super) fn decide(task: &Task<'_>, seen: &Seen, now: Timestamp) -> Result<Verdict, Problem> {
-    let mut in_order = vec![types::mover_job(task), types::mover_claim(task)];
-    if !of_recovery(task) {
-        in_order.push(types::exposed_snapshot(task));
-        in_order.push(types::exposed_content(task));
-    }
-    for object in in_order {
-        let Some(live) = seen.object(&object)? else {
-            continue;
-        };
-        if !types::is_of_run(live, task) {
-            return Err(Problem::stuck(
-                "not-ours",
-                format!("{} is in the way and was not made by this run", object.id()),
-                "look who made it, and remove it if it is of no use",
-            ));
-        }
-        return Ok(remove(object, live, now));
-    }
     if of_recovery(task) {
-        return Ok(Verdict::Done(Outcome::default()));
+        return of_mover(task, seen, now);
+    }
+    let in_order = [
+        types::mover_job(task),
+        types::mover_claim(task),
+        types::exposed_snapshot(task),
+        types::exposed_content(task),
+    ];
+    for object in in_order {
+        if let Some(verdict) = end_of(object, task, seen, now)? {
+            return Ok(verdict);
+        }
     }
     let snapshot_object = types::snapshot(task);
     let snapshot = seen.object(&snapshot_object)?;
@@ -106,6 +140,18 @@ pub(super) fn decide(task: &Task<'_>, seen: &Seen, now: Timestamp) -> Result<Ver
         Some(live) => Ok(remove(snapshot_object, live, now)),
         None => Ok(Verdict::Done(Outcome::default())),
     }
+}
+
+/// After a recovery its mover goes, and what it has filled and never handed over.
+fn of_mover(task: &Task<'_>, seen: &Seen, now: Timestamp) -> Result<Verdict, Problem> {
+    if let Some(verdict) = end_of(types::mover_job(task), task, seen, now)? {
+        return Ok(verdict);
+    }
+    if let Some(patch) = let_go(task, seen)? {
+        return Ok(Verdict::Act(vec![patch]));
+    }
+    let gone = end_of(types::mover_claim(task), task, seen, now)?;
+    Ok(gone.unwrap_or_else(|| Verdict::Done(Outcome::default())))
 }
 
 /// What is going away is waited for, and touched now and then: a controller that was busy with it when the deletion came

@@ -7,6 +7,7 @@
 
 mod capture;
 mod check;
+mod given_up;
 mod hand_over;
 mod reap;
 mod scene;

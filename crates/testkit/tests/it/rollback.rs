@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use refloat_core::drive::Drive;
 use refloat_core::driver::Problem;
 use refloat_core::inventory::ThingId;
-use refloat_core::names::{RunId, SiteName};
+use refloat_core::names::{ANNOTATION_RECLAIM_POLICY, RunId, SiteName};
 use refloat_core::plan::{
     Changed, Data, RollbackGoal, RolledBack, left_behind, rollback, rollback_look,
 };
 use refloat_core::recovery::Existing;
-use refloat_core::run::{Progress, Record};
+use refloat_core::run::{End, Progress, Record};
 use refloat_core::world::World;
 use refloat_testkit::sim::{Fault, SimWorld, block_on, resource};
 use serde_json::{Value, json};
@@ -275,4 +275,66 @@ fn an_engine_that_dies_anywhere_goes_on_to_the_same_end() {
             }
         }
     }
+}
+
+/// Volumes that no claim leads to, and those that remember the end of a hand-over that never comes.
+fn orphans(world: &SimWorld) -> Vec<String> {
+    world.settle(30);
+    let inventory = world.inventory();
+    let claims: BTreeSet<(&str, &str)> = inventory
+        .of_kind("", "PersistentVolumeClaim")
+        .filter_map(|claim| Some((claim.uid(), claim.text("/spec/volumeName")?)))
+        .collect();
+    let volumes = inventory.of_kind("", "PersistentVolume");
+    volumes
+        .filter(|volume| {
+            let claim = volume.text("/spec/claimRef/uid").unwrap_or_default();
+            !claims.contains(&(claim, volume.name()))
+                || volume.annotation(ANNOTATION_RECLAIM_POLICY).is_some()
+        })
+        .map(|volume| volume.id().to_string())
+        .collect()
+}
+
+/// Gives a recovery up, as `refloat rollback` does before it plans.
+fn give_up(recovery: &Recovery, how: &str) {
+    let at = recovery.world.now();
+    let why = "clean-up".to_owned();
+    let problem = Problem::stuck("abandoned", "its engine died", "run it again");
+    recovery
+        .records
+        .borrow_mut()
+        .extend([Record::Resumed { at, why }, Record::Failing { at, problem }]);
+    assert_eq!(recovery.drive(), Ok(Drive::Ended(End::Failed)), "{how}");
+}
+
+#[test]
+fn given_up_anywhere_it_leaves_no_volume_that_nobody_has() {
+    let sealed = sealed();
+    let mut half_way = 0;
+    for kind in [Fault::CrashBefore as fn(usize) -> Fault, Fault::CrashAfter] {
+        for place in 1.. {
+            let recovery = Recovery::of(&sealed);
+            recovery.world.plan_fault(Some(kind(place)));
+            let end = recovery.drive();
+            if !recovery.world.is_dead() {
+                assert_eq!(end, COMPLETED);
+                break;
+            }
+            let how = format!("{:?}", kind(place));
+            recovery.world.plan_fault(None);
+            recovery.world.settle(30);
+            half_way += usize::from(!orphans(&recovery.world).is_empty());
+            give_up(&recovery, &how);
+            assert_eq!(orphans(&recovery.world), Vec::<String>::new(), "{how}");
+            let rolled = planned(&recovery, Changed::Refuse, Data::Remove).unwrap();
+            let records = RefCell::default();
+            let end = drive(&recovery.world, &rolled.plan, &records);
+            assert_eq!(end, COMPLETED, "{how}");
+            let volumes = there(&recovery.world);
+            let volumes = volumes.keys().filter(|id| id.starts_with("PersistentV"));
+            assert_eq!(volumes.collect::<Vec<_>>(), Vec::<&String>::new(), "{how}");
+        }
+    }
+    assert!(half_way > 6, "only {half_way} times in a hand-over");
 }

@@ -14,6 +14,7 @@ use refloat_core::run::{Progress, Record, Work};
 use serde_json::{Value, json};
 
 use super::there::{holds, needed_nothing, of_before};
+use super::volumes::orphaned;
 use crate::chaos::scene::Scene;
 use crate::chaos::state::{FOREIGN, State, difference, state};
 use crate::sim::Store;
@@ -58,9 +59,10 @@ pub(super) fn remove_late(scene: &Scene<'_>) {
     }
 }
 
-/// Objects of ours, and contents, that are there.
+/// Objects of ours, and contents, that are there, and volumes that nobody has any more.
 pub(super) fn leftovers(scene: &Scene<'_>) -> Vec<String> {
     scene.world.settle(3);
+    let judge = scene.judge.borrow();
     scene.world.with_store(|store| {
         let of_run = |object: &serde_json::Value| {
             let labels = object.pointer("/metadata/labels");
@@ -70,6 +72,7 @@ pub(super) fn leftovers(scene: &Scene<'_>) -> Vec<String> {
             of_run(object) || reference.resource.kind == "VolumeSnapshotContent"
         });
         left.map(|(reference, _)| reference.id().to_string())
+            .chain(orphaned(store, &judge.made))
             .collect()
     })
 }

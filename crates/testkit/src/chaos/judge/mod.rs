@@ -10,6 +10,7 @@ mod rollback;
 #[cfg(test)]
 mod tests;
 mod there;
+mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;

@@ -13,6 +13,7 @@ use super::Judge;
 use super::end::{leftovers, remove_late};
 use super::pause::makes;
 use super::there::{Before, is_made_of_others, own};
+use super::volumes::{is_claimed, orphaned};
 use crate::chaos::ground::{DATA, volumes};
 use crate::chaos::scene::Scene;
 use crate::chaos::ways::names::Names;
@@ -226,6 +227,12 @@ fn at_end(rolling: &Rolling, store: &Store) -> Option<String> {
     if let Some((reference, _)) = still {
         return Some(format!("{} is still there", reference.id()));
     }
+    if let Some(volume) = orphaned(store, &rolling.made)
+        .first()
+        .filter(|_| !rolling.keeps)
+    {
+        return Some(format!("{volume} stays although its claim is gone"));
+    }
     let start = &rolling.start.objects;
     let is_new = |reference: &ObjectRef, live: &Value| {
         let uid = |object: &Value| object["metadata"]["uid"].clone();
@@ -260,8 +267,13 @@ fn gone_or_changed(
     }
     let live = store.get(reference);
     if rolling.is_filled(reference, was) {
-        let Some(live) = live.filter(|_| rolling.keeps) else {
-            return rolling.keeps.then(|| "is lost with its data".to_owned());
+        if !rolling.keeps {
+            let goes = was["spec"]["persistentVolumeReclaimPolicy"] != "Retain";
+            let live = live.filter(|live| goes && !is_claimed(store, &reference.name, live));
+            return live.map(|_| "stays although its claim is gone".to_owned());
+        }
+        let Some(live) = live else {
+            return Some("is lost with its data".to_owned());
         };
         let data = |object: &Value| object["metadata"]["annotations"][DATA].clone();
         let claim = |(_, one): (&ObjectRef, &Value)| {
