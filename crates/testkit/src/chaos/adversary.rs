@@ -19,7 +19,7 @@ use super::live::live;
 use super::mishap::Mishap;
 use super::run::going_on;
 use super::scene::Scene;
-use super::{foreign, judge};
+use super::{foreign, judge, taker};
 use crate::sim::{SimJournal, block_on, moment};
 
 /// Pauses of one life; more is an endless run.
@@ -98,6 +98,9 @@ impl<W: World> Adversary<'_, W> {
             remember(scene, &effect.intention());
         }
         let result = self.perform(effect).await;
+        if result.is_ok() {
+            taker::take(scene, effect);
+        }
         if let Some(wrong) = judge::after(scene, effect, &result) {
             scene.is_wrong(wrong);
             return None;

@@ -1,7 +1,7 @@
 //! The whole engine under random applications and random mishaps, judged from outside.
 //!
 //! `lots` draws, `application` and `ground` are what is drawn, `ways` how it is
-//! recovered, `adversary`, `book` and `foreign` let things go wrong,
+//! recovered, `adversary`, `book`, `foreign` and `taker` let things go wrong,
 //! `live` lets one engine live, `run` is one run of a seed, `rollback` takes its recovery away again, `prepared` what it is held against, `judge` says what was not as
 //! promised, `coverage` counts. Called by `refloat-sim` and by the tests of this crate.
 
@@ -23,6 +23,7 @@ mod rollback;
 mod run;
 mod scene;
 mod state;
+mod taker;
 mod ways;
 
 pub use application::Application;

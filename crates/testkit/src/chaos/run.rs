@@ -17,7 +17,7 @@ use super::prepared::{Prepared, failing, undisturbed};
 use super::rollback::Undoing;
 use super::scene::{Planned, Scene, Story};
 use super::state::State;
-use super::{foreign, judge, pauses};
+use super::{foreign, judge, pauses, taker};
 use crate::sim::SimWorld;
 
 /// Runs of one application: so many seeds in a row share it.
@@ -116,6 +116,7 @@ impl Runner {
                 one.mishap, one.deed, one.nth
             ));
         }
+        taker::wish(&scene, seed);
         let undoing = Undoing::of(seed, story);
         let ended = match recovered {
             None => backup(&scene, &prepared.before, Some(&prepared.sealed.point)),

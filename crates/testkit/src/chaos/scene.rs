@@ -14,6 +14,7 @@ use super::deed::Deed;
 use super::judge::Judge;
 use super::lots::Lots;
 use super::mishap::Mishap;
+use super::taker::Taking;
 use crate::sim::{Database, SessionFault, SimWorld, Trouble};
 
 /// A mishap that is to come at the n-th deed of a kind, counted over all lives of the run.
@@ -96,6 +97,8 @@ pub(super) struct Script {
     pub(super) touched: BTreeSet<String>,
     /// What an engine created that woke after another had ended its run: nobody removes it.
     pub(super) late: Vec<ObjectRef>,
+    /// What somebody deletes of Refloat's own.
+    pub(super) taking: Option<Taking>,
     /// A foreign hand was at work: the server may have refused something.
     pub(super) meddled: bool,
 }
@@ -118,6 +121,7 @@ impl Script {
             foreign: Vec::new(),
             touched: BTreeSet::new(),
             late: Vec::new(),
+            taking: None,
             meddled: false,
         }
     }
