@@ -184,6 +184,9 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
                     }
                     Ok(Effected::Deleted) => {}
                     Err(problem) => {
+                        if is_of_another(effect, &problem) {
+                            progress.refused(&step.id, effect);
+                        }
                         let before = going.brought.get(&step.id);
                         let at = self.world.now();
                         if let Some(outcome) = probe::refused(effect, &problem, before, at) {
@@ -206,6 +209,11 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
         }
         self.write(progress, records).await
     }
+}
+
+/// Nothing was deleted, because another object is there by now than the one that was looked at.
+fn is_of_another(effect: &Effect, problem: &Problem) -> bool {
+    matches!(effect, Effect::Delete { .. }) && problem.code == "conflict"
 }
 
 /// The step and the uid of the object that was written for it.

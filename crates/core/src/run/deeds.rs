@@ -29,6 +29,13 @@ impl Deeds {
         }
     }
 
+    /// It was not done. The journal does not say so: another engine takes it for done.
+    pub(super) fn forget(&mut self, effect: &Effect) {
+        if let Ok(place) = self.place(&effect.intention()) {
+            self.intentions.remove(place);
+        }
+    }
+
     pub(super) fn create(&mut self, uid: &str) {
         self.created = Some(uid.into());
     }

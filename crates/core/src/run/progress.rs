@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::deeds::{self, Deeds};
 use super::{End, MustRelease, PAUSE_STEP, Phase, Record};
-use crate::driver::{Outcome, Problem};
+use crate::driver::{Effect, Outcome, Problem};
 use crate::planted::{self, Bug};
 
 /// State of one step.
@@ -208,6 +208,13 @@ impl Progress {
         self.until = until;
         // It ended an access of before: what comes until another pause may have to give it again.
         self.steps.remove(PAUSE_STEP);
+    }
+
+    /// What a step set out to do was refused, and nothing was done.
+    pub(crate) fn refused(&mut self, step: &str, effect: &Effect) {
+        if let Some(deeds) = &mut self.known(step).deeds {
+            deeds.forget(effect);
+        }
     }
 
     /// These count as never begun.

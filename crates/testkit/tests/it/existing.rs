@@ -159,6 +159,27 @@ fn updates_keep_who_an_object_is_and_replacements_do_not() {
     }
 }
 
+/// Nothing was deleted yet: what is there by then is looked at as what was there before.
+#[test]
+fn what_was_made_anew_before_it_was_deleted_is_replaced_all_the_same() {
+    let recovery = recovery_over(&sealed(), Existing::Replace);
+    recovery.world.with_store(|store| {
+        let again = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "name": "web", "namespace": "shop" }, "data": { "url": "mine again" },
+        });
+        let before = "delete ConfigMap shop/web".to_owned();
+        store.overtaken = Some((before, resource("ConfigMap"), again));
+    });
+    assert_eq!(recovery.drive(), COMPLETED);
+    check(&recovery, Existing::Replace, "overtaken");
+    let history = recovery.world.history.borrow();
+    let deletions = history
+        .iter()
+        .filter(|line| *line == "delete ConfigMap shop/web");
+    assert_eq!(deletions.count(), 2, "the first was refused");
+}
+
 #[test]
 fn an_engine_that_dies_anywhere_goes_on_updating_and_replacing() {
     for existing in [Existing::Update, Existing::Replace] {
