@@ -294,11 +294,14 @@ impl Sealed {
         };
         if way.existing != Existing::Fail {
             let said = plan(Existing::Fail).err().unwrap_or_default();
-            if !said
-                .iter()
-                .any(|problem| problem.code == "namespace-in-use")
-            {
-                return Err(format!("a namespace in use was not refused: {said:?}"));
+            let mut there = way.there.iter();
+            let expected = if there.any(|(_, object)| object["metadata"]["namespace"].is_string()) {
+                "namespace-in-use"
+            } else {
+                "already-exists"
+            };
+            if said.iter().all(|problem| problem.code != expected) {
+                return Err(format!("it was not refused as {expected}: {said:?}"));
             }
         }
         plan(way.existing)
