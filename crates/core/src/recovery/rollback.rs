@@ -275,6 +275,10 @@ const NOBODYS: &[(&str, &str)] = &[
     ("metrics.k8s.io", "PodMetrics"),
     ("", "Binding"),
     ("authorization.k8s.io", "LocalSubjectAccessReview"),
+    // Computed from what is elsewhere, or other words for what is there.
+    ("packages.operators.coreos.com", "PackageManifest"),
+    ("authorization.openshift.io", "Role"),
+    ("authorization.openshift.io", "RoleBinding"),
 ];
 
 /// The lists that say what is in a namespace, which objects a definition has, or who may mount a claim; none for anything else.

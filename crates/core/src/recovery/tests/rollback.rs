@@ -284,6 +284,27 @@ fn a_claim_that_is_mounted_by_what_stays_stays_too() {
 }
 
 #[test]
+fn what_is_only_a_view_says_nothing_of_what_is_in_a_namespace() {
+    let namespace = json!({ "metadata": { "name": "shop" } });
+    let namespace = Thing::new(
+        Resource::cluster("v1", "Namespace", "namespaces"),
+        namespace,
+    );
+    let settings = Resource::namespaced("v1", "ConfigMap", "configmaps");
+    let packages = "packages.operators.coreos.com/v1";
+    let roles = "authorization.openshift.io/v1";
+    let served = [
+        Resource::namespaced(packages, "PackageManifest", "packagemanifests"),
+        Resource::namespaced(roles, "Role", "roles"),
+        Resource::namespaced(roles, "RoleBinding", "rolebindings"),
+        settings.clone(),
+    ];
+    let lists = contents(&namespace.unwrap(), &served);
+    let asked: Vec<&Resource> = lists.iter().map(|one| &one.resource).collect();
+    assert_eq!(asked, [&settings]);
+}
+
+#[test]
 fn a_definition_is_asked_for_its_objects_everywhere() {
     let resource = Resource::cluster(
         "apiextensions.k8s.io/v1",
