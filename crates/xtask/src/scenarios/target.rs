@@ -128,8 +128,8 @@ fn namespace_in_use(stage: &Stage<'_>) -> Result<()> {
     stage.ground.clear(Site::Recovery)
 }
 
-/// An image that nobody has: a backup fails and cleans up, a recovery goes on once it is given another. Its registry has no address, which
-/// may pass: each of them gives it two minutes.
+/// An image that nobody has: a backup fails and cleans up, a recovery goes on once it is given another. The backup's registry has no
+/// address, which may pass: it gives it two minutes. The recovery's image has a name that is none.
 pub(super) fn without_image(stage: &Stage<'_>) -> Result<()> {
     stage.ensure_points(1)?;
     stage.ground.clear(Site::Recovery)?;
@@ -142,13 +142,17 @@ pub(super) fn without_image(stage: &Stage<'_>) -> Result<()> {
         &["nobody-has-this", "--mover-image"],
     )?;
     stage.nothing_left(Site::Primary)?;
+    // No registry is asked for a name that is none: here nobody waits for the next pull.
+    let typed_wrong = [("REFLOAT_MOVER_IMAGE", "refloat.local/Refloat:dev")];
     let all = [&["recover", "--protection", "shop", "--yes"], &DEAD[..]].concat();
-    let answer = stage.refloat.answer(Some(Site::Recovery), &all, &none)?;
+    let answer = stage
+        .refloat
+        .answer(Some(Site::Recovery), &all, &typed_wrong)?;
     refused(
         "a recovery",
         &answer,
         "mover-image",
-        &["nobody-has-this", "--mover-image"],
+        &["refloat.local/Refloat:dev", "--mover-image"],
     )?;
     let answer = stage.refloat.answer(Some(Site::Recovery), &all, &[])?;
     ensure!(
