@@ -1,4 +1,4 @@
-//! What is measured, in which order: each of ours between two of the bare loop.
+//! What is measured, in which order: the bare loop and ours in turn, as often as is asked for.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::printer::say;
 use crate::refloat::Refloat;
 use crate::testbed::{Site, Testbed, output};
 
-/// Calls in flight of the bare loop; the fastest counts.
+/// Calls in flight of the bare loop. The first round tries each, the fastest counts and runs in the other rounds.
 const IN_FLIGHT: [u32; 2] = [16, 64];
 /// Requests in a second at which both tools are compared.
 pub(super) const LIMIT: u32 = 100;
@@ -22,11 +22,45 @@ pub(super) const LIMIT: u32 = 100;
 #[derive(Debug, Clone)]
 pub(super) struct Run {
     pub(super) what: String,
-    pub(super) seconds: f64,
+    /// Of each time that it ran.
+    pub(super) times: Vec<f64>,
     /// Highest resident size of the tool's process; none for the bare loop.
     pub(super) peak_kib: Option<u64>,
-    /// What the API server was asked meanwhile; none for the bare loop.
+    /// What the API server was asked meanwhile, the last time; none for the bare loop.
     pub(super) requests: Option<Requests>,
+}
+
+impl Run {
+    /// The middle one of its times in seconds, or the mean of the middle two.
+    pub(super) fn seconds(&self) -> f64 {
+        let mut times = self.times.clone();
+        times.sort_by(f64::total_cmp);
+        let middle = times.len() / 2;
+        match times.len() {
+            0 => f64::NAN,
+            count if count % 2 == 1 => times[middle],
+            _ => f64::midpoint(times[middle - 1], times[middle]),
+        }
+    }
+
+    /// Its shortest and its longest time, if it ran more than once.
+    pub(super) fn range(&self) -> Option<(f64, f64)> {
+        let shortest = self.times.iter().copied().min_by(f64::total_cmp)?;
+        let longest = self.times.iter().copied().max_by(f64::total_cmp)?;
+        (self.times.len() > 1).then_some((shortest, longest))
+    }
+}
+
+/// One more time of what has run before, or the first one.
+fn add(runs: &mut Vec<Run>, run: Run) {
+    match runs.iter_mut().find(|before| before.what == run.what) {
+        Some(before) => {
+            before.times.extend(run.times);
+            before.peak_kib = before.peak_kib.max(run.peak_kib);
+            before.requests = run.requests;
+        }
+        None => runs.push(run),
+    }
 }
 
 /// All of one etcd.
@@ -35,7 +69,7 @@ pub(super) struct Measured {
     pub(super) kubernetes: String,
     pub(super) backup: Option<Run>,
     pub(super) plan: Option<Run>,
-    /// Into an empty namespace: the bare loop before, ours, the bare loop after, and the others.
+    /// Into an empty namespace: the bare loop, ours, and the others.
     pub(super) empty: Vec<Run>,
     /// Over objects that are there.
     pub(super) existing: Vec<Run>,
@@ -80,13 +114,12 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn loop_of(&self, calls: Calls) -> Result<Run> {
-        let mut best: Option<Run> = None;
-        for (number, in_flight) in IN_FLIGHT.into_iter().enumerate() {
+    /// The bare loop with each of these numbers of calls in flight; only the fastest is left of them.
+    fn loop_of(&self, calls: Calls, in_flight: &mut Vec<u32>) -> Result<Run> {
+        let mut best: Option<(Run, u32)> = None;
+        for tried in in_flight.iter().copied() {
             if calls == Calls::Create {
-                if number > 0 {
-                    clear(self.ground, Site::Recovery)?;
-                }
+                clear(self.ground, Site::Recovery)?;
                 make_namespace(self.ground, Site::Recovery)?;
             }
             let secrets = self.arguments.secrets;
@@ -96,20 +129,25 @@ impl Bench<'_> {
                 Site::Recovery,
                 secrets,
                 calls,
-                in_flight,
+                tried,
             )?;
             let run = Run {
-                what: format!("bare loop, {in_flight} in flight"),
-                seconds,
+                what: format!("bare loop, {tried} in flight"),
+                times: vec![seconds],
                 peak_kib: None,
                 requests: None,
             };
             say(format_args!("  {}: {seconds:.1} s", run.what));
-            if best.as_ref().is_none_or(|best| run.seconds < best.seconds) {
-                best = Some(run);
+            if best
+                .as_ref()
+                .is_none_or(|(best, _)| seconds < best.seconds())
+            {
+                best = Some((run, tried));
             }
         }
-        best.context("no bare loop ran")
+        let (run, fastest) = best.context("no bare loop ran")?;
+        *in_flight = vec![fastest];
+        Ok(run)
     }
 
     /// Runs refloat; its time, its size, and what it asked the API server for.
@@ -118,7 +156,7 @@ impl Bench<'_> {
         let went = watched::run(self.ground, self.refloat, what, site, &words)?;
         Ok(Run {
             what: what.to_owned(),
-            seconds: went.seconds,
+            times: vec![went.seconds],
             peak_kib: Some(went.peak_kib),
             requests: Some(went.requests),
         })
@@ -185,22 +223,8 @@ pub(super) fn measure(
         "a measurement",
     ];
     measured.plan = Some(bench.refloat("plan", Site::Recovery, &plan)?);
-    measured.empty.push(bench.loop_of(Calls::Create)?);
-    clear(&ground, Site::Recovery)?;
-    measured.empty.push(bench.recover("refloat", &[])?);
-    check(&bench)?;
-    clear(&ground, Site::Recovery)?;
-    let quick = ["--preflight", "quick"];
-    let what = "refloat, `--preflight quick`";
-    measured.empty.push(bench.recover(what, &quick)?);
-    // Over what is there: a read for each, by both.
-    measured.existing.push(bench.loop_of(Calls::Get)?);
-    measured
-        .existing
-        .push(bench.recover("refloat, `--existing skip`", &["--existing", "skip"])?);
-    measured.existing.push(bench.loop_of(Calls::Get)?);
-    clear(&ground, Site::Recovery)?;
-    measured.empty.push(bench.loop_of(Calls::Create)?);
+    into_nothing(&bench, &mut measured.empty)?;
+    over_what_is_there(&bench, &mut measured.existing)?;
     if !arguments.without_limits {
         let limit = LIMIT.to_string();
         let limited = ["--requests-per-second", limit.as_str()];
@@ -214,6 +238,34 @@ pub(super) fn measure(
         rival::measure(testbed, &ground, &mut measured)?;
     }
     Ok(measured)
+}
+
+/// In turn into an empty namespace. In the end the objects are there.
+fn into_nothing(bench: &Bench<'_>, runs: &mut Vec<Run>) -> Result<()> {
+    let mut in_flight = IN_FLIGHT.to_vec();
+    for round in 0..bench.arguments.rounds {
+        add(runs, bench.loop_of(Calls::Create, &mut in_flight)?);
+        clear(bench.ground, Site::Recovery)?;
+        add(runs, bench.recover("refloat", &[])?);
+        if round == 0 {
+            check(bench)?;
+        }
+        clear(bench.ground, Site::Recovery)?;
+        let quick = ["--preflight", "quick"];
+        add(runs, bench.recover("refloat, `--preflight quick`", &quick)?);
+    }
+    Ok(())
+}
+
+/// In turn over what is there: a read for each, or fewer.
+fn over_what_is_there(bench: &Bench<'_>, runs: &mut Vec<Run>) -> Result<()> {
+    let mut in_flight = IN_FLIGHT.to_vec();
+    for _ in 0..bench.arguments.rounds {
+        add(runs, bench.loop_of(Calls::Get, &mut in_flight)?);
+        let skip = ["--existing", "skip"];
+        add(runs, bench.recover("refloat, `--existing skip`", &skip)?);
+    }
+    Ok(())
 }
 
 /// What came back is what was there: each object, to the letter of its data.
@@ -251,4 +303,35 @@ fn check(bench: &Bench<'_>) -> Result<()> {
         after.0
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn took(what: &str, seconds: f64, peak_kib: u64) -> Run {
+        Run {
+            what: what.to_owned(),
+            times: vec![seconds],
+            peak_kib: Some(peak_kib),
+            requests: None,
+        }
+    }
+
+    #[test]
+    fn the_middle_time_counts_and_the_highest_size() {
+        let mut runs = Vec::new();
+        for (seconds, peak_kib) in [(9.0, 3), (1.0, 5), (2.0, 4)] {
+            add(&mut runs, took("refloat", seconds, peak_kib));
+        }
+        add(&mut runs, took("Velero", 7.0, 9));
+        let [ours, rival] = &runs[..] else {
+            panic!("{runs:?}");
+        };
+        assert_eq!((ours.seconds(), ours.peak_kib), (2.0, Some(5)));
+        assert_eq!(ours.range(), Some((1.0, 9.0)));
+        assert_eq!((rival.seconds(), rival.range()), (7.0, None));
+        add(&mut runs, took("Velero", 8.0, 9));
+        assert!((runs[1].seconds() - 7.5).abs() < f64::EPSILON);
+    }
 }

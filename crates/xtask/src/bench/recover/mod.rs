@@ -40,6 +40,9 @@ pub(crate) struct Arguments {
     /// Secrets that come back
     #[arg(long, default_value_t = 31_000)]
     secrets: u32,
+    /// Times that the bare loop and Refloat run in turn; the middle one counts. What is limited and Velero run once
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
     /// Etcd with or without fsync; what is written about the other stays
     #[arg(long, value_enum, default_value = "both")]
     fsync: Fsync,
@@ -55,7 +58,10 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    ensure!(arguments.secrets > 0, "`--secrets` is at least 1");
+    ensure!(
+        arguments.secrets > 0 && arguments.rounds > 0,
+        "`--secrets` and `--rounds` are at least 1"
+    );
     let binary = build_release()?;
     let bare = bare_loop::build()?;
     let modes: &[Etcd] = match arguments.fsync {

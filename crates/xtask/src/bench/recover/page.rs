@@ -17,7 +17,7 @@ pub(super) fn page(arguments: &Arguments, all: &[(Etcd, Measured)], before: &str
          {} Secrets of half a kilobyte in one namespace; API server, etcd, vault, and the tool share two cores. The bare loop makes the same\n\
          calls as Refloat and nothing else: one POST each into an empty namespace, one GET each over objects that are there (Refloat reads them by\n\
          pages of their list where it needs fewer requests than one for each); the faster one of\n\
-         16 and 64 calls in flight counts. It ran before and after; the mean is the measure. Refloat's time is that of the whole command: reading\n\
+         16 and 64 calls in flight counts. Refloat's time is that of the whole command: reading\n\
          the point, looking at the target, planning, and a journal in the vault before each act. Unless `--preflight quick` says so, the API server also\n\
          tries up to 5,000 of the writes before the first one is done: calls that the loop does not make.\n",
         arguments.secrets, arguments.secrets
@@ -53,6 +53,11 @@ fn part_of(text: &str, etcd: Etcd) -> &str {
 
 fn part(arguments: &Arguments, etcd: Etcd, measured: &Measured) -> String {
     let mut text = format!("{} (Kubernetes {})\n", title(etcd), measured.kubernetes);
+    text.push_str(&format!(
+        "\nThe bare loop and Refloat ran {} in turn: the middle time counts, the shortest and the longest stand beside it. What is limited,\n\
+         and Velero, ran once.\n",
+        times(arguments.rounds)
+    ));
     for (title, runs) in [
         ("Into an empty namespace", &measured.empty),
         ("Over objects that are there", &measured.existing),
@@ -63,12 +68,20 @@ fn part(arguments: &Arguments, etcd: Etcd, measured: &Measured) -> String {
         text.push_str(&format!(
             "\n`refloat {}`: {:.1} s, at most {} MiB.\n",
             run.what,
-            run.seconds,
+            run.seconds(),
             run.peak_kib.unwrap_or(0) / 1024
         ));
     }
     text.push_str(&limits(arguments));
     text
+}
+
+fn times(count: u32) -> String {
+    if count == 1 {
+        "once".to_owned()
+    } else {
+        format!("{count} times")
+    }
 }
 
 /// What a limit of requests means, as far as there was one.
@@ -89,17 +102,10 @@ fn limits(arguments: &Arguments) -> String {
     text
 }
 
-/// Mean time of the bare loop.
+/// Time of the bare loop.
 fn ceiling(runs: &[Run]) -> Option<f64> {
-    let of_loop: Vec<f64> = runs
-        .iter()
-        .filter(|run| run.what.starts_with("bare loop"))
-        .map(|run| run.seconds)
-        .collect();
-    let count = u32::try_from(of_loop.len())
-        .ok()
-        .filter(|count| *count > 0)?;
-    Some(of_loop.iter().sum::<f64>() / f64::from(count))
+    let mut of_loop = runs.iter().filter(|run| run.what.starts_with("bare loop"));
+    of_loop.next().map(Run::seconds)
 }
 
 /// Requests per object: those about Secrets; and all others, with what most of them were about.
@@ -126,7 +132,7 @@ fn table(title: &str, secrets: f64, runs: &[Run]) -> String {
     let ceiling = ceiling(runs);
     for run in runs {
         let of_loop = ceiling.map_or_else(String::new, |ceiling| {
-            format!("{:.0} %", 100.0 * ceiling / run.seconds)
+            format!("{:.0} %", 100.0 * ceiling / run.seconds())
         });
         let (about_secrets, others) = run
             .requests
@@ -135,11 +141,14 @@ fn table(title: &str, secrets: f64, runs: &[Run]) -> String {
         let memory = run
             .peak_kib
             .map_or_else(String::new, |kib| format!("{} MiB", kib / 1024));
+        let range = run.range().map_or_else(String::new, |(shortest, longest)| {
+            format!(" ({shortest:.1} to {longest:.1})")
+        });
         text.push_str(&format!(
-            "| {} | {:.1} s | {:.0} | {of_loop} | {about_secrets} | {others} | {memory} |\n",
+            "| {} | {:.1} s{range} | {:.0} | {of_loop} | {about_secrets} | {others} | {memory} |\n",
             run.what,
-            run.seconds,
-            secrets / run.seconds
+            run.seconds(),
+            secrets / run.seconds()
         ));
     }
     for (what, share) in shares(runs) {
@@ -153,7 +162,7 @@ fn shares(runs: &[Run]) -> Vec<(&str, f64)> {
     let ours = runs.iter().filter(|run| run.what.starts_with("refloat"));
     let free = ours.filter(|run| !run.what.contains("requests/s"));
     let ceiling = ceiling(runs);
-    free.filter_map(|run| Some((run.what.as_str(), ceiling? / run.seconds)))
+    free.filter_map(|run| Some((run.what.as_str(), ceiling? / run.seconds())))
         .collect()
 }
 
@@ -188,6 +197,7 @@ mod tests {
     fn arguments(secrets: u32) -> Arguments {
         Arguments {
             secrets,
+            rounds: 1,
             fsync: crate::bench::recover::Fsync::Both,
             without_limits: false,
             without_velero: false,
@@ -224,7 +234,7 @@ mod tests {
     fn what_is_too_slow_is_told_and_what_takes_memory_is_ours() {
         let run = |what: &str, seconds: f64, peak_kib: Option<u64>| Run {
             what: what.to_owned(),
-            seconds,
+            times: vec![seconds],
             peak_kib,
             requests: None,
         };

@@ -72,7 +72,7 @@ fn restore(velero: &Velero<'_>, ground: &Ground, what: &str, name: &str) -> Resu
     say(format_args!("  {what}: {seconds:.1} s"));
     Ok(Run {
         what: what.to_owned(),
-        seconds,
+        times: vec![seconds],
         peak_kib: Some(watched.peak()),
         requests: Some(Requests::until_now(ground, Site::Recovery)?.since(&before)),
     })
