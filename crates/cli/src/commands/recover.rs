@@ -93,6 +93,7 @@ pub(super) async fn run(
             namespaces: &namespaces,
             variant: &variant,
             options: &options_of(&selection, &given),
+            mover_image: &options.mover_image_again(),
             is_whole: selection.is_whole(),
         };
         refuse_open(&access, &beginning, printer).await?;

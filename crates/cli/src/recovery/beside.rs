@@ -23,6 +23,8 @@ pub(crate) struct Beginning<'a> {
     pub(crate) variant: &'a str,
     /// The same as options.
     pub(crate) options: &'a str,
+    /// The option that means the same movers again; empty when none is needed.
+    pub(crate) mover_image: &'a str,
     /// All of the point is wanted.
     pub(crate) is_whole: bool,
 }
@@ -102,11 +104,17 @@ fn recovery_unfinished(open: &UnfinishedRun, beginning: &Beginning<'_>) -> Failu
     } else {
         ""
     };
-    let options = match (is_alike(open, beginning), beginning.options) {
-        (true, "") => String::new(),
-        (true, options) => format!(" {options}"),
-        (false, _) => " …".to_owned(),
+    let options = if is_alike(open, beginning) {
+        beginning.options
+    } else {
+        "…"
     };
+    let options: Vec<String> = [options, beginning.mover_image]
+        .iter()
+        .filter(|words| !words.is_empty())
+        .map(|words| format!(" {words}"))
+        .collect();
+    let options = options.concat();
     let same = if is_alike(open, beginning) {
         ""
     } else {
@@ -142,6 +150,16 @@ mod tests {
     }
 
     fn hint(open: &UnfinishedRun, variant: &str, is_whole: bool, to: &[&str]) -> Option<String> {
+        hint_with(open, "", variant, is_whole, to)
+    }
+
+    fn hint_with(
+        open: &UnfinishedRun,
+        mover_image: &str,
+        variant: &str,
+        is_whole: bool,
+        to: &[&str],
+    ) -> Option<String> {
         let namespaces: Vec<String> = to.iter().map(|&one| one.to_owned()).collect();
         let beginning = Beginning {
             protection: &ProtectionName::new("shop").expect("a name"),
@@ -150,6 +168,7 @@ mod tests {
             namespaces: &namespaces,
             variant,
             options: variant,
+            mover_image,
             is_whole,
         };
         let failure = refuse_beside(std::slice::from_ref(open), &beginning).err()?;
@@ -179,6 +198,18 @@ mod tests {
             hinted.contains("--point shop/12 …`, with `--only`"),
             "{hinted}"
         );
+    }
+
+    #[test]
+    fn the_movers_of_the_command_are_those_of_the_one_that_goes_on() {
+        let image = "--mover-image 'mirror.example/refloat:1'";
+        let whole = open("shop/12", "", &["shop"]);
+        let hinted = hint_with(&whole, image, "", true, &["shop"]).expect("it begins");
+        let command = format!("`refloat recover --point shop/12 {image}`");
+        assert!(hinted.contains(&command), "{hinted}");
+        let part = open("shop/12", "--only pvc/a", &["shop"]);
+        let hinted = hint_with(&part, image, "", true, &["shop"]).expect("it begins");
+        assert!(hinted.contains(&format!("… {image}`")), "{hinted}");
     }
 
     #[test]

@@ -46,7 +46,6 @@ impl SourceEvidence {
 
     /// The options with which the source is looked at again; empty for a word, which a person must give anew.
     pub(super) fn look_again(&self) -> String {
-        let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
         let file = self.source_kubeconfig.iter();
         let file =
             file.map(|path| format!("--source-kubeconfig {}", quoted(&path.to_string_lossy())));
@@ -55,6 +54,11 @@ impl SourceEvidence {
         let words: Vec<String> = file.chain(context).collect();
         words.join(" ")
     }
+}
+
+/// A word as a shell reads it.
+pub(super) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// Judges anew what is said of the source of a recovery that goes on: the source may have been started again since. What a person should

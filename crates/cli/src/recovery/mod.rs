@@ -6,6 +6,7 @@ mod evidence;
 mod gates;
 mod going_on;
 mod identity;
+mod image;
 mod mappings;
 mod preflight;
 mod recoveries;
@@ -84,15 +85,19 @@ pub(crate) struct Options {
     /// Do not wait for this gate of a user's own; once for each. Recorded
     #[arg(long, value_name = "GATE")]
     skip_gate: Vec<String>,
-    /// Container image of Refloat, for the pods that move data
-    #[arg(long, env = "REFLOAT_MOVER_IMAGE", value_name = "IMAGE")]
-    mover_image: String,
+    #[command(flatten)]
+    mover_image: image::MoverImage,
 }
 
 impl Options {
     /// Image of the movers.
     pub(crate) fn mover_image(&self) -> &str {
-        &self.mover_image
+        self.mover_image.name()
+    }
+
+    /// The option that means the same movers in the command that goes on; empty when none is needed.
+    pub(crate) fn mover_image_again(&self) -> String {
+        self.mover_image.again()
     }
 
     /// Other names at the target.
@@ -321,7 +326,7 @@ pub(crate) async fn attempt(
         },
         storage_classes: given.storage_classes,
         mappings: given.mappings,
-        mover_image: options.mover_image.clone(),
+        mover_image: options.mover_image().to_owned(),
         cluster_uid: cluster.cluster_uid().to_owned(),
         selection,
         skip_gates: options.skip_gate.iter().cloned().collect(),

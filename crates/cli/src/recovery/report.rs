@@ -188,8 +188,13 @@ impl Paused {
     ) -> Self {
         let selection = options.selection();
         let chosen = selection.options();
-        // All that makes this run another one, and the look at its source.
-        let same: Vec<String> = [options_of(&selection, given), options.evidence.look_again()]
+        // All that makes this run another one, the look at its source, and what a plan does not settle for good.
+        let same = [
+            options_of(&selection, given),
+            options.evidence.look_again(),
+            options.mover_image_again(),
+        ];
+        let same: Vec<String> = same
             .iter()
             .filter(|words| !words.is_empty())
             .map(|words| format!(" {words}"))
