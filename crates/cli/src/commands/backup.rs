@@ -14,11 +14,12 @@ use refloat_core::inventory::scope;
 use refloat_core::names::{ProtectionName, RunId};
 use refloat_core::run::{End, Progress, Record, RunKind, RunPlan, Workers};
 use refloat_drivers::CATALOGUE;
-use refloat_vault::format::{Heartbeat, PointId};
+use refloat_vault::format::PointId;
 use refloat_vault::store::RunJournal;
 use refloat_world::{Cluster, InventoryScope};
 
 use self::made::show;
+use super::heartbeat;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::printer::{Printer, duration, moment};
@@ -155,12 +156,8 @@ pub(super) async fn run(
         .unwrap_or_default()
         .parse()
         .map_err(|error: String| Failure::bug("point-id", &error))?;
-    // The point is sealed all the same: as a failure it would make somebody take another one.
-    if let Err(failure) = write_heartbeat(&access, &point).await {
-        let why = failure.text();
-        printer.note(&format!(
-            "warning: point {point} is sealed, but the heartbeat of this site is not written: {why}"
-        ));
+    if let Some(warning) = heartbeat::give(&access, &point, "sealed").await {
+        printer.note(&warning);
     }
     let document = access
         .vault
@@ -306,20 +303,4 @@ async fn drive(
         Drive::Paused(_) => Err(Failure::bug("backup-paused", &plan.run)),
         Drive::Stuck(problem) => Err(problem.into()),
     }
-}
-
-pub(super) async fn write_heartbeat(access: &Access, point: &PointId) -> Result<(), Failure> {
-    let key = access.site_key()?;
-    let heartbeat = Heartbeat {
-        format: 1,
-        site: key.site.clone(),
-        at: Timestamp::now(),
-        refloat_version: env!("CARGO_PKG_VERSION").to_owned(),
-        readable: vec![point.clone()],
-    };
-    access
-        .vault
-        .write_heartbeat(key, &heartbeat)
-        .await
-        .map_err(|error| vault_failure(&error))
 }

@@ -3,6 +3,7 @@
 mod backup;
 mod completion;
 mod gc;
+mod heartbeat;
 mod mover;
 mod plan;
 mod points;

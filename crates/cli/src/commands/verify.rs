@@ -10,7 +10,7 @@ use refloat_mover::{Amount, Control, MoverEngine, PartReference, ProgressSink, R
 use refloat_vault::format::{PointDocument, Verification};
 use serde::Serialize;
 
-use super::backup::write_heartbeat;
+use super::heartbeat;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::meter::Meter;
@@ -167,7 +167,9 @@ pub(super) async fn run(
         .write_verification(key, &verification)
         .await
         .map_err(|error| vault_failure(&error))?;
-    write_heartbeat(&access, &point.document.id).await?;
+    if let Some(warning) = heartbeat::give(&access, &point.document.id, "verified").await {
+        printer.note(&warning);
+    }
     printer.result(&verification, || {
         format!(
             "site {} can read point {}: {} objects, {} in {} volumes{}, in {}\n",
