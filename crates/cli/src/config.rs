@@ -24,6 +24,14 @@ pub(crate) enum Output {
 }
 
 impl Output {
+    /// Whether it is one document for programs.
+    pub(crate) fn is_document(self) -> bool {
+        match self {
+            Self::Json | Self::Yaml => true,
+            Self::Table | Self::Wide | Self::Dot | Self::Mermaid => false,
+        }
+    }
+
     /// Whether it is a picture, which only a plan has.
     pub(crate) fn is_picture(self) -> bool {
         match self {

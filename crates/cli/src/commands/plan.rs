@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::config::{Config, Output};
 use crate::failure::Failure;
 use crate::printer::Printer;
-use crate::recovery::{Options, Preflighted, Prepared, attempt};
+use crate::recovery::{Options, Preflighted, Prepared, attempt, open_here};
 use crate::seat::{connect, open_vault};
 
 /// Arguments of `refloat plan`.
@@ -59,7 +59,15 @@ pub(super) async fn run(
     let earlier = earlier::Earlier::of(arguments.diff.as_deref())?;
     let access = open_vault(config).await?;
     let cluster = connect(config).await?;
-    let mut prepared = attempt(&access, &cluster, &arguments.options, printer).await?;
+    let options = &arguments.options;
+    let mut prepared = attempt(&access, &cluster, options, printer).await?;
+    let open = open_here(&access, &cluster, options, &prepared.document).await;
+    for line in &open {
+        printer.note(&format!("warning: {line}"));
+    }
+    if printer.output().is_document() {
+        prepared.planned.warnings.extend(open);
+    }
     let mut changed = false;
     if let Some(earlier) = earlier {
         let before = earlier.read(&access, &prepared).await?;

@@ -1,5 +1,5 @@
 //! Is another recovery open where one is to begin or to be taken away? "The same command again" means another run as soon as there is a newer
-//! point: who gives it is told of the one that is open. Pure; called by `recover` and `rollback`.
+//! point: who gives it is told of the one that is open. Pure; called by `plan`, `recover` and `rollback`.
 
 use jiff::Timestamp;
 use refloat_core::names::ProtectionName;
@@ -96,8 +96,16 @@ fn is_alike(open: &UnfinishedRun, beginning: &Beginning<'_>) -> bool {
     })
 }
 
-fn recovery_unfinished(open: &UnfinishedRun, beginning: &Beginning<'_>) -> Failure {
-    let run = &open.run;
+/// Whether it is what this recovery, given again, goes on with.
+pub(super) fn is_of_the_same(open: &UnfinishedRun, beginning: &Beginning<'_>) -> bool {
+    let point = beginning.point.to_string();
+    open.kind == RunKind::Restore
+        && open.point.as_ref() == Some(&point)
+        && is_alike(open, beginning)
+}
+
+/// The command that goes on with what is open.
+pub(super) fn go_on_with(open: &UnfinishedRun, beginning: &Beginning<'_>) -> String {
     let point = open.point.as_deref().unwrap_or_default();
     let goes_on = if open.paused.is_some() {
         " --continue"
@@ -120,6 +128,12 @@ fn recovery_unfinished(open: &UnfinishedRun, beginning: &Beginning<'_>) -> Failu
     } else {
         ", with `--only`, `--skip`, `--as` and `--map-namespace` as it was begun"
     };
+    format!("`refloat recover --point {point}{options}{goes_on}`{same}")
+}
+
+fn recovery_unfinished(open: &UnfinishedRun, beginning: &Beginning<'_>) -> Failure {
+    let run = &open.run;
+    let point = open.point.as_deref().unwrap_or_default();
     Failure::refuse(
         "recovery-unfinished",
         format!(
@@ -127,7 +141,8 @@ fn recovery_unfinished(open: &UnfinishedRun, beginning: &Beginning<'_>) -> Failu
             beginning.point
         ),
         format!(
-            "go on with it: `refloat recover --point {point}{options}{goes_on}`{same}, or take it back: `refloat rollback --run {run}`"
+            "go on with it: {}, or take it back: `refloat rollback --run {run}`",
+            go_on_with(open, beginning)
         ),
     )
 }

@@ -1,4 +1,5 @@
-//! Which recoveries of this vault ran into this cluster, and which of them is being rolled back. Called by `rollback` and `recover`.
+//! Which recoveries of this vault ran into this cluster, and which of them is being rolled back. Called by `plan`, `recover` and
+//! `rollback`.
 
 use std::sync::Arc;
 
@@ -188,13 +189,9 @@ pub(crate) async fn refuse_while_rolled_back(
     cluster: &Cluster,
     point: &PointId,
 ) -> Result<(), Failure> {
-    let begins = format!(
-        "rollback-{}",
-        run_stem(&point.to_string(), cluster.cluster_uid())
-    );
     let runs = access.vault.open_runs().await;
     for run in runs.map_err(|error| vault_failure(&error))? {
-        if !run.as_str().starts_with(&begins) {
+        if !rolls_back(&run, point, cluster.cluster_uid()) {
             continue;
         }
         let journal = journal(access, &run).await;
@@ -207,6 +204,12 @@ pub(crate) async fn refuse_while_rolled_back(
     Ok(())
 }
 
+/// Whether a run takes away a recovery of this point from this cluster: its id says so.
+pub(super) fn rolls_back(run: &RunId, point: &PointId, cluster_uid: &str) -> bool {
+    let begins = format!("rollback-{}", run_stem(&point.to_string(), cluster_uid));
+    run.as_str().starts_with(&begins)
+}
+
 /// The recovery that a rollback takes away: `rollback-restore-0123456789ab-1-2` is the second of `restore-0123456789ab-1`.
 fn recovery_of(rollback: &RunId) -> Option<&str> {
     let (recovery, number) = rollback
@@ -216,7 +219,7 @@ fn recovery_of(rollback: &RunId) -> Option<&str> {
     number.parse::<u32>().ok().map(|_| recovery)
 }
 
-fn rollback_unfinished(point: &PointId, rollback: &RunId) -> Failure {
+pub(super) fn rollback_unfinished(point: &PointId, rollback: &RunId) -> Failure {
     // By its point the newest recovery would be meant, which may be another.
     let which = match recovery_of(rollback) {
         Some(recovery) => format!("--run {recovery}"),

@@ -20,6 +20,6 @@ pub(crate) use runs::{
     refuse_if_begun, writer_name,
 };
 pub(crate) use unfinished::{
-    UnfinishedRun, UnreadableRun, is_unreadable, unfinished_runs, written_in,
+    OpenRuns, UnfinishedRun, UnreadableRun, is_unreadable, unfinished_runs, written_in,
 };
 pub(crate) use world::Seat;

@@ -1,0 +1,207 @@
+//! What is open where a recovery is planned, and what `recover` would do about it: it would go on by an older plan, or refuse to begin. Called
+//! by `plan`, which says so and shows its plan all the same.
+
+use refloat_core::driver::Problem;
+use refloat_core::names::RunId;
+use refloat_core::run::RunKind;
+use refloat_vault::format::PointDocument;
+use refloat_world::Cluster;
+
+use super::beside::{Beginning, go_on_with, is_of_the_same, refuse_beside};
+use super::recoveries::{rollback_unfinished, rolls_back};
+use super::{Options, options_of, target_namespaces, variant};
+use crate::failure::Failure;
+use crate::seat::{Access, OpenRuns, UnfinishedRun, unfinished_runs};
+
+/// What is open, a line each. It never fails: a plan is worth seeing whatever is open.
+pub(crate) async fn open_here(
+    access: &Access,
+    cluster: &Cluster,
+    options: &Options,
+    point: &PointDocument,
+) -> Vec<String> {
+    match read(access, cluster, options, point).await {
+        Ok(lines) => lines,
+        Err(failure) => vec![format!(
+            "whether a recovery is open here is not known: {}",
+            failure.text()
+        )],
+    }
+}
+
+async fn read(
+    access: &Access,
+    cluster: &Cluster,
+    options: &Options,
+    point: &PointDocument,
+) -> Result<Vec<String>, Failure> {
+    let given = options.given()?;
+    let selection = options.selection();
+    let beginning = Beginning {
+        protection: &point.content.protection,
+        point: &point.id,
+        cluster_uid: cluster.cluster_uid(),
+        namespaces: &target_namespaces(point, &given),
+        variant: &variant(&given, &selection),
+        options: &options_of(&selection, &given),
+        mover_image: &options.mover_image_again(),
+        is_whole: selection.is_whole(),
+    };
+    let mut open = unfinished_runs(&access.vault, Some(RunKind::Restore)).await?;
+    let rollbacks = unfinished_runs(&access.vault, Some(RunKind::Rollback)).await?;
+    open.unfinished.extend(rollbacks.unfinished);
+    open.unreadable.extend(rollbacks.unreadable);
+    Ok(told(&open, &beginning))
+}
+
+fn told(open: &OpenRuns, beginning: &Beginning<'_>) -> Vec<String> {
+    let stands = standing(&open.unfinished, beginning);
+    let stands = stands.map(|problem| format!("{}; {}", problem.message, problem.hint));
+    let unreadable = open.unreadable.iter().map(|one| {
+        format!(
+            "whether {} is in the way is not known: {}",
+            one.run, one.why
+        )
+    });
+    stands.into_iter().chain(unreadable).collect()
+}
+
+/// The first that `recover` would come upon.
+fn standing(unfinished: &[UnfinishedRun], beginning: &Beginning<'_>) -> Option<Problem> {
+    let rolled_back = |run: &RunId| rolls_back(run, beginning.point, beginning.cluster_uid);
+    if let Some(rollback) = unfinished
+        .iter()
+        .find(|one| one.kind == RunKind::Rollback && rolled_back(&one.run))
+    {
+        let failure = rollback_unfinished(beginning.point, &rollback.run);
+        return failure.problems.into_iter().next();
+    }
+    if let Some(same) = unfinished.iter().find(|one| is_of_the_same(one, beginning)) {
+        return Some(goes_on(same, beginning));
+    }
+    let failure = refuse_beside(unfinished, beginning).err()?;
+    failure.problems.into_iter().next()
+}
+
+fn goes_on(open: &UnfinishedRun, beginning: &Beginning<'_>) -> Problem {
+    let run = &open.run;
+    let state = match (open.paused, open.may_live) {
+        (Some(phase), _) => format!("is paused after {}", phase.label()),
+        (None, Some(_)) => "is not finished, and may be driven just now".to_owned(),
+        (None, None) => "is not finished".to_owned(),
+    };
+    Problem::stuck(
+        "recovery-unfinished",
+        format!(
+            "recovery {run} of this {state}: `refloat recover` goes on by the plan that was made when it began, not by this one"
+        ),
+        format!(
+            "go on with it: {}, or take it back, to recover by this plan: `refloat rollback --run {run}`",
+            go_on_with(open, beginning)
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use refloat_core::names::ProtectionName;
+    use refloat_core::run::Phase;
+    use refloat_vault::format::PointId;
+
+    use super::super::identity::variant_stem;
+    use super::*;
+    use crate::seat::UnreadableRun;
+
+    fn open(kind: RunKind, point: &str, variant: &str) -> UnfinishedRun {
+        let of: PointId = point.parse().expect("a point");
+        let recovery = format!("{}1", variant_stem(&of, "here", variant));
+        let run = match kind {
+            RunKind::Rollback => format!("rollback-{recovery}-1"),
+            RunKind::Restore | RunKind::Backup => recovery,
+        };
+        let mut open = UnfinishedRun::example(kind, &run, Some(point));
+        open.namespaces = ["shop".to_owned()].into();
+        open
+    }
+
+    /// What is said of these when point 13 of `shop` is planned.
+    fn lines(unfinished: Vec<UnfinishedRun>, variant: &str) -> Vec<String> {
+        let open = OpenRuns {
+            unfinished,
+            unreadable: Vec::new(),
+        };
+        about(&open, variant)
+    }
+
+    fn about(open: &OpenRuns, variant: &str) -> Vec<String> {
+        let beginning = Beginning {
+            protection: &ProtectionName::new("shop").expect("a name"),
+            point: &"shop/13".parse().expect("a point"),
+            cluster_uid: "here",
+            namespaces: &["shop".to_owned()],
+            variant,
+            options: variant,
+            mover_image: "",
+            is_whole: true,
+        };
+        told(open, &beginning)
+    }
+
+    #[test]
+    fn a_plan_says_that_recover_would_go_on_with_what_is_open() {
+        let mut same = open(RunKind::Restore, "shop/13", "");
+        let run = same.run.clone();
+        let said = lines(vec![same], "");
+        assert_eq!(
+            said,
+            [format!(
+                "recovery {run} of this is not finished: `refloat recover` goes on by the plan that was made when it began, not by this \
+                 one; go on with it: `refloat recover --point shop/13`, or take it back, to recover by this plan: `refloat rollback --run {run}`"
+            )]
+        );
+        same = open(RunKind::Restore, "shop/13", "");
+        same.paused = Some(Phase::Storage);
+        let said = lines(vec![same], "");
+        assert!(said[0].contains("of this is paused after "), "{said:?}");
+        assert!(said[0].contains("--point shop/13 --continue`"), "{said:?}");
+        same = open(RunKind::Restore, "shop/13", "");
+        same.may_live = Some(SignedDuration::ZERO);
+        let said = lines(vec![same], "");
+        assert!(said[0].contains("may be driven just now"), "{said:?}");
+    }
+
+    #[test]
+    fn a_plan_says_that_recover_would_refuse_to_begin() {
+        let rollback = open(RunKind::Rollback, "shop/13", "");
+        let other = || open(RunKind::Restore, "shop/12", "");
+        let said = lines(vec![other(), rollback], "");
+        assert_eq!(said.len(), 1, "the first that it comes upon: {said:?}");
+        assert!(said[0].contains("is being taken away by rollback-"));
+        let said = lines(vec![other()], "");
+        assert!(said[0].contains("of point shop/12 into the same namespaces"));
+        assert!(said[0].contains("`refloat recover --point shop/12`"));
+    }
+
+    #[test]
+    fn what_recover_would_not_heed_is_not_spoken_of() {
+        let none: Vec<String> = Vec::new();
+        let drill = || vec![open(RunKind::Restore, "shop/13", "namespace shop=drill\n")];
+        assert_eq!(lines(drill(), ""), none, "another variant");
+        let rollback = vec![open(RunKind::Rollback, "shop/12", "")];
+        assert_eq!(lines(rollback, ""), none, "of another point");
+        assert_eq!(lines(Vec::new(), ""), none);
+        let unreadable = OpenRuns {
+            unfinished: Vec::new(),
+            unreadable: vec![UnreadableRun {
+                run: RunId::new("restore-1").expect("a run"),
+                why: "it is newer".to_owned(),
+            }],
+        };
+        let said = about(&unreadable, "");
+        assert_eq!(
+            said,
+            ["whether restore-1 is in the way is not known: it is newer"]
+        );
+    }
+}
