@@ -86,6 +86,69 @@ fn what_an_operator_has_done_once_is_not_done_again() {
 }
 
 #[test]
+fn what_ran_once_to_its_end_is_told_by_each_operators_own_words() {
+    let phase = |api: &str, kind: &str, name: &str, phase: &str| {
+        of(api, kind, name, &json!({ "status": { "phase": phase } }))
+    };
+    let told = |api: &str, kind: &str, name: &str, condition: [&str; 3]| {
+        let [kind_of, status, reason] = condition;
+        let condition = json!({ "type": kind_of, "status": status, "reason": reason });
+        let status = json!({ "status": { "conditions": [condition] } });
+        of(api, kind, name, &status)
+    };
+    let (velero, argo) = ("velero.io/v1", "argoproj.io/v1alpha1");
+    let (tekton, k8up) = ("tekton.dev/v1", "k8up.io/v1");
+    let found = left_out([
+        phase(velero, "Backup", "completed", "Completed"),
+        phase(velero, "Backup", "invalid", "FailedValidation"),
+        phase(velero, "Backup", "running", "InProgress"),
+        phase(velero, "Restore", "half", "PartiallyFailed"),
+        phase(velero, "Restore", "finalizing", "Finalizing"),
+        phase(velero, "Schedule", "daily", "Enabled"),
+        phase(argo, "Workflow", "wrong", "Error"),
+        phase(argo, "Workflow", "done", "Succeeded"),
+        phase(argo, "Workflow", "busy", "Running"),
+        of(
+            tekton,
+            "TaskRun",
+            "passed",
+            &json!({ "status": { "completionTime": "2026-01-01T00:00:00Z" } }),
+        ),
+        told(
+            tekton,
+            "PipelineRun",
+            "cancelled",
+            ["Succeeded", "False", "Cancelled"],
+        ),
+        told(
+            tekton,
+            "PipelineRun",
+            "pending",
+            ["Succeeded", "Unknown", "PipelineRunPending"],
+        ),
+        told(k8up, "Check", "broken", ["Completed", "True", "Failed"]),
+        told(k8up, "Prune", "pruned", ["Completed", "True", "Succeeded"]),
+        told(k8up, "Archive", "begun", ["Progressing", "True", "Started"]),
+        told(k8up, "Schedule", "nightly", ["Ready", "True", "Ready"]),
+    ]);
+    let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "completed",
+            "invalid",
+            "broken",
+            "cancelled",
+            "pruned",
+            "half",
+            "passed",
+            "done",
+            "wrong"
+        ]
+    );
+}
+
+#[test]
 fn what_was_being_deleted_does_not_come_back_to_life() {
     let going = |group_version: &str, kind: &str, name: &str, at: Value| {
         let mut thing = of(group_version, kind, name, &json!({}));

@@ -1,11 +1,13 @@
 //! The kinds of operators whose status is known: one table a family. Where a fact comes from stands beside it; to be
 //! read as "what this operator writes when it is ready, and when it has given up".
 
+mod argo_workflows;
 mod ceph;
 mod cert_manager;
 mod cloudnative_pg;
 mod external_secrets;
 mod gateway;
+mod k8up;
 mod longhorn;
 mod mongodb;
 mod percona;
@@ -13,6 +15,8 @@ mod rabbitmq;
 mod snapshots;
 mod stork;
 mod strimzi;
+mod tekton;
+mod velero;
 mod zalando;
 
 use super::rule::Rule;
@@ -33,6 +37,10 @@ pub(super) const FAMILIES: &[(&str, &[Rule])] = &[
     ("Gateway API", gateway::RULES),
     ("cert-manager", cert_manager::RULES),
     ("External Secrets", external_secrets::RULES),
+    ("Velero", velero::RULES),
+    ("K8up", k8up::RULES),
+    ("Tekton", tekton::RULES),
+    ("Argo Workflows", argo_workflows::RULES),
 ];
 
 /// The rule of a kind that is known.

@@ -1,0 +1,22 @@
+//! Velero's operations. A Backup that has ended lies in the object store, from where Velero lists it anew.
+
+use super::super::rule::{Failure, Rule, Sign};
+
+pub(super) const RULES: &[Rule] = &[Rule {
+    failed: &[Failure {
+        sign: Sign::Text(
+            "/status/phase",
+            &["Failed", "PartiallyFailed", "FailedValidation"],
+        ),
+        after_seconds: 0,
+        code: "operation-failed",
+        hint: "see `velero backup describe` or `velero restore describe`; delete the object if it is not needed here",
+    }],
+    words: &["/status/failureReason", "/status/validationErrors/0"],
+    once: true,
+    ..Rule::of(
+        "velero.io",
+        &["Backup", "Restore"],
+        &[Sign::Text("/status/phase", &["Completed"])],
+    )
+}];
