@@ -9,6 +9,7 @@ mod clock;
 mod facts;
 mod finding;
 mod in_use;
+mod labels;
 mod placement;
 mod quantity;
 mod quota;
@@ -137,6 +138,7 @@ impl Survey<'_> {
             capacity::check,
             quota::check,
             references::check,
+            labels::check,
             webhooks::check,
         ] {
             check(&scene, &mut raised);

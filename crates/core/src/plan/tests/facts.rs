@@ -1,6 +1,7 @@
 //! What a look at the target tells beside its inventory: each check told, not told, and asked about nonsense.
 
 mod named;
+mod namespaces;
 mod nodes;
 mod quotas;
 mod server;
