@@ -1,13 +1,13 @@
-//! Gathers what a preflight judges by: nodes' drivers, room, pods, webhooks' addresses, the clock, and what the API server says to
-//! writes that it only tries. Judges nothing and changes nothing.
+//! Gathers what a preflight judges by: nodes' drivers, room, pods, webhooks' addresses, classes that are named, the clock, and what the
+//! API server says to writes that it only tries. Judges nothing and changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use futures::StreamExt as _;
-use refloat_core::driver::{ListRequest, Problem};
-use refloat_core::inventory::Resource;
+use refloat_core::driver::{ListRequest, ObjectRef, Problem};
+use refloat_core::inventory::{Resource, ThingId};
 use refloat_core::json::Json;
 use refloat_core::plan::{Facts, Findings, Judging, Preflight, Rehearsal, Rehearsals};
 use refloat_world::Cluster;
@@ -19,6 +19,8 @@ use crate::printer::Printer;
 
 /// Webhooks' Services that are looked at at once.
 const SERVICES_AT_ONCE_MAX: usize = 16;
+/// Named things of the cluster that are asked for at once.
+const CLASSES_AT_ONCE_MAX: usize = 16;
 /// Objects that are tried; beyond that some of each kind and shape.
 const OBJECTS_MAX: usize = 5_000;
 /// All trying ends this long after its begin.
@@ -109,9 +111,14 @@ pub(super) async fn begin(
         (rehearsals, Some(try_out(cluster, tried, printer)))
     };
     let mut notes = Vec::new();
+    let (missing, looked) = futures::join!(
+        missing(cluster, survey.named_classes()),
+        look(cluster, asked, &mut notes)
+    );
     let facts = Facts {
         clock_ahead_milliseconds: clock.unwrap_or_default(),
-        ..look(cluster, asked, &mut notes).await
+        missing,
+        ..looked
     };
     notes.extend(rehearsals.notes);
     Begun {
@@ -221,8 +228,26 @@ async fn look(cluster: &Cluster, asked: &Preflight<'_>, notes: &mut Vec<String>)
         capacities: known("room for volumes", capacities),
         pods: known("room for pods", pods),
         silent_services,
+        missing: BTreeSet::new(),
         clock_ahead_milliseconds: None,
     }
+}
+
+/// Those that are not there. One that may not be read is not taken for missing.
+async fn missing(
+    cluster: &Cluster,
+    named: BTreeMap<ThingId, Option<ObjectRef>>,
+) -> BTreeSet<ThingId> {
+    let missing = futures::stream::iter(named)
+        .map(|(thing, object)| async move {
+            let Some(object) = object else {
+                return Some(thing);
+            };
+            let found = cluster.object(&object).await;
+            matches!(found, Ok(None)).then_some(thing)
+        })
+        .buffer_unordered(CLASSES_AT_ONCE_MAX);
+    missing.filter_map(std::future::ready).collect().await
 }
 
 /// Services behind webhooks without a ready address. One that cannot be read is not taken for silent.

@@ -17,6 +17,8 @@ pub struct Facts {
     pub pods: Option<Vec<Json>>,
     /// Services behind webhooks, by namespace and name, that have no ready address.
     pub silent_services: BTreeSet<(String, String)>,
+    /// Things of the cluster that are named and that are not there.
+    pub missing: BTreeSet<ThingId>,
     /// How far the API server's clock is ahead of this machine's, in milliseconds.
     pub clock_ahead_milliseconds: Option<i64>,
 }

@@ -5,6 +5,7 @@
 
 mod answers;
 mod capacity;
+mod classes;
 mod clock;
 mod facts;
 mod finding;
@@ -25,14 +26,14 @@ mod versions;
 mod webhooks;
 mod workloads;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::conflicts::{self, Staying};
 use super::context::Context;
 use super::mapping::MappedPoint;
 use super::{Goal, mapping, selection};
 use crate::backup::PointContent;
-use crate::driver::Problem;
+use crate::driver::{ObjectRef, Problem};
 use crate::inventory::{Inventory, ThingId};
 
 pub use facts::{Facts, Refusal, Rehearsal, Rehearsed, Said, Trial};
@@ -127,6 +128,12 @@ impl Survey<'_> {
         rehearse::rehearsals(&self.scene(&Facts::default()), objects_max)
     }
 
+    /// Things of the cluster that are named and that no inventory reads, of which it is to be known whether they are at the target; how
+    /// each is asked for, or `None` where the target does not know its kind.
+    pub fn named_classes(&self) -> BTreeMap<ThingId, Option<ObjectRef>> {
+        classes::named(&self.scene(&Facts::default()))
+    }
+
     /// Everything that these facts tell beside what planning finds. The answers to tried writes are still to come.
     pub fn judge(&self, facts: &Facts) -> Judging {
         let scene = self.scene(facts);
@@ -138,6 +145,7 @@ impl Survey<'_> {
             capacity::check,
             quota::check,
             references::check,
+            classes::check,
             labels::check,
             webhooks::check,
         ] {

@@ -1,5 +1,6 @@
 //! What a look at the target tells beside its inventory: each check told, not told, and asked about nonsense.
 
+mod classes;
 mod named;
 mod namespaces;
 mod nodes;
