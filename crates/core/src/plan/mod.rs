@@ -40,6 +40,7 @@ use crate::names::{RunId, SiteName};
 use crate::recovery::Existing;
 use crate::run::{RunKind, RunPlan};
 
+pub use crate::run::Evidence;
 pub(crate) use adopted::is_made_by_cluster;
 pub use clean::clean;
 pub use connections::{Connection, Connections, Peer, Witness, Workload};
@@ -59,35 +60,6 @@ pub use show::{
     EstimateSummary, ExplainedChain, ExplainedStep, Fate, FieldChange, Language, Moves, Reason,
     VERSION, View, document_of,
 };
-
-/// Why the source cannot write any more.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Evidence {
-    /// A person says that it is dead, and why.
-    SourceDead {
-        /// In the person's words; recorded.
-        reason: String,
-    },
-    /// It was looked at and runs nothing.
-    SourceStopped {
-        /// What was seen.
-        proof: String,
-    },
-    /// The copy will not meet users or the source's peers.
-    Isolated,
-}
-
-impl Evidence {
-    /// What a person should know of it: nobody has seen what a word says.
-    pub fn warning(&self) -> Option<String> {
-        match self {
-            Self::SourceDead { reason } => Some(format!(
-                "nobody has fenced the source; it is taken for dead: {reason}"
-            )),
-            Self::SourceStopped { .. } | Self::Isolated => None,
-        }
-    }
-}
 
 /// Which ports the nodes give to recovered Services.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

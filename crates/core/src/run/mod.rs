@@ -4,6 +4,7 @@
 
 mod advance;
 mod deeds;
+mod evidence;
 mod frontier;
 mod needs;
 mod progress;
@@ -23,6 +24,7 @@ use sha2::{Digest, Sha256};
 
 pub use advance::{Decision, Moment, Workers, advance, eligible, first_queries};
 pub use deeds::Deeds;
+pub use evidence::Evidence;
 pub(crate) use frontier::Frontier;
 pub use needs::Needs;
 pub use progress::{Progress, StepState};
