@@ -17,6 +17,7 @@ mod scope;
 mod tests;
 mod thing;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -34,9 +35,25 @@ pub use scope::{LeftOut, Scope, scope};
 pub use thing::{Thing, ThingParts};
 
 /// What the API server calls a kind, enough to make a call. A copy is the same one in memory: every object and every step has one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Resource(Arc<ResourceNames>);
+
+/// By its names. Most that are compared are the same one: then no name is read.
+impl Ord for Resource {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return Ordering::Equal;
+        }
+        self.0.cmp(&other.0)
+    }
+}
+
+impl PartialOrd for Resource {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 /// The names of a [`Resource`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
