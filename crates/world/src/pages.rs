@@ -212,3 +212,39 @@ impl Cluster {
         seen
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::{Request, Response};
+    use kube::client::Body;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_page_that_takes_longer_than_its_list_may_be_used_is_not_waited_for() {
+        let never = tower::service_fn(|_: Request<Body>| {
+            std::future::pending::<Result<Response<Body>, std::io::Error>>()
+        });
+        let client = Client::new(never, "shop");
+        let maps = Resource::namespaced("v1", "ConfigMap", "configmaps");
+        let key = (maps, Some("shop".to_owned()));
+        let pages = Pages::default();
+        let nearly = FIRST_LOOK_AGE.saturating_sub(Duration::from_millis(100));
+        let begun = Begun {
+            at: Instant::now().checked_sub(nearly).unwrap(),
+            written: BTreeSet::new(),
+            list: Some(List::default()),
+        };
+        pages.lists().insert(key.clone(), begun);
+        let names = ["a".to_owned()];
+        let read = pages.read(&client, &key, &names);
+        let found = tokio::time::timeout(Duration::from_secs(10), read).await;
+        assert_eq!(found.unwrap(), []);
+        // It is of no more use: the next is read at once, one by one.
+        let read = pages.read(&client, &key, &names);
+        let found = tokio::time::timeout(Duration::from_secs(10), read).await;
+        assert_eq!(found.unwrap(), []);
+    }
+}

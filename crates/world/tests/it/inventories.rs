@@ -44,6 +44,10 @@ fn groups() -> Value {
         resource("widgets", "Widget", "Namespaced", ALL),
         resource("catalogue", "Catalogue", "Namespaced", &["get", "list"]),
     ]);
+    let views = json!([
+        resource("roles", "Role", "Namespaced", ALL),
+        resource("rolebindings", "RoleBinding", "Namespaced", ALL),
+    ]);
     discovery(&json!([
         group(
             "x.io",
@@ -51,6 +55,10 @@ fn groups() -> Value {
                 {"version": "v2", "freshness": "Current", "resources": new},
                 {"version": "v1", "freshness": "Current", "resources": old},
             ])
+        ),
+        group(
+            "authorization.openshift.io",
+            &json!([{"version": "v1", "freshness": "Current", "resources": views}])
         ),
         group(
             "away.io",
@@ -98,6 +106,10 @@ fn cluster(asked: &Asked) -> Option<Say> {
         )),
         "/apis/x.io/v2/namespaces/shop/widgets" => Some(items(&["w"])),
         "/apis/x.io/v2/namespaces/shop/catalogue" => Some(items(&["computed"])),
+        "/apis/authorization.openshift.io/v1/namespaces/shop/roles"
+        | "/apis/authorization.openshift.io/v1/namespaces/shop/rolebindings" => {
+            Some(items(&["view"]))
+        }
         "/apis/x.io/v1/namespaces/shop/gone" => Some(Say::Json(
             403,
             status(403, "Forbidden", forbidden, &json!({})),

@@ -178,6 +178,30 @@ fn what_was_being_deleted_does_not_come_back_to_life() {
 }
 
 #[test]
+fn views_of_other_objects_in_points_of_before_do_not_come_back() {
+    let none = json!({});
+    let views = "authorization.openshift.io/v1";
+    let packages = "packages.operators.coreos.com/v1";
+    let found = left_out([
+        of(RBAC, "Role", "reader", &none),
+        of(RBAC, "RoleBinding", "readers", &none),
+        of(views, "Role", "reader", &none),
+        of(views, "RoleBinding", "readers", &none),
+        of(packages, "PackageManifest", "etcd", &none),
+        of("example.com/v1", "PackageManifest", "mine", &none),
+    ]);
+    let row = |name: &str, why: &str| (name.to_owned(), why.to_owned());
+    assert_eq!(
+        found,
+        [
+            row("etcd", "read from a catalogue"),
+            row("reader", "a view of the Role of the same name"),
+            row("readers", "a view of the RoleBinding of the same name"),
+        ]
+    );
+}
+
+#[test]
 fn endpoints_that_a_person_wrote_come_back_and_those_of_a_controller_do_not() {
     let service = |name: &str, spec: &Value| of("v1", "Service", name, &json!({ "spec": spec }));
     let endpoints = |name: &str| of("v1", "Endpoints", name, &json!({ "subsets": [] }));
@@ -197,17 +221,24 @@ fn endpoints_that_a_person_wrote_come_back_and_those_of_a_controller_do_not() {
         elected
     };
     let external = json!({ "ports": [{ "port": 5432 }] });
+    let owners = json!([{ "kind": "Cache", "name": "sessions", "uid": "sessions" }]);
+    let owned = json!({ "spec": external, "owners": owners });
     let found = left_out([
         service("ledger", &external),
         service("web", &json!({ "selector": { "app": "web" } })),
         service("none", &json!({ "selector": {} })),
         service("patroni", &external),
         service("lock", &external),
+        service("cluster", &external),
+        of("example.com/v1", "Cache", "sessions", &json!({})),
+        of("v1", "Service", "cache", &owned),
         endpoints("ledger"),
         endpoints("none"),
         endpoints("web"),
         endpoints("nobody"),
+        endpoints("cache"),
         elected("patroni", "leader"),
+        elected("cluster", "initialize"),
         elected("lock", "control-plane.alpha.kubernetes.io/leader"),
         slice("ledger-by-hand", "ledger", "ops"),
         slice(
@@ -223,10 +254,13 @@ fn endpoints_that_a_person_wrote_come_back_and_those_of_a_controller_do_not() {
         [
             row("ledger-mirrored", "kept by its Service"),
             row("web-abc", "kept by its Service"),
+            row("cache", "kept by its Service"),
+            row("cluster", "tells who leads"),
             row("lock", "tells who leads"),
             row("nobody", "its Service is not there"),
             row("patroni", "tells who leads"),
             row("web", "kept by its Service"),
+            row("cache", "made by its owner Cache sessions"),
         ]
     );
 }

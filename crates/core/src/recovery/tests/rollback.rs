@@ -134,6 +134,8 @@ fn inner(name: &str, change: impl FnOnce(&mut Value)) -> Value {
 fn a_namespace_goes_only_when_nothing_of_others_is_in_it() {
     let ca = || inner("kube-root-ca.crt", |_| ());
     assert!(matches!(namespace(vec![ca()], 0), Verdict::Act(_)));
+    let of_istio = inner("istio-ca-root-cert", |_| ());
+    assert!(matches!(namespace(vec![of_istio], 0), Verdict::Act(_)));
     let said = outcome(namespace(vec![ca(), inner("mine", |_| ())], 0));
     let left = said.text("left").unwrap();
     assert!(left.contains("ConfigMap shop/mine"), "{left}");

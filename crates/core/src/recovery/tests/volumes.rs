@@ -161,6 +161,10 @@ fn volumes_of_claims_that_had_none_are_kept_before_anything_goes() {
         panic!("it is not done");
     };
     assert_eq!(outcome.text("kept"), Some("pv-1"));
+    let mut others = live(true);
+    others["metadata"]["uid"] = json!("another's");
+    let others = retaining.decide(&seen(&[(claim(), others)]));
+    assert_eq!(others, unbound, "its volume is none of ours");
 }
 
 /// A recovery that wrote one claim.

@@ -41,6 +41,23 @@ fn what_pods_name_and_nobody_brings_is_named_with_who_names_it() {
 }
 
 #[test]
+fn what_a_controller_makes_in_every_namespace_is_not_missing() {
+    let with = |name: &'static str| {
+        judged(move |case, _| {
+            let mut map = thing("ConfigMap", name, &json!({}));
+            let ignored = json!({ "meta.refloat.io/ignore": "true" });
+            map.edit(|it| it["metadata"]["annotations"] = ignored);
+            case.objects.insert(map);
+            let volume = json!({ "configMap": { "name": name } });
+            deploy(case, "reader", &json!({ "volumes": [volume] }));
+        })
+    };
+    nothing(&with("istio-ca-root-cert"));
+    let told = warning(&with("ca-root-cert"), "reference-missing");
+    assert!(told.contains("ConfigMap shop/ca-root-cert"), "{told}");
+}
+
+#[test]
 fn a_claim_that_is_named_and_not_filled_is_missing() {
     let with = |claim: &'static str| {
         judged(move |case, _| {

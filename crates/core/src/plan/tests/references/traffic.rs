@@ -106,11 +106,45 @@ fn a_way_in_to_a_service_that_an_operator_makes_waits_for_its_resource() {
 }
 
 #[test]
+fn a_gateway_waits_for_the_resource_behind_its_routes() {
+    let owner = json!([{ "kind": "Cache", "name": "sessions", "uid": "Cache-sessions", "controller": true }]);
+    let route = json!({
+        "parentRefs": [{ "name": "edge" }], "rules": [{ "backendRefs": [{ "name": "sessions" }] }],
+    });
+    let group = "gateway.networking.k8s.io";
+    let planned = planned([
+        object("Service", "shop/sessions", json!({ "owners": owner })),
+        object(
+            &format!("{group}/v1 Gateway"),
+            "shop/edge",
+            json!({ "spec": {} }),
+        ),
+        object(
+            &format!("{group}/v1 HTTPRoute"),
+            "shop/sessions",
+            json!({ "spec": route }),
+        ),
+    ]);
+    let edge = format!("Gateway.{group} shop/edge");
+    let evidence = format!("HTTPRoute.{group} shop/sessions: spec.rules[0].backendRefs[0]");
+    let cache = "Cache.shop.example.com shop/sessions";
+    expect(&planned, &edge, cache, LAST, Certain, &evidence);
+}
+
+#[test]
 fn ways_in_of_other_makers_are_last_too() {
     let ways = [
         (
             "route.openshift.io/v1 Route",
             json!({ "to": { "kind": "Service", "name": "api" } }),
+        ),
+        (
+            "route.openshift.io/v1 Route",
+            json!({ "alternateBackends": [{ "kind": "Service", "name": "api" }] }),
+        ),
+        (
+            "traefik.containo.us/v1alpha1 IngressRouteTCP",
+            json!({ "routes": [{ "services": [{ "name": "api", "port": 80 }] }] }),
         ),
         (
             "traefik.io/v1alpha1 IngressRoute",
@@ -145,9 +179,18 @@ fn ways_in_of_other_makers_are_last_too() {
         "shop/mesh",
         json!({ "spec": inside }),
     );
-    let (of_names, of_mesh) = (names.id().to_string(), mesh.id().to_string());
-    let planned = planned([api(json!({ "containers": [] })), names, mesh]);
-    assert_eq!(drawn(&planned, &of_names, API, LAST).confidence, Medium);
+    let away = json!({ "gateways": ["edge"], "http": [{ "route": [{ "destination": { "host": "api.bank" } }] }] });
+    let away = object(
+        "networking.istio.io/v1 VirtualService",
+        "shop/away",
+        json!({ "spec": away }),
+    );
+    let [of_names, of_mesh, of_away] = [&names, &mesh, &away].map(|one| one.id().to_string());
+    let answers = service("api", &[80]);
+    let planned = planned([api(json!({ "containers": [] })), answers, names, mesh, away]);
+    for unknown in [of_names, of_away] {
+        assert_eq!(drawn(&planned, &unknown, API, LAST).confidence, Medium);
+    }
     expect_none(&planned, &of_mesh, API);
 }
 
