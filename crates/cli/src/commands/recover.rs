@@ -11,7 +11,7 @@ use refloat_core::drive::{Drive, Engine, TURN_STEPS_MAX};
 use refloat_core::names::RunId;
 use refloat_core::run::{End, Phase, Progress, Record, RunKind, RunPlan, Workers, until};
 use refloat_drivers::CATALOGUE;
-use refloat_vault::format::PointDocument;
+use refloat_vault::format::{PointDocument, PointId};
 use refloat_vault::store::RunJournal;
 use refloat_world::Cluster;
 
@@ -196,8 +196,6 @@ async fn begin(
     for warning in &warnings {
         printer.note(&format!("warning: {warning}"));
     }
-    // Planning and answering take their time.
-    refuse_while_rolled_back(access, cluster, &prepared.document.id).await?;
     let plan = Arc::new(prepared.planned.plan);
     let at = Timestamp::now();
     let started = Record::Started {
@@ -207,11 +205,23 @@ async fn begin(
     let phase = prepared.until;
     let wish = phase.map(|_| Record::Until { at, phase });
     let records: Vec<Record> = std::iter::once(started).chain(wish).collect();
-    journal
-        .append_records(&records)
-        .await
-        .map_err(|error| vault_failure(&error))?;
+    let point = &prepared.document.id;
+    write_down(access, cluster, point, &mut journal, &records).await?;
     Ok((plan, journal, warnings))
+}
+
+/// Writes the journal's first records. Whether an earlier recovery is being taken away is asked once more: planning and answering take
+/// their time.
+async fn write_down(
+    access: &Access,
+    cluster: &Cluster,
+    point: &PointId,
+    journal: &mut RunJournal,
+    records: &[Record],
+) -> Result<(), Failure> {
+    refuse_while_rolled_back(access, cluster, point).await?;
+    let written = journal.append_records(records).await;
+    written.map_err(|error| vault_failure(&error))
 }
 
 /// The newest point is another one when it is sealed between two looks, and then the plan is another run's than the journal.
@@ -304,6 +314,36 @@ async fn keep(access: &Access, achieved: &Achieved) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recovery::run_stem;
+    use crate::seat::refusing::{begun, empty_plan, journal_of, refusing_cluster, vault_in_memory};
+
+    #[tokio::test]
+    async fn nothing_is_begun_while_an_earlier_recovery_is_being_taken_away() {
+        let access = vault_in_memory().await;
+        let cluster = refusing_cluster().await;
+        let run = format!("{}2", run_stem("shop/12", cluster.cluster_uid()));
+        let started = [Record::Started {
+            at: Timestamp::UNIX_EPOCH,
+            plan: empty_plan(RunKind::Restore, &run),
+        }];
+        let point: PointId = "shop/12".parse().expect("a point");
+        let mut journal = journal_of(&access, &run).await;
+        let rollback = format!("rollback-{}1-1", run.trim_end_matches('2'));
+        let mut rollback = begun(&access, RunKind::Rollback, &rollback).await;
+        let refused = write_down(&access, &cluster, &point, &mut journal, &started).await;
+        let failure = refused.expect_err("it is begun");
+        assert_eq!(failure.problems[0].code, "rollback-unfinished");
+        assert!(journal_of(&access, &run).await.plan().is_none());
+
+        let ended = Record::Ended {
+            at: Timestamp::UNIX_EPOCH,
+            end: End::Completed,
+        };
+        rollback.append_records(&[ended]).await.expect("its end");
+        let begun = write_down(&access, &cluster, &point, &mut journal, &started).await;
+        assert!(begun.is_ok());
+        assert!(journal_of(&access, &run).await.plan().is_some());
+    }
 
     #[test]
     fn a_plan_is_never_written_into_the_journal_of_another_run() {

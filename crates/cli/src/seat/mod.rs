@@ -5,6 +5,8 @@ mod alive;
 mod credentials;
 mod objects;
 mod permissions;
+#[cfg(test)]
+pub(crate) mod refusing;
 mod runs;
 mod unfinished;
 mod world;

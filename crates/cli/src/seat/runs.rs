@@ -203,3 +203,31 @@ pub(crate) async fn existing_namespaces(
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::refusing::{begun, journal_of, refusing_cluster, vault_in_memory};
+    use super::*;
+    use crate::config::Output;
+
+    #[tokio::test]
+    async fn a_run_whose_probe_pods_stay_has_no_end_but_what_a_backup_holds_is_let_go() {
+        let access = vault_in_memory().await;
+        let cluster = refusing_cluster().await;
+        for (kind, run, has_ended) in [
+            (RunKind::Restore, "restore-1", false),
+            (RunKind::Rollback, "rollback-1", false),
+            (RunKind::Backup, "backup-1", true),
+        ] {
+            let journal = begun(&access, kind, run).await;
+            let printer = Printer::new(Output::Json);
+            let cleaned = clean_up_dead_run(&cluster, &access, journal, printer).await;
+            let failure = cleaned.expect_err("its pods stay");
+            assert_eq!(failure.problems[0].code, "forbidden", "{run}");
+            let journal = journal_of(&access, run).await;
+            let progress = Progress::of(journal.records());
+            assert!(progress.failing().is_some(), "{run}");
+            assert_eq!(progress.ended().is_some(), has_ended, "{run}");
+        }
+    }
+}
