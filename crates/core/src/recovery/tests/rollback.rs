@@ -145,10 +145,8 @@ fn a_namespace_goes_only_when_nothing_of_others_is_in_it() {
             it["metadata"]["ownerReferences"] = json!([{ "uid": "gone" }]);
         })
     };
-    assert!(
-        matches!(namespace(vec![orphan()], 0), Verdict::Wait(_)),
-        "it will be collected"
-    );
+    let waits = matches!(namespace(vec![orphan()], 0), Verdict::Wait(_));
+    assert!(waits, "it will be collected");
     let said = outcome(namespace(vec![orphan()], 121));
     assert!(
         said.text("left").unwrap().contains("shop/made"),
