@@ -278,6 +278,7 @@ async fn drive(
     let started = Record::Started {
         at: began,
         plan: Arc::clone(plan),
+        evidence: None,
     };
     journal
         .append_records(&[started])

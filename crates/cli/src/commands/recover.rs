@@ -201,6 +201,7 @@ async fn begin(
     let started = Record::Started {
         at,
         plan: Arc::clone(&plan),
+        evidence: prepared.evidence,
     };
     let phase = prepared.until;
     let wish = phase.map(|_| Record::Until { at, phase });
@@ -325,6 +326,7 @@ mod tests {
         let started = [Record::Started {
             at: Timestamp::UNIX_EPOCH,
             plan: empty_plan(RunKind::Restore, &run),
+            evidence: None,
         }];
         let point: PointId = "shop/12".parse().expect("a point");
         let mut journal = journal_of(&access, &run).await;

@@ -171,6 +171,7 @@ async fn begin(
     let started = Record::Started {
         at: Timestamp::now(),
         plan: Arc::clone(&plan),
+        evidence: None,
     };
     let written = journal.append_records(&[started]).await;
     written.map_err(|error| vault_failure(&error))?;
@@ -246,6 +247,7 @@ async fn go_on(
     let resumed = Record::Resumed {
         at: Timestamp::now(),
         why: "resume".to_owned(),
+        evidence: None,
     };
     let written = journal.append_records(&[resumed]).await;
     written.map_err(|error| vault_failure(&error))?;

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use jiff::Timestamp;
 use refloat_core::backup::PointContent;
 use refloat_core::driver::ListRequest;
 use refloat_core::inventory::Resource;
@@ -12,7 +13,7 @@ use refloat_world::{Cluster, ConnectOptions};
 use serde_json::Value;
 
 use super::Options;
-use super::going_on::{Again, Target, Word, again};
+use super::going_on::{Again, Target, Word, again, of_before};
 use crate::failure::Failure;
 
 /// Evidence that the source is dead.
@@ -61,24 +62,39 @@ pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// Judges anew what is said of the source of a recovery that goes on: the source may have been started again since. What a person should
-/// know of it. Who says nothing goes on by what was said when the recovery began.
+/// What is known of the source of a recovery that goes on.
+pub(crate) struct Judged {
+    /// What is said now, to be recorded.
+    pub(crate) evidence: Option<Evidence>,
+    /// What a person should know of it.
+    pub(crate) warning: Option<String>,
+}
+
+/// Judges anew what is said of the source of a recovery that goes on: the source may have been started again since. Who says nothing goes
+/// on by what was said before.
 pub(crate) async fn judge_again(
     options: &Options,
     point: &PointContent,
     cluster: &Cluster,
     written: &[String],
-) -> Result<Option<String>, Failure> {
+    before: Option<(Timestamp, &Evidence)>,
+) -> Result<Judged, Failure> {
     let target = Target {
         cluster_uid: cluster.cluster_uid(),
         written,
     };
     let namespaces = match again(options.evidence.said(), point, &target)? {
-        Again::AsSaidBefore => return Ok(None),
+        Again::AsSaidBefore => {
+            return Ok(Judged {
+                evidence: None,
+                warning: before.and_then(|said| of_before(said, point, &target)),
+            });
+        }
         Again::Judge { namespaces } => namespaces,
     };
     let evidence = judge(&options.evidence, point, &namespaces).await?;
-    Ok(evidence.as_ref().and_then(Evidence::warning))
+    let warning = evidence.as_ref().and_then(Evidence::warning);
+    Ok(Judged { evidence, warning })
 }
 
 /// Judges what is said; these namespaces are looked at in the source.
@@ -177,11 +193,56 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::seat::refusing::refusing_cluster;
 
     #[derive(Parser)]
     struct Command {
         #[command(flatten)]
         evidence: SourceEvidence,
+    }
+
+    #[derive(Parser)]
+    struct Whole {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    /// What is recorded and told when a recovery goes on that began after a look at its source.
+    async fn again_with(words: &[&str]) -> (Option<Evidence>, Option<String>) {
+        let always = ["recover", "--point", "shop/1", "--mover-image", "x"];
+        let whole = Whole::try_parse_from(always.iter().chain(words)).expect("options");
+        let content = serde_json::json!({
+            "protection": "shop", "site": "a", "cluster_uid": "source", "kubernetes_version": "1.34", "run": "backup-1",
+            "began": "2026-01-01T00:00:00Z", "namespaces": ["shop"], "members": [], "parts": [], "objects": null,
+            "required": [], "owned": [], "findings": [], "spec": {},
+        });
+        let point = serde_json::from_value(content).expect("a point of today is read for ever");
+        let looked = Evidence::SourceStopped {
+            proof: "no pod is left".to_owned(),
+        };
+        let before = Some((Timestamp::UNIX_EPOCH, &looked));
+        let cluster = refusing_cluster().await;
+        let written = ["shop".to_owned()];
+        let judged = judge_again(&whole.options, &point, &cluster, &written, before).await;
+        let judged = judged.expect("it goes on");
+        (judged.evidence, judged.warning)
+    }
+
+    #[tokio::test]
+    async fn what_is_said_when_a_recovery_goes_on_is_recorded_and_silence_is_told() {
+        let (evidence, warning) = again_with(&[]).await;
+        assert_eq!(evidence, None);
+        let warning = warning.expect("the look is old");
+        assert!(
+            warning.contains("look again with `--source-kubeconfig"),
+            "{warning}"
+        );
+        let (evidence, warning) = again_with(&["--source-dead", "fire"]).await;
+        let word = Evidence::SourceDead {
+            reason: "fire".to_owned(),
+        };
+        assert_eq!(warning, word.warning());
+        assert_eq!(evidence, Some(word));
     }
 
     fn of(words: &[&str]) -> (Word, String) {

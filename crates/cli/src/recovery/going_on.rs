@@ -1,10 +1,12 @@
 //! How far a recovery that was begun goes on, and whether it may: what a user says now against what its journal says. Pure; called by
 //! `recover` and `evidence`.
 
+use jiff::Timestamp;
 use refloat_core::backup::PointContent;
-use refloat_core::run::{Phase, Progress, RunPlan, passed};
+use refloat_core::run::{Evidence, Phase, Progress, RunPlan, passed};
 
 use crate::failure::Failure;
+use crate::printer::moment;
 
 /// How far it goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +81,19 @@ pub(super) struct Target<'a> {
     pub(super) written: &'a [String],
 }
 
+impl Target<'_> {
+    fn is_home(&self, point: &PointContent) -> bool {
+        self.cluster_uid == point.cluster_uid
+    }
+
+    /// Namespaces of the point in which what runs is still the source's.
+    fn of_source(&self, point: &PointContent) -> Vec<String> {
+        let all = point.namespaces.iter();
+        let its = all.filter(|one| !(self.is_home(point) && self.written.contains(one)));
+        its.cloned().collect()
+    }
+}
+
 /// What becomes of the evidence about the source.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Again {
@@ -95,7 +110,7 @@ pub(super) fn again(
     point: &PointContent,
     target: &Target<'_>,
 ) -> Result<Again, Failure> {
-    let home = target.cluster_uid == point.cluster_uid;
+    let home = target.is_home(point);
     match said {
         Word::Nothing => Ok(Again::AsSaidBefore),
         Word::Isolated if home => Err(Failure::refuse(
@@ -104,18 +119,33 @@ pub(super) fn again(
             "show that the source is stopped with `--source-kubeconfig FILE`, or say `--source-dead REASON` (recorded)",
         )),
         Word::OfSource | Word::Isolated => {
-            let all = point.namespaces.iter();
-            let its = all.filter(|one| !(home && target.written.contains(one)));
-            Ok(Again::Judge {
-                namespaces: its.cloned().collect(),
-            })
+            let namespaces = target.of_source(point);
+            Ok(Again::Judge { namespaces })
         }
+    }
+}
+
+/// What a person should know who goes on by what was said before: a look grows old, a word stands as long as the person does not take it
+/// back.
+pub(super) fn of_before(
+    (at, evidence): (Timestamp, &Evidence),
+    point: &PointContent,
+    target: &Target<'_>,
+) -> Option<String> {
+    match evidence {
+        Evidence::SourceStopped { .. } => (!target.of_source(point).is_empty()).then(|| {
+            format!(
+                "the source was last looked at {}, and ran nothing; whether it has been started since is not known: look again with \
+                 `--source-kubeconfig FILE`",
+                moment(at)
+            )
+        }),
+        Evidence::SourceDead { .. } | Evidence::Isolated => evidence.warning(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
     use refloat_core::names::{ProtectionName, RunId, SiteName};
     use refloat_core::run::{Needs, Record, RunKind, Step, Work};
 
@@ -241,6 +271,32 @@ mod tests {
         };
         let silent = again(Word::Nothing, &point(), &target);
         assert_eq!(silent.ok(), Some(Again::AsSaidBefore));
+    }
+
+    #[test]
+    fn a_look_at_the_source_grows_old_and_a_word_stands() {
+        let said = |evidence: &Evidence, cluster_uid: &str| {
+            let written = ["shop".to_owned(), "shop-peer".to_owned()];
+            let target = Target {
+                cluster_uid,
+                written: &written,
+            };
+            of_before((Timestamp::UNIX_EPOCH, evidence), &point(), &target)
+        };
+        let looked = Evidence::SourceStopped {
+            proof: "no pod is left".to_owned(),
+        };
+        let old = said(&looked, "target").expect("it has grown old");
+        assert!(
+            old.starts_with("the source was last looked at 1970-01-01"),
+            "{old}"
+        );
+        assert_eq!(said(&looked, "source"), None, "nothing of it is left");
+        let word = Evidence::SourceDead {
+            reason: "fire".to_owned(),
+        };
+        assert_eq!(said(&word, "target"), word.warning());
+        assert_eq!(said(&Evidence::Isolated, "target"), None);
     }
 
     #[test]

@@ -21,7 +21,8 @@ use refloat_core::driver::Problem;
 use refloat_core::inventory::{Inventory, ThingId};
 use refloat_core::names::ProtectionName;
 use refloat_core::plan::{
-    self, Around, Detail, Goal, Moves, NodePorts, Planned, Preflight, Selection, View, warning_line,
+    self, Around, Detail, Evidence, Goal, Moves, NodePorts, Planned, Preflight, Selection, View,
+    warning_line,
 };
 use refloat_core::recovery::Existing;
 use refloat_core::run::{Phase, Progress, describe, until};
@@ -203,6 +204,8 @@ pub(crate) struct Prepared {
     pub(crate) preflight: Preflighted,
     /// What a person should see beside it, the problems among it.
     pub(crate) around: Around,
+    /// What is said of the source.
+    pub(crate) evidence: Option<Evidence>,
 }
 
 impl Prepared {
@@ -364,6 +367,7 @@ pub(crate) async fn attempt(
         until: options.until,
         preflight,
         around,
+        evidence: goal.evidence,
     })
 }
 

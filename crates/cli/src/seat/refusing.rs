@@ -123,6 +123,7 @@ pub(crate) async fn begun(access: &Access, kind: RunKind, run: &str) -> RunJourn
     let started = Record::Started {
         at: Timestamp::UNIX_EPOCH,
         plan: empty_plan(kind, run),
+        evidence: None,
     };
     let written = journal.append_records(&[started]).await;
     written.expect("a record");

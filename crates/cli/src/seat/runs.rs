@@ -90,6 +90,7 @@ pub(crate) async fn clean_up_dead_run(
     let mut records = vec![Record::Resumed {
         at,
         why: "clean-up".to_owned(),
+        evidence: None,
     }];
     if Progress::of(journal.records()).failing().is_none() {
         let problem = Problem::stuck("abandoned", "its engine died", "run it again");

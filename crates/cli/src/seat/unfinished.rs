@@ -225,6 +225,7 @@ mod tests {
         let started = Record::Started {
             at: Timestamp::UNIX_EPOCH,
             plan: Arc::new(plan(kind, run.as_str(), &[])),
+            evidence: None,
         };
         let written = opened.expect("a journal").append_records(&[started]).await;
         written.expect("a record");

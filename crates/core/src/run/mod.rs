@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 
 pub use advance::{Decision, Moment, Workers, advance, eligible, first_queries};
 pub use deeds::Deeds;
-pub use evidence::Evidence;
+pub use evidence::{Evidence, said_last};
 pub(crate) use frontier::Frontier;
 pub use needs::Needs;
 pub use progress::{Progress, StepState};

@@ -100,6 +100,7 @@ fn resumed(second: i64) -> Record {
     Record::Resumed {
         at: at(second),
         why: "resume".to_owned(),
+        evidence: None,
     }
 }
 
@@ -182,6 +183,7 @@ fn a_journal_read_back_folds_to_the_same() {
     let started = Record::Started {
         at: at(0),
         plan: std::sync::Arc::new(plan()),
+        evidence: None,
     };
     let records = vec![
         started,

@@ -30,7 +30,11 @@ pub(super) fn over(scene: &Scene<'_>, phase: Phase) -> Result<(), String> {
     let at = scene.now();
     let why = "resume".to_owned();
     let goes_on = [
-        Record::Resumed { at, why },
+        Record::Resumed {
+            at,
+            why,
+            evidence: None,
+        },
         Record::Until { at, phase: None },
     ];
     scene.records.borrow_mut().extend(goes_on);

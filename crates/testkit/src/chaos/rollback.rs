@@ -87,6 +87,7 @@ impl<'s> Undoing<'s> {
         records.push(Record::Resumed {
             at,
             why: "clean-up".to_owned(),
+            evidence: None,
         });
         if Progress::of(records.iter()).failing().is_none() {
             let problem = Problem::stuck("abandoned", "its engine died", "run it again");

@@ -233,6 +233,7 @@ pub(super) fn going_on(scene: &Scene<'_>) -> Vec<Record> {
     let resumed = |why: &str| Record::Resumed {
         at,
         why: why.to_owned(),
+        evidence: None,
     };
     if !scene.plan.kind.cleans_up_on_failure() {
         return vec![resumed("resume")];

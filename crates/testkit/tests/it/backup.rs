@@ -18,7 +18,11 @@ fn clean_up(world: &SimWorld, plan: &RunPlan, records: &RefCell<Vec<Record>>) {
     world.plan_fault(None);
     let at = world.now();
     let why = "clean-up".to_owned();
-    records.borrow_mut().push(Record::Resumed { at, why });
+    records.borrow_mut().push(Record::Resumed {
+        at,
+        why,
+        evidence: None,
+    });
     let problem = Problem::stuck("abandoned", "the engine died", "run it again");
     records.borrow_mut().push(Record::Failing { at, problem });
     assert_eq!(

@@ -58,7 +58,11 @@ pub(crate) fn resume(
 ) -> Result<Drive, DriveError> {
     let at = world.now();
     let why = "resume".to_owned();
-    records.borrow_mut().push(Record::Resumed { at, why });
+    records.borrow_mut().push(Record::Resumed {
+        at,
+        why,
+        evidence: None,
+    });
     drive(world, plan, records)
 }
 

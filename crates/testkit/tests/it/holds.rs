@@ -39,6 +39,7 @@ pub(crate) fn clean_up(world: &SimWorld, plan: &RunPlan, records: &RefCell<Vec<R
     all.push(Record::Resumed {
         at,
         why: "clean-up".to_owned(),
+        evidence: None,
     });
     all.push(Record::Failing { at, problem });
     drop(all);

@@ -109,7 +109,11 @@ fn an_engine_that_dies_at_any_word_leaves_a_record_of_what_may_be_frozen() {
         let problem =
             refloat_core::driver::Problem::stuck("engine-died", "the engine died", "again");
         records.borrow_mut().extend([
-            Record::Resumed { at: time, why },
+            Record::Resumed {
+                at: time,
+                why,
+                evidence: None,
+            },
             Record::Failing { at: time, problem },
         ]);
         let end = drive(&world, &plan, &records);

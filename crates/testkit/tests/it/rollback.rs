@@ -301,10 +301,14 @@ fn give_up(recovery: &Recovery, how: &str) {
     let at = recovery.world.now();
     let why = "clean-up".to_owned();
     let problem = Problem::stuck("abandoned", "its engine died", "run it again");
-    recovery
-        .records
-        .borrow_mut()
-        .extend([Record::Resumed { at, why }, Record::Failing { at, problem }]);
+    recovery.records.borrow_mut().extend([
+        Record::Resumed {
+            at,
+            why,
+            evidence: None,
+        },
+        Record::Failing { at, problem },
+    ]);
     assert_eq!(recovery.drive(), Ok(Drive::Ended(End::Failed)), "{how}");
 }
 

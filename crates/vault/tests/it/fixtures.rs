@@ -142,6 +142,7 @@ fn pause_records() -> Vec<Record> {
         Record::Resumed {
             at,
             why: "resume".to_owned(),
+            evidence: None,
         },
         Record::Until { at, phase: None },
     ]
@@ -209,6 +210,7 @@ fn records() -> Vec<Record> {
         Record::Started {
             at,
             plan: std::sync::Arc::new(plan()),
+            evidence: None,
         },
         Record::Began {
             at,

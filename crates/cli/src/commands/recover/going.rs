@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use refloat_core::run::{Phase, Progress, Record, RunPlan};
+use refloat_core::run::{Phase, Progress, Record, RunPlan, said_last};
 use refloat_vault::format::PointDocument;
 use refloat_vault::store::RunJournal;
 use refloat_world::Cluster;
@@ -54,12 +54,19 @@ impl Going<'_> {
             ));
         }
         let content = &self.point.content;
-        let word = judge_again(options, content, self.cluster, namespaces).await?;
-        let (plan, journal, mut warnings) = resume(far, journal, options, self.printer).await?;
-        if let Some(warning) = &word {
+        let before = said_last(journal.records());
+        let judged = judge_again(options, content, self.cluster, namespaces, before).await?;
+        let resumed = Record::Resumed {
+            at: Timestamp::now(),
+            why: "resume".to_owned(),
+            evidence: judged.evidence,
+        };
+        let (plan, journal, mut warnings) =
+            resume(far, journal, options, resumed, self.printer).await?;
+        if let Some(warning) = &judged.warning {
             self.printer.note(&format!("warning: {warning}"));
         }
-        warnings.extend(word);
+        warnings.extend(judged.warning);
         Ok(Some((plan, journal, warnings)))
     }
 
@@ -81,6 +88,7 @@ async fn resume(
     far: GoOn,
     mut journal: RunJournal,
     options: &Options,
+    resumed: Record,
     printer: Printer,
 ) -> Result<Driven, Failure> {
     let mut plan = planned(&journal)?;
@@ -101,10 +109,7 @@ async fn resume(
         mover_image.clone_into(&mut Arc::make_mut(&mut plan).mover_image);
     }
     let at = Timestamp::now();
-    let mut records = vec![Record::Resumed {
-        at,
-        why: "resume".to_owned(),
-    }];
+    let mut records = vec![resumed];
     match far {
         GoOn::To(phase) if phase != before.until() => records.push(Record::Until { at, phase }),
         GoOn::To(_) | GoOn::AsWanted | GoOn::Paused(_) => {}
@@ -145,7 +150,11 @@ mod tests {
         assert!(refuse_skips(&[], Phase::Databases).is_ok());
         let why = "resume".to_owned();
         let at = Timestamp::UNIX_EPOCH;
-        let record = [Record::Resumed { at, why }];
+        let record = [Record::Resumed {
+            at,
+            why,
+            evidence: None,
+        }];
         let refused = refuse_skips(&record, Phase::Databases).expect_err("it would be lost");
         assert_eq!(refused.problems[0].code, "gate-while-paused");
     }

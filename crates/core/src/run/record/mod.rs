@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Phase, RunPlan};
+use super::{Evidence, Phase, RunPlan};
 use crate::driver::{Outcome, Problem};
 
 /// A quiesce that may outlive its session, and how to undo it.
@@ -49,6 +49,9 @@ pub enum Record {
         at: Timestamp,
         /// What it will do.
         plan: Arc<RunPlan>,
+        /// What was said of a recovery's source.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<Evidence>,
     },
     /// Another engine, or the same one after a restart, goes on.
     Resumed {
@@ -56,6 +59,9 @@ pub enum Record {
         at: Timestamp,
         /// Why: `resume`, `clean-up`.
         why: String,
+        /// What was said of a recovery's source now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<Evidence>,
     },
     /// A step's edges were open.
     Began {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::Record;
-use crate::run::RunPlan;
+use crate::run::{Evidence, RunPlan};
 
 /// What tells records apart.
 const TAG: &str = "record";
@@ -58,10 +58,12 @@ impl<'de> Visitor<'de> for Whole {
 fn started<'de, A: MapAccess<'de>>(mut fields: A) -> Result<Record, A::Error> {
     let mut at: Option<Timestamp> = None;
     let mut plan: Option<Arc<RunPlan>> = None;
+    let mut evidence: Option<Evidence> = None;
     while let Some(name) = fields.next_key::<String>()? {
         match name.as_str() {
             "at" => at = Some(fields.next_value()?),
             "plan" => plan = Some(fields.next_value()?),
+            "evidence" => evidence = fields.next_value()?,
             _ => {
                 fields.next_value::<IgnoredAny>()?;
             }
@@ -70,6 +72,7 @@ fn started<'de, A: MapAccess<'de>>(mut fields: A) -> Result<Record, A::Error> {
     Ok(Record::Started {
         at: at.ok_or_else(|| A::Error::missing_field("at"))?,
         plan: plan.ok_or_else(|| A::Error::missing_field("plan"))?,
+        evidence,
     })
 }
 
@@ -92,6 +95,7 @@ mod tests {
                 mover_image: "refloat:1".to_owned(),
                 steps: Vec::new(),
             }),
+            evidence: None,
         }
     }
 
@@ -115,9 +119,29 @@ mod tests {
         let resumed = Record::Resumed {
             at: Timestamp::from_second(1_767_225_600).unwrap(),
             why: "resume".to_owned(),
+            evidence: Some(Evidence::Isolated),
         };
         let text = serde_json::to_string(&resumed).unwrap();
         assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), resumed);
+    }
+
+    #[test]
+    fn what_was_said_of_the_source_is_read_where_it_was_written() {
+        let bare = serde_json::to_string(&started()).unwrap();
+        assert!(!bare.contains("evidence"), "{bare}");
+        let reason = "fire".to_owned();
+        let mut with = started();
+        if let Record::Started { evidence, .. } = &mut with {
+            *evidence = Some(Evidence::SourceDead { reason });
+        }
+        let text = serde_json::to_string(&with).unwrap();
+        let said = r#""evidence":{"said":"source-dead","reason":"fire"}"#;
+        assert!(text.contains(said), "{text}");
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), with);
+        let tree = serde_json::to_value(&with).unwrap();
+        assert_eq!(serde_json::from_value::<Record>(tree).unwrap(), with);
+        let nothing = text.replace(said, r#""evidence":null"#);
+        assert_eq!(serde_json::from_str::<Record>(&nothing).unwrap(), started());
     }
 
     #[test]

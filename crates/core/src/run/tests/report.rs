@@ -9,6 +9,7 @@ fn journal() -> Vec<Record> {
         Record::Started {
             at: at(0),
             plan: std::sync::Arc::new(plan()),
+            evidence: None,
         },
         began(0, "a"),
         intent(0, "a", "create"),
