@@ -2,19 +2,19 @@
 //!
 //! The files were written once by [`write_fixtures`]; it never replaces one. A new version gets a folder of its own.
 
+mod entries;
+
 use std::fs;
 use std::path::PathBuf;
 
 use refloat_core::backup::{CaptureTimes, Held, Mode, PointContent};
-use refloat_core::driver::Outcome;
-use refloat_core::names::RunId;
-use refloat_core::run::{MustRelease, Phase, Record, RunKind, RunPlan, Step, Work};
 use refloat_vault::format::{
-    Entry, Envelope, Heartbeat, JournalKey, Kind, PointDocument, PointId, RecoveryKey, RootKey,
-    SiteKey, Verification, digest, point_format,
+    Envelope, Heartbeat, Kind, PointDocument, PointId, RecoveryKey, RootKey, SiteKey, Verification,
+    digest, point_format,
 };
 use refloat_vault::store::RunJournal;
 
+use self::entries::{capture_journal, capture_records, first_entry, plan, records};
 use crate::keys::{
     content, document, open, primary, put, recovering, recovery, root, shop, store, time,
 };
@@ -90,71 +90,6 @@ fn held_point_bytes() -> Vec<u8> {
     Envelope::seal(&primary(), Kind::RecoveryPoint, POINT, &payload)
 }
 
-/// What a capture writes beside the records of format 1.
-fn capture_records() -> Vec<Record> {
-    let at = time("2026-01-04T00:00:00Z");
-    let step = "capture".to_owned();
-    vec![
-        Record::MustRelease {
-            at,
-            step: step.clone(),
-            sessions: vec![MustRelease {
-                member: "shop/files".to_owned(),
-                namespace: "shop".to_owned(),
-                pod: "files-0".to_owned(),
-                container: "files".to_owned(),
-                command: vec!["thaw".to_owned()],
-                deadline_seconds: 10,
-            }],
-        },
-        Record::Kept {
-            at,
-            step,
-            facts: [(
-                "shop/db".to_owned(),
-                [("label".to_owned(), "START".into())].into(),
-            )]
-            .into(),
-        },
-    ]
-}
-
-fn capture_journal() -> Vec<u8> {
-    let at = time("2026-01-04T00:00:01Z");
-    Entry::new(1, None, "host process 1", at, &capture_records())
-        .write(&JournalKey::of(&recovery()), &plan().run)
-        .unwrap()
-}
-
-/// What a pause writes beside the records of format 1; a Refloat before pauses does not read such a journal.
-fn pause_records() -> Vec<Record> {
-    let at = time("2026-01-05T00:00:00Z");
-    vec![
-        Record::Until {
-            at,
-            phase: Some(Phase::Operators),
-        },
-        Record::Paused {
-            at,
-            phase: Phase::Operators,
-            again: vec!["vault-access".to_owned(), "vault-access-pause".to_owned()],
-        },
-        Record::Resumed {
-            at,
-            why: "resume".to_owned(),
-            evidence: None,
-        },
-        Record::Until { at, phase: None },
-    ]
-}
-
-fn pause_journal() -> Vec<u8> {
-    let at = time("2026-01-05T00:00:01Z");
-    Entry::new(1, None, "host process 1", at, &pause_records())
-        .write(&JournalKey::of(&recovery()), &plan().run)
-        .unwrap()
-}
-
 fn verification_bytes() -> Vec<u8> {
     let verification = Verification {
         format: 1,
@@ -181,59 +116,6 @@ fn heartbeat_bytes() -> Vec<u8> {
     };
     let payload = serde_json::to_vec(&heartbeat).unwrap();
     Envelope::seal(&recovering(), Kind::Heartbeat, HEARTBEAT, &payload)
-}
-
-fn plan() -> RunPlan {
-    RunPlan {
-        kind: RunKind::Restore,
-        run: RunId::new(RUN).unwrap(),
-        protection: shop(),
-        site: recovering().site,
-        point: Some("shop/1".to_owned()),
-        mover_image: "refloat:1".to_owned(),
-        steps: vec![Step {
-            id: "system-namespace".to_owned(),
-            phase: Phase::Guard,
-            title: "make sure that Refloat's namespace exists".to_owned(),
-            needs: refloat_core::run::Needs::default(),
-            work: Work::SystemNamespace,
-            limit_seconds: 60,
-            cleanup: false,
-        }],
-    }
-}
-
-fn records() -> Vec<Record> {
-    let at = time("2026-01-04T00:00:00Z");
-    let step = "system-namespace".to_owned();
-    vec![
-        Record::Started {
-            at,
-            plan: std::sync::Arc::new(plan()),
-            evidence: None,
-        },
-        Record::Began {
-            at,
-            step: step.clone(),
-        },
-        Record::Intent {
-            at,
-            step: step.clone(),
-            effects: vec!["create Namespace refloat-system".to_owned()],
-        },
-        Record::Done {
-            at,
-            step,
-            outcome: Outcome::default().with("volume", "pvc-1"),
-        },
-    ]
-}
-
-fn first_entry() -> Vec<u8> {
-    let at = time("2026-01-04T00:00:01Z");
-    Entry::new(1, None, "host process 1", at, &records())
-        .write(&JournalKey::of(&recovery()), &plan().run)
-        .unwrap()
 }
 
 #[test]
@@ -269,60 +151,6 @@ fn write_fixtures_of_format_2() {
         assert!(!path(name).exists(), "{name} is kept for ever");
         fs::write(path(name), bytes).unwrap();
     }
-}
-
-#[test]
-#[ignore = "writes the fixture of a pause, once"]
-fn write_fixture_of_a_pause() {
-    let name = "../v2/journal-entry-pause";
-    assert!(!path(name).exists(), "{name} is kept for ever");
-    fs::write(path(name), pause_journal()).unwrap();
-}
-
-#[test]
-#[ignore = "writes the fixture of a packed entry, once"]
-fn write_fixture_of_a_packed_entry() {
-    let name = "../v3/journal-entry";
-    assert!(!path(name).exists(), "{name} is kept for ever");
-    fs::write(path(name), first_entry()).unwrap();
-}
-
-#[tokio::test]
-async fn a_packed_entry_of_then_is_read_today() {
-    let store = store().await;
-    put(store.as_ref(), "refloat.json", read("refloat.json")).await;
-    let entry = read("../v3/journal-entry");
-    assert!(entry.starts_with(b"refloat.journal/2\n"));
-    let run = format!("runs/{RUN}/journal/0000000001");
-    put(store.as_ref(), &run, entry).await;
-    let vault = open(&store).await;
-    let journal = RunJournal::open(&vault, &plan().run, "test").await.unwrap();
-    assert_eq!(journal.records(), records());
-}
-
-/// A run that an earlier Refloat began, and that this one goes on with: entries of both formats in one chain.
-#[tokio::test]
-async fn a_run_of_then_is_gone_on_with_today() {
-    let store = store().await;
-    put(store.as_ref(), "refloat.json", read("refloat.json")).await;
-    let run = format!("runs/{RUN}/journal/0000000001");
-    put(store.as_ref(), &run, read("journal-entry")).await;
-    let vault = open(&store).await;
-    let mut journal = RunJournal::open(&vault, &plan().run, "new").await.unwrap();
-    journal.append_records(&pause_records()).await.unwrap();
-    let read = RunJournal::open(&vault, &plan().run, "x").await.unwrap();
-    assert_eq!(read.records(), [records(), pause_records()].concat());
-}
-
-#[tokio::test]
-async fn a_pause_of_then_is_read_today() {
-    let store = store().await;
-    put(store.as_ref(), "refloat.json", read("refloat.json")).await;
-    let run = format!("runs/{RUN}/journal/0000000001");
-    put(store.as_ref(), &run, read("../v2/journal-entry-pause")).await;
-    let vault = open(&store).await;
-    let journal = RunJournal::open(&vault, &plan().run, "test").await.unwrap();
-    assert_eq!(journal.records(), pause_records());
 }
 
 #[tokio::test]
