@@ -13,7 +13,7 @@ use crate::printer::say;
 use crate::refloat::Refloat;
 use crate::testbed::{Site, Testbed, output};
 
-/// Calls in flight of the bare loop. The first round tries each, the fastest counts and runs in the other rounds.
+/// Calls in flight of the bare loop; the faster one counts.
 const IN_FLIGHT: [u32; 2] = [16, 64];
 /// Requests in a second at which both tools are compared.
 pub(super) const LIMIT: u32 = 100;
@@ -114,10 +114,9 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// The bare loop with each of these numbers of calls in flight; only the fastest is left of them.
-    fn loop_of(&self, calls: Calls, in_flight: &mut Vec<u32>) -> Result<Run> {
-        let mut best: Option<(Run, u32)> = None;
-        for tried in in_flight.iter().copied() {
+    /// The bare loop with each number of calls in flight, once more.
+    fn loops(&self, calls: Calls, runs: &mut Vec<Run>) -> Result<()> {
+        for in_flight in IN_FLIGHT {
             if calls == Calls::Create {
                 clear(self.ground, Site::Recovery)?;
                 make_namespace(self.ground, Site::Recovery)?;
@@ -129,25 +128,19 @@ impl Bench<'_> {
                 Site::Recovery,
                 secrets,
                 calls,
-                tried,
+                in_flight,
             )?;
+            let what = format!("bare loop, {in_flight} in flight");
+            say(format_args!("  {what}: {seconds:.1} s"));
             let run = Run {
-                what: format!("bare loop, {tried} in flight"),
+                what,
                 times: vec![seconds],
                 peak_kib: None,
                 requests: None,
             };
-            say(format_args!("  {}: {seconds:.1} s", run.what));
-            if best
-                .as_ref()
-                .is_none_or(|(best, _)| seconds < best.seconds())
-            {
-                best = Some((run, tried));
-            }
+            add(runs, run);
         }
-        let (run, fastest) = best.context("no bare loop ran")?;
-        *in_flight = vec![fastest];
-        Ok(run)
+        Ok(())
     }
 
     /// Runs refloat; its time, its size, and what it asked the API server for.
@@ -242,9 +235,8 @@ pub(super) fn measure(
 
 /// In turn into an empty namespace. In the end the objects are there.
 fn into_nothing(bench: &Bench<'_>, runs: &mut Vec<Run>) -> Result<()> {
-    let mut in_flight = IN_FLIGHT.to_vec();
     for round in 0..bench.arguments.rounds {
-        add(runs, bench.loop_of(Calls::Create, &mut in_flight)?);
+        bench.loops(Calls::Create, runs)?;
         clear(bench.ground, Site::Recovery)?;
         add(runs, bench.recover("refloat", &[])?);
         if round == 0 {
@@ -259,9 +251,8 @@ fn into_nothing(bench: &Bench<'_>, runs: &mut Vec<Run>) -> Result<()> {
 
 /// In turn over what is there: a read for each, or fewer.
 fn over_what_is_there(bench: &Bench<'_>, runs: &mut Vec<Run>) -> Result<()> {
-    let mut in_flight = IN_FLIGHT.to_vec();
     for _ in 0..bench.arguments.rounds {
-        add(runs, bench.loop_of(Calls::Get, &mut in_flight)?);
+        bench.loops(Calls::Get, runs)?;
         let skip = ["--existing", "skip"];
         add(runs, bench.recover("refloat, `--existing skip`", &skip)?);
     }
