@@ -10,8 +10,10 @@ use refloat_core::driver::{
     Effect, FieldOwner, ObjectRef, Outcome, Patch, Precondition, Problem, Propagation, Query, Seen,
     Task, Verdict, Why,
 };
-use refloat_core::names::{ANNOTATION_RECOVERY, SYSTEM_NAMESPACE};
+use refloat_core::json::Json;
+use refloat_core::names::{ANNOTATION_DIGEST, ANNOTATION_RECOVERY, SYSTEM_NAMESPACE};
 use refloat_core::planted::{self, Bug};
+use refloat_core::recovery::digest;
 use serde_json::{Value, json};
 
 use super::nudge::nudge;
@@ -194,6 +196,9 @@ fn create_target(task: &Task<'_>, volume: &str) -> Result<Verdict, Problem> {
             "make the plan anew",
         )
     })?;
+    // Of what the plan carries, as for every object: which volume it is, is known only now.
+    let digest = digest(&Json::from(claim.clone()));
+    claim["metadata"]["annotations"][ANNOTATION_DIGEST] = json!(digest);
     claim["spec"]["volumeName"] = json!(volume);
     claim["metadata"]["annotations"][ANNOTATION_RECOVERY] = json!(task.run.as_str());
     Ok(Verdict::Act(vec![Effect::Create {

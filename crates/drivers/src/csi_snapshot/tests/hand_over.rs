@@ -1,6 +1,9 @@
 //! Handing a filled volume over, from every state between any two of its steps.
 
 use refloat_core::driver::{Effect, Op, Outcome, Patch, Precondition};
+use refloat_core::json::Json;
+use refloat_core::names::{ANNOTATION_DIGEST, ANNOTATION_RECOVERY};
+use refloat_core::recovery::digest;
 use serde_json::{Value, json};
 
 use super::scene::{Scene, own};
@@ -122,6 +125,20 @@ fn every_state_leads_to_the_next() {
     for (number, (state, wanted)) in cases.into_iter().enumerate() {
         assert_eq!(scene(state).told(Op::Restore), wanted, "case {number}");
     }
+}
+
+#[test]
+fn the_claim_says_which_recovery_made_it_and_of_which_content() {
+    let scene = scene(state("Retain", "none", "none", "new", "none"));
+    let effects = scene.effects(Op::Restore);
+    let [Effect::Create { object, .. }] = effects.as_slice() else {
+        panic!("not one creation: {effects:?}");
+    };
+    assert_eq!(object["spec"]["volumeName"], VOLUME);
+    let annotations = &object["metadata"]["annotations"];
+    assert!(annotations[ANNOTATION_RECOVERY].is_string(), "{object}");
+    let planned = Json::from(scene.inputs["claim"].clone());
+    assert_eq!(annotations[ANNOTATION_DIGEST], digest(&planned));
 }
 
 #[test]
