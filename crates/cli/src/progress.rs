@@ -1,4 +1,4 @@
-//! What a run says while it goes: one living line on a terminal, plain lines elsewhere.
+//! What a run says while it goes: plain lines, and on a terminal a living one below them.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use refloat_core::drive::{Event, Observer};
-use refloat_core::driver::Outcome;
+use refloat_core::driver::{Outcome, Why};
 use refloat_core::recovery::Linking;
 use refloat_core::run::{RunPlan, Step};
 use serde_json::Value;
@@ -36,7 +36,24 @@ struct State {
     living: Option<Instant>,
 }
 
+/// What is to be said of a wait.
+#[derive(Debug, PartialEq, Eq)]
+struct Told {
+    /// A line of its own: its gate, why, how long, what it would take.
+    line: Option<String>,
+    /// The living line, where there is one.
+    living: Option<String>,
+}
+
 impl State {
+    /// What is to be said now that a step waits. Each gate has its own lines, on a terminal too: the living line names one of them.
+    fn waiting(&mut self, step: &Step, why: &Why, now: Instant) -> Told {
+        Told {
+            line: self.waits.waits(&step.id, &step.title, why, now),
+            living: self.living(now),
+        }
+    }
+
     /// The living line, when it is time to write it anew.
     fn living(&mut self, now: Instant) -> Option<String> {
         let fresh = self
@@ -116,17 +133,12 @@ impl Observer for Narrator {
                 }
             }
             Event::Waiting(step, why) => {
-                let now = Instant::now();
-                let mut state = self.state.borrow_mut();
-                let line = state.waits.waits(&step.id, &step.title, why, now);
-                match (&self.bar, line) {
-                    (Some(bar), _) => {
-                        if let Some(living) = state.living(now) {
-                            bar.set_message(living);
-                        }
-                    }
-                    (None, Some(line)) => self.line(&line),
-                    (None, None) => {}
+                let told = self.state.borrow_mut().waiting(step, why, Instant::now());
+                if let Some(line) = told.line {
+                    self.line(&line);
+                }
+                if let (Some(bar), Some(living)) = (&self.bar, told.living) {
+                    bar.set_message(living);
                 }
             }
             Event::Done(step, outcome) => self.done(step, outcome),
@@ -174,5 +186,45 @@ impl Narrator {
         for why in unlinked.into_iter().flatten().filter_map(Value::as_str) {
             self.line(&format!("  {why}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use refloat_core::run::{Needs, Phase, Work};
+
+    use super::*;
+
+    fn step(id: &str) -> Step {
+        Step {
+            id: id.to_owned(),
+            phase: Phase::Databases,
+            title: format!("write {id}"),
+            needs: Needs::default(),
+            work: Work::SystemNamespace,
+            limit_seconds: 60,
+            cleanup: false,
+        }
+    }
+
+    #[test]
+    fn each_gate_that_is_waited_for_has_a_line_beside_the_living_one() {
+        let start = Instant::now();
+        let mut state = State::default();
+        let (db, web) = (step("shop/db"), step("shop/web"));
+        for step in [&db, &web] {
+            state.waits.began(&step.id, start);
+        }
+        let now = start + Duration::from_secs(3);
+        let of_db = Why::new("rolling-out", "shop/db: 1 of 3 ready").taking("all 3");
+        let told = state.waiting(&db, &of_db, now);
+        let line = "waiting 3.0 s: shop/db: 1 of 3 ready (takes: all 3)".to_owned();
+        let living = Some(line.clone());
+        let line = Some(line);
+        assert_eq!(told, Told { line, living });
+        let told = state.waiting(&web, &Why::new("rolling-out", "shop/web: pulling"), now);
+        let line = Some("waiting 3.0 s: shop/web: pulling".to_owned());
+        let living = None;
+        assert_eq!(told, Told { line, living }, "it names the oldest only");
     }
 }
