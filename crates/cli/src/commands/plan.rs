@@ -66,7 +66,7 @@ pub(super) async fn run(
         printer.note(&format!("warning: {line}"));
     }
     if printer.output().is_document() {
-        prepared.planned.warnings.extend(open);
+        prepared.warn(&open);
     }
     let mut changed = false;
     if let Some(earlier) = earlier {

@@ -241,6 +241,13 @@ impl Prepared {
         self.part.as_ref().unwrap_or(&self.planned)
     }
 
+    /// Warns of more, in all of it and in the part.
+    pub(crate) fn warn(&mut self, lines: &[String]) {
+        for planned in self.part.iter_mut().chain([&mut self.planned]) {
+            planned.warnings.extend_from_slice(lines);
+        }
+    }
+
     /// The plan, to be shown.
     pub(crate) fn view(&self) -> View<'_> {
         self.shown().view(&self.around)

@@ -106,12 +106,16 @@ fn goes_on(open: &UnfinishedRun, beginning: &Beginning<'_>) -> Problem {
 mod tests {
     use jiff::SignedDuration;
     use refloat_core::names::ProtectionName;
-    use refloat_core::run::Phase;
+    use refloat_core::plan::{Around, Planned};
+    use refloat_core::run::{Phase, RunPlan};
     use refloat_vault::format::PointId;
+    use serde_json::json;
 
     use super::super::identity::variant_stem;
+    use super::super::{Preflighted, Prepared};
     use super::*;
     use crate::seat::UnreadableRun;
+    use crate::seat::refusing::empty_plan;
 
     fn open(kind: RunKind, point: &str, variant: &str) -> UnfinishedRun {
         let of: PointId = point.parse().expect("a point");
@@ -203,5 +207,40 @@ mod tests {
             said,
             ["whether restore-1 is in the way is not known: it is newer"]
         );
+    }
+
+    #[test]
+    fn what_is_open_stands_in_the_document_of_a_part_too() {
+        let content = json!({
+            "protection": "shop", "site": "a", "cluster_uid": "source", "kubernetes_version": "1.34", "run": "backup-1",
+            "began": "2026-01-01T00:00:00Z", "namespaces": ["shop"], "members": [], "parts": [], "objects": null,
+            "required": [], "owned": [], "findings": [], "spec": {},
+        });
+        let document = json!({
+            "format": 1, "id": "shop/12", "previous": null, "sealed": "2026-01-01T00:00:00Z", "refloat_version": "1",
+            "content": content,
+        });
+        let planned = Planned {
+            plan: RunPlan::clone(&empty_plan(RunKind::Restore, "restore-1")),
+            left_out: Vec::new(),
+            mapped: Vec::new(),
+            warnings: vec!["known".to_owned()],
+            broken: Vec::new(),
+            selected: Vec::new(),
+        };
+        let mut prepared = Prepared {
+            document: serde_json::from_value(document).expect("a point of today is read for ever"),
+            part: Some(planned.clone()),
+            planned,
+            until: Some(Phase::Databases),
+            preflight: Preflighted::default(),
+            around: Around::default(),
+            evidence: None,
+        };
+        prepared.warn(&["something is open".to_owned()]);
+        let view = prepared.view();
+        let shown = serde_json::to_value(view.document()).expect("a document");
+        assert_eq!(shown["warnings"], json!(["known", "something is open"]));
+        assert_eq!(prepared.planned.warnings, prepared.shown().warnings);
     }
 }
