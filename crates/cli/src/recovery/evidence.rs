@@ -83,14 +83,16 @@ pub(crate) async fn judge_again(
         cluster_uid: cluster.cluster_uid(),
         written,
     };
+    let looks = options.evidence.source_kubeconfig.is_some();
     let namespaces = match again(options.evidence.said(), point, &target)? {
-        Again::AsSaidBefore => {
+        Again::Judge { namespaces } if !(looks && namespaces.is_empty()) => namespaces,
+        // A look at nothing shows nothing: it must not stand in the journal before what was said and seen.
+        Again::AsSaidBefore | Again::Judge { .. } => {
             return Ok(Judged {
                 evidence: None,
                 warning: before.and_then(|said| of_before(said, point, &target)),
             });
         }
-        Again::Judge { namespaces } => namespaces,
     };
     let evidence = judge(&options.evidence, point, &namespaces).await?;
     let warning = evidence.as_ref().and_then(Evidence::warning);
@@ -209,18 +211,27 @@ mod tests {
 
     /// What is recorded and told when a recovery goes on that began after a look at its source.
     async fn again_with(words: &[&str]) -> (Option<Evidence>, Option<String>) {
+        let looked = Evidence::SourceStopped {
+            proof: "no pod is left".to_owned(),
+        };
+        again_after(&looked, "source", words).await
+    }
+
+    /// The same for one that began with this evidence, of a source that has this uid; the target has `here`.
+    async fn again_after(
+        said: &Evidence,
+        source: &str,
+        words: &[&str],
+    ) -> (Option<Evidence>, Option<String>) {
         let always = ["recover", "--point", "shop/1", "--mover-image", "x"];
         let whole = Whole::try_parse_from(always.iter().chain(words)).expect("options");
         let content = serde_json::json!({
-            "protection": "shop", "site": "a", "cluster_uid": "source", "kubernetes_version": "1.34", "run": "backup-1",
+            "protection": "shop", "site": "a", "cluster_uid": source, "kubernetes_version": "1.34", "run": "backup-1",
             "began": "2026-01-01T00:00:00Z", "namespaces": ["shop"], "members": [], "parts": [], "objects": null,
             "required": [], "owned": [], "findings": [], "spec": {},
         });
         let point = serde_json::from_value(content).expect("a point of today is read for ever");
-        let looked = Evidence::SourceStopped {
-            proof: "no pod is left".to_owned(),
-        };
-        let before = Some((Timestamp::UNIX_EPOCH, &looked));
+        let before = Some((Timestamp::UNIX_EPOCH, said));
         let cluster = refusing_cluster().await;
         let written = ["shop".to_owned()];
         let judged = judge_again(&whole.options, &point, &cluster, &written, before).await;
@@ -243,6 +254,21 @@ mod tests {
         };
         assert_eq!(warning, word.warning());
         assert_eq!(evidence, Some(word));
+    }
+
+    #[tokio::test]
+    async fn a_look_at_nothing_is_no_evidence() {
+        let word = Evidence::SourceDead {
+            reason: "fire".to_owned(),
+        };
+        let look = ["--source-kubeconfig", "nowhere.yaml"];
+        let (evidence, warning) = again_after(&word, "here", &look).await;
+        assert_eq!(evidence, None, "all that runs there is what came back");
+        assert_eq!(warning, word.warning(), "the word goes on standing");
+        let anew = ["--source-dead", "flood"];
+        let (evidence, _) = again_after(&word, "here", &anew).await;
+        let reason = "flood".to_owned();
+        assert_eq!(evidence, Some(Evidence::SourceDead { reason }));
     }
 
     fn of(words: &[&str]) -> (Word, String) {
