@@ -57,6 +57,13 @@ impl SourceEvidence {
     }
 }
 
+impl Options {
+    /// Whether anything is said of the source.
+    pub(crate) fn speaks_of_source(&self) -> bool {
+        self.evidence.said() != Word::Nothing
+    }
+}
+
 /// A word as a shell reads it.
 pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))

@@ -39,6 +39,9 @@ impl Going<'_> {
         if let GoOn::Paused(phase) = far {
             let (skipped, _) = skip_gates(&plan, &progress, options.skip_gates())?;
             refuse_skips(&skipped, phase)?;
+            if let Some(note) = unheard(options, phase) {
+                self.printer.note(&note);
+            }
             self.show_paused(&plan, &progress, phase);
             return Ok(None);
         }
@@ -141,9 +144,51 @@ fn refuse_skips(skipped: &[Record], paused: Phase) -> Result<(), Failure> {
     ))
 }
 
+/// What stays paused records nothing of the source: it is judged when the recovery goes on. The same command may be given again, so it is
+/// told, not refused.
+fn unheard(options: &Options, paused: Phase) -> Option<String> {
+    options.speaks_of_source().then(|| {
+        format!(
+            "note: what is said of the source is not recorded: the recovery is paused after {}, and stays so; say it with `--continue`, or \
+             with a later phase for `--until`",
+            paused.label()
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn what_is_said_of_the_source_is_not_dropped_silently_while_a_recovery_stays_paused() {
+        let told = |words: &[&str]| {
+            let always = ["recover", "--point", "shop/1", "--mover-image", "x"];
+            let command = Command::try_parse_from(always.iter().chain(words)).expect("options");
+            unheard(&command.options, Phase::Databases)
+        };
+        assert_eq!(told(&[]), None);
+        for words in [
+            &["--source-dead", "fire"][..],
+            &["--isolated"],
+            &["--source-kubeconfig", "a"],
+        ] {
+            let note = told(words).expect("it is told");
+            assert!(
+                note.contains("not recorded: the recovery is paused"),
+                "{note}"
+            );
+            assert!(note.contains("`--continue`"), "{note}");
+        }
+    }
 
     #[test]
     fn a_gate_to_skip_is_not_lost_while_a_recovery_stays_paused() {
