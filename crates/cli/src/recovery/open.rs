@@ -11,7 +11,7 @@ use super::beside::{Beginning, go_on_with, is_of_the_same, refuse_beside};
 use super::recoveries::{rollback_unfinished, rolls_back};
 use super::{Options, options_of, target_namespaces, variant};
 use crate::failure::Failure;
-use crate::seat::{Access, OpenRuns, UnfinishedRun, unfinished_runs};
+use crate::seat::{Access, OpenRuns, UnfinishedRun, UnreadableRun, unfinished_runs};
 
 /// What is open, a line each. It never fails: a plan is worth seeing whatever is open.
 pub(crate) async fn open_here(
@@ -57,13 +57,22 @@ async fn read(
 fn told(open: &OpenRuns, beginning: &Beginning<'_>) -> Vec<String> {
     let stands = standing(&open.unfinished, beginning);
     let stands = stands.map(|problem| format!("{}; {}", problem.message, problem.hint));
-    let unreadable = open.unreadable.iter().map(|one| {
-        format!(
-            "whether {} is in the way is not known: {}",
-            one.run, one.why
-        )
-    });
+    let unreadable = &open.unreadable;
+    let unreadable = unreadable.iter().filter_map(|one| unknown(one, beginning));
     stands.into_iter().chain(unreadable).collect()
+}
+
+/// What a run that nobody can read means for `recover`. Of rollbacks it reads those only whose ids say that they take this away.
+fn unknown(one: &UnreadableRun, beginning: &Beginning<'_>) -> Option<String> {
+    let UnreadableRun { run, why } = one;
+    if rolls_back(run, beginning.point, beginning.cluster_uid) {
+        return Some(format!(
+            "`refloat recover` refuses: whether {run} still takes an earlier recovery of point {} away is not known: {why}",
+            beginning.point
+        ));
+    }
+    let is_rollback = run.as_str().starts_with("rollback-");
+    (!is_rollback).then(|| format!("whether {run} is in the way is not known: {why}"))
 }
 
 /// The first that `recover` would come upon.
@@ -114,7 +123,6 @@ mod tests {
     use super::super::identity::variant_stem;
     use super::super::{Preflighted, Prepared};
     use super::*;
-    use crate::seat::UnreadableRun;
     use crate::seat::refusing::empty_plan;
 
     fn open(kind: RunKind, point: &str, variant: &str) -> UnfinishedRun {
@@ -195,18 +203,29 @@ mod tests {
         let rollback = vec![open(RunKind::Rollback, "shop/12", "")];
         assert_eq!(lines(rollback, ""), none, "of another point");
         assert_eq!(lines(Vec::new(), ""), none);
-        let unreadable = OpenRuns {
-            unfinished: Vec::new(),
-            unreadable: vec![UnreadableRun {
-                run: RunId::new("restore-1").expect("a run"),
-                why: "it is newer".to_owned(),
-            }],
+        let unreadable = |run: &str| {
+            let open = OpenRuns {
+                unfinished: Vec::new(),
+                unreadable: vec![UnreadableRun {
+                    run: RunId::new(run).expect("a run"),
+                    why: "it is newer".to_owned(),
+                }],
+            };
+            about(&open, "")
         };
-        let said = about(&unreadable, "");
+        let said = unreadable("restore-1");
         assert_eq!(
             said,
             ["whether restore-1 is in the way is not known: it is newer"]
         );
+        let of = |point: &str| open(RunKind::Rollback, point, "").run.to_string();
+        assert_eq!(unreadable(&of("shop/12")), none, "of another point");
+        assert_eq!(unreadable("rollback-restore-1-1"), none, "of no point here");
+        let its = of("shop/13");
+        let refuses = format!(
+            "`refloat recover` refuses: whether {its} still takes an earlier recovery of point shop/13 away is not known: it is newer"
+        );
+        assert_eq!(unreadable(&its), [refuses]);
     }
 
     #[test]
