@@ -225,15 +225,16 @@ async fn write_down(
     written.map_err(|error| vault_failure(&error))
 }
 
-/// The newest point is another one when it is sealed between two looks, and then the plan is another run's than the journal.
+/// Between two looks a newer point may be sealed, and this run begun and ended by another engine: then the plan is another run's than the
+/// journal. While another engine is still at it, it is the same run, whose journal is not written (`run-alive`).
 fn refuse_other_run(planned: &RunId, journal: &RunId) -> Result<(), Failure> {
     if planned == journal {
         return Ok(());
     }
     Err(Failure::refuse(
         "point-newer",
-        "while this recovery was planned, a newer point was sealed or an engine went before",
-        "run the same command again",
+        "while this recovery was planned, a newer point was sealed, or another engine has begun it and come to its end",
+        "run the same command again, which plans anew; `--point POINT` keeps to an older point",
     ))
 }
 
@@ -354,5 +355,25 @@ mod tests {
         let refused = refuse_other_run(&run("restore-2"), &run("restore-1"));
         let failure = refused.expect_err("it is written");
         assert_eq!(failure.problems[0].code, "point-newer");
+        assert!(failure.problems[0].message.contains("come to its end"));
+    }
+
+    #[tokio::test]
+    async fn another_engine_that_has_begun_meanwhile_is_named() {
+        let access = vault_in_memory().await;
+        let cluster = refusing_cluster().await;
+        let run = format!("{}1", run_stem("shop/12", cluster.cluster_uid()));
+        let point: PointId = "shop/12".parse().expect("a point");
+        let mut ours = journal_of(&access, &run).await;
+        let _theirs = begun(&access, RunKind::Restore, &run).await;
+        let started = [Record::Started {
+            at: Timestamp::UNIX_EPOCH,
+            plan: empty_plan(RunKind::Restore, &run),
+            evidence: None,
+        }];
+        let refused = write_down(&access, &cluster, &point, &mut ours, &started).await;
+        let failure = refused.expect_err("two have begun it");
+        assert_eq!(failure.problems[0].code, "run-alive");
+        assert!(failure.problems[0].message.contains("somebody"));
     }
 }
