@@ -77,33 +77,43 @@ fn tests(text: &str) -> impl Iterator<Item = (&str, bool)> {
 /// What stands in the column of names and is not there, and rows without any name. Counts the rows of pains that are felt here.
 fn unshown(page: &str, known: &Known, unsolved: &mut usize) -> Vec<String> {
     let mut wrong = Vec::new();
-    let mut heading = "";
-    for line in page.lines() {
+    let mut heading = None;
+    let mut lines = page.lines().peekable();
+    while let Some(line) = lines.next() {
         let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
-        let last = cells.last().copied().unwrap_or_default();
-        if !line.starts_with('|') || [COLUMN, FAILING].contains(&last) {
-            heading = if line.starts_with('|') { last } else { "" };
-            continue;
-        }
-        if heading.is_empty() || line.starts_with("|---") {
-            continue;
-        }
-        *unsolved += usize::from(heading == FAILING);
-        let names: Vec<&str> = last.split('`').skip(1).step_by(2).collect();
-        if names.is_empty() {
-            wrong.push(format!("nothing shows: {}", cells.first().unwrap_or(&line)));
-        }
-        for name in names {
-            if heading == FAILING {
-                if !known.failing.contains(name) {
-                    wrong.push(format!("`{name}` is no test that is expected to fail"));
+        let (first, last) = (cells[0], cells[cells.len() - 1]);
+        let is_heading = lines.peek().is_some_and(|next| next.starts_with("|---"));
+        if !line.starts_with('|') {
+            heading = None;
+        } else if is_heading {
+            heading = Some(last);
+        } else if !line.starts_with("|---") {
+            match heading {
+                Some(heading @ (COLUMN | FAILING)) => {
+                    *unsolved += usize::from(heading == FAILING);
+                    wrong.extend(unshown_in(first, last, heading, known));
                 }
-            } else if !name.starts_with("cargo xtask ") && !known.all.contains(name) {
-                wrong.push(format!("there is no test or scenario `{name}`"));
+                Some(_) => {}
+                None => wrong.push(format!("outside a table: {first}")),
             }
         }
     }
     wrong
+}
+
+/// The same of the last cell of one row.
+fn unshown_in(first: &str, last: &str, heading: &str, known: &Known) -> Vec<String> {
+    let names: Vec<&str> = last.split('`').skip(1).step_by(2).collect();
+    if names.is_empty() {
+        return vec![format!("nothing shows: {first}")];
+    }
+    let wrong = names.into_iter().filter_map(|name| match heading {
+        FAILING => (!known.failing.contains(name))
+            .then(|| format!("`{name}` is no test that is expected to fail")),
+        _ => (!name.starts_with("cargo xtask ") && !known.all.contains(name))
+            .then(|| format!("there is no test or scenario `{name}`")),
+    });
+    wrong.collect()
 }
 
 #[cfg(test)]
@@ -131,6 +141,16 @@ mod tests {
         assert_eq!(gone, ["there is no test or scenario `it_worked`"]);
         assert_eq!(unshown(COLUMN, "nobody"), ["nothing shows: [one](x)"]);
         assert_eq!(unshown("Why", "nobody"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_row_that_stands_outside_its_table_is_told() {
+        let row = "| [two](x) | `done` | `it_works` |\n";
+        let within = format!("{}{row}", page(COLUMN, "`it_works`"));
+        assert_eq!(unshown(&within, &known(), &mut 0), Vec::<String>::new());
+        let outside = format!("{}\n{row}", page(COLUMN, "`it_works`"));
+        let wrong = unshown(&outside, &known(), &mut 0);
+        assert_eq!(wrong, ["outside a table: [two](x)"]);
     }
 
     #[test]
