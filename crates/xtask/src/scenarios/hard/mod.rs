@@ -21,6 +21,9 @@ const SHARED: &str = include_str!("../../../../../testbed/scenarios/hard/shared.
 const BROKEN: &str = include_str!("../../../../../testbed/scenarios/hard/broken.yaml");
 /// What a recovery of the protection is told.
 const OF: [&str; 4] = ["--protection", "hard", "--source-dead", "a scenario"];
+/// A recovery beside an API that is away ends within this time. Others stall for ten minutes at each of their looks at what is served
+/// (velero#7516).
+const BESIDE_BROKEN_MAX: Duration = Duration::from_mins(2);
 /// What holds the namespace that is going.
 const HOLDER: &str = "example.com/keep";
 
@@ -179,7 +182,9 @@ impl Hard<'_> {
             "hard-peer=hard-peer-drill",
         ];
         let all = [&["recover", "--yes"], &OF[..], &names].concat();
+        let start = Instant::now();
         let answer = self.stage.refloat.answer(Some(Site::Recovery), &all, &[])?;
+        let took = start.elapsed();
         self.kubectl(Site::Recovery, &["delete", api])?;
         ensure!(
             answer.code == Some(0),
@@ -187,6 +192,7 @@ impl Hard<'_> {
             answer.value,
             answer.said
         );
+        in_time(took, &answer.said)?;
         let old = [
             "get",
             "namespaces",
@@ -199,5 +205,28 @@ impl Hard<'_> {
         let old = self.kubectl(Site::Recovery, &old)?;
         ensure!(old.is_empty(), "the old names are there too: {old}");
         Ok(())
+    }
+}
+
+/// That it has not stalled at the API that is away.
+fn in_time(took: Duration, said: &str) -> Result<()> {
+    ensure!(
+        took <= BESIDE_BROKEN_MAX,
+        "beside an API that is away the recovery took {:.0} s, {:.0} are allowed: does it wait for that API? {said}",
+        took.as_secs_f64(),
+        BESIDE_BROKEN_MAX.as_secs_f64()
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stall_of_ten_minutes_is_no_success() {
+        assert!(in_time(BESIDE_BROKEN_MAX, "").is_ok());
+        let stalled = in_time(Duration::from_mins(10), "waiting").expect_err("it stalled");
+        assert!(stalled.to_string().contains("took 600 s, 120 are allowed"));
     }
 }
