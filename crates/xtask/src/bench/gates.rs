@@ -209,7 +209,9 @@ Deployment that is rolled out until Refloat has written that its step is done.
 |---|---|---|---|
 | {} | {:.0} ms | {:.0} ms | {:.0} ms |
 
-p95 is {verdict} the limit of {LAG_MILLISECONDS:.0} ms.
+p95 is {verdict} the limit of {LAG_MILLISECONDS:.0} ms. That is for what Refloat watches. [Gates of your own](protection.md#gates) by `exec`, `http`, `sql`,
+`redis`, `tcp`, `grpc` and `dns` are asked once a second, so they are seen to open up to a second and the question's own time later. A
+[probe](probes.md) by a pod starts one for each try and rests 3 s between two: up to these 3 s and the start of a pod later.
 ",
         arguments.workloads,
         arguments.workloads,
