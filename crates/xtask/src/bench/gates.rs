@@ -14,6 +14,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::limits;
 use crate::ground::Ground;
 use crate::printer::{print, say};
 use crate::refloat::{Refloat, build_release};
@@ -43,16 +44,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Testbed::down(TESTBED)?;
     let outcome = on_testbed(arguments, binary);
     Testbed::down(TESTBED)?;
-    let page = outcome?;
+    let (lags, kubernetes) = outcome?;
+    let page = page(arguments, &lags, &kubernetes);
     print(format_args!("{page}"))?;
     if arguments.write {
         fs::write(PAGE, page)?;
         say(format_args!("wrote {PAGE}"));
     }
-    Ok(ExitCode::SUCCESS)
+    let unit = "ms from a gate's opening until it is seen, p95";
+    Ok(limits::judge_number(
+        unit,
+        part_of(&lags, 95),
+        LAG_MILLISECONDS,
+    ))
 }
 
-fn on_testbed(arguments: &Arguments, binary: std::path::PathBuf) -> Result<String> {
+/// Lags by workload, and the version of Kubernetes.
+fn on_testbed(
+    arguments: &Arguments,
+    binary: std::path::PathBuf,
+) -> Result<(BTreeMap<String, f64>, String)> {
     let testbed = Testbed::up(TESTBED)?;
     testbed.load_refloat(&binary)?;
     let ground = Ground::of_testbed(&testbed)?;
@@ -72,7 +83,7 @@ fn on_testbed(arguments: &Arguments, binary: std::path::PathBuf) -> Result<Strin
         lags.len()
     );
     let version = ground.kubernetes_version(Site::Recovery)?;
-    Ok(page(arguments, &lags, &version))
+    Ok((lags, version))
 }
 
 /// One that is ready after some seconds, no two at once.
@@ -187,15 +198,16 @@ fn lags(ground: &Ground, refloat: &Refloat<'_>) -> Result<BTreeMap<String, f64>>
     Ok(lags)
 }
 
-fn page(arguments: &Arguments, lags: &BTreeMap<String, f64>, kubernetes: &str) -> String {
+/// The lag that so many of a hundred gates do not exceed.
+fn part_of(lags: &BTreeMap<String, f64>, percent: usize) -> f64 {
     let mut sorted: Vec<f64> = lags.values().copied().collect();
     sorted.sort_by(f64::total_cmp);
-    let part = |percent: usize| sorted[(sorted.len() - 1) * percent / 100];
-    let verdict = if part(95) <= LAG_MILLISECONDS {
-        "within"
-    } else {
-        "beyond"
-    };
+    sorted[(sorted.len() - 1) * percent / 100]
+}
+
+fn page(arguments: &Arguments, lags: &BTreeMap<String, f64>, kubernetes: &str) -> String {
+    let part = |percent| part_of(lags, percent);
+    let verdict = limits::verdict(part(95), LAG_MILLISECONDS);
     format!(
         "# How soon a gate is seen to open
 
@@ -215,9 +227,35 @@ p95 is {verdict} the limit of {LAG_MILLISECONDS:.0} ms. That is for what Refloat
 ",
         arguments.workloads,
         arguments.workloads,
-        sorted.len(),
+        lags.len(),
         part(50),
         part(95),
         part(100),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lags(longest: f64) -> BTreeMap<String, f64> {
+        let lags = (1..=100).map(|number| {
+            let lag = if number < 95 { 100.0 } else { longest };
+            (format!("gate-{number:03}"), lag)
+        });
+        lags.collect()
+    }
+
+    #[test]
+    fn the_page_tells_what_the_limit_is_about() {
+        let arguments = Arguments {
+            workloads: 98,
+            write: false,
+        };
+        let page = |longest| page(&arguments, &lags(longest), "v1");
+        assert!(page(500.0).contains("| 100 | 100 ms | 500 ms | 500 ms |"));
+        assert!(page(500.0).contains("p95 is within the limit of 500 ms."));
+        assert!(page(501.0).contains("p95 is beyond the limit of 500 ms."));
+        assert!(page(500.0).contains("are asked once a second"));
+    }
 }

@@ -1,4 +1,5 @@
-//! Limits that no command of refloat may go beyond. A bench that sees it fails, once it has told and written what it measured.
+//! Limits that no command of refloat may go beyond, and how a bench is judged by one of its own. A bench that sees it fails, once it has told
+//! and written what it measured.
 //!
 //! Holds only what is reached in every row of every bench: what is aimed at and missed is told by the page of its bench.
 
@@ -19,6 +20,26 @@ pub(super) fn judge<'a>(commands: impl IntoIterator<Item = (&'a str, u64)>) -> E
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// Tells when what was measured is beyond its limit; then the bench fails.
+pub(super) fn judge_number(what: &str, measured: f64, limit: f64) -> ExitCode {
+    if measured <= limit {
+        return ExitCode::SUCCESS;
+    }
+    say(format_args!(
+        "FAILED  {measured:.2} {what}: beyond the limit of {limit}"
+    ));
+    ExitCode::FAILURE
+}
+
+/// The same as a word of its page.
+pub(super) fn verdict(measured: f64, limit: f64) -> &'static str {
+    if measured <= limit {
+        "within"
+    } else {
+        "beyond"
     }
 }
 
@@ -43,6 +64,17 @@ fn beyond<'a>(commands: impl IntoIterator<Item = (&'a str, u64)>) -> Vec<String>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_beyond_its_limit_fails_its_bench_and_the_page_says_the_same() {
+        let limit = 2.0;
+        assert_eq!(judge_number("s", limit, limit), ExitCode::SUCCESS);
+        assert_eq!(verdict(limit, limit), "within");
+        for beyond in [2.01, f64::NAN] {
+            assert_eq!(judge_number("s", beyond, limit), ExitCode::FAILURE);
+            assert_eq!(verdict(beyond, limit), "beyond");
+        }
+    }
 
     #[test]
     fn a_command_that_takes_too_much_fails_its_bench() {
