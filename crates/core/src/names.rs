@@ -18,6 +18,8 @@ pub const ANNOTATION_RECOVERY: &str = "refloat.io/recovery";
 pub const ANNOTATION_DIGEST: &str = "refloat.io/digest";
 /// Annotation on a custom resource: `restore` brings its status back too, for an operator that takes its memory from there.
 pub const ANNOTATION_STATUS: &str = "refloat.io/status";
+/// The one word that it can say.
+pub const STATUS_RESTORE: &str = "restore";
 /// Annotation on an object that was there before: the recovery that gave it the content of its point.
 pub const ANNOTATION_UPDATED: &str = "refloat.io/updated";
 /// Annotation on a volume that is handed over: the reclaim policy to put back.

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::Thing;
 use crate::driver::Seen;
 use crate::json::Json;
-use crate::names::ANNOTATION_STATUS;
-use crate::readiness::{Clock, Gate, Told, View, assess, is_done_once};
+use crate::names::{ANNOTATION_STATUS, STATUS_RESTORE};
+use crate::readiness::{Clock, Gate, Told, View, assess, is_done_once, keeps_status_apart};
 
 /// Why a thing that has ended is not carried; `None` for what has not.
 pub(super) fn ended(thing: &Thing) -> Option<&'static str> {
@@ -18,9 +18,7 @@ pub(super) fn ended(thing: &Thing) -> Option<&'static str> {
         return over.then_some("a Pod that has ended");
     }
     if is_done_once(&thing.resource) {
-        // With its status it knows that it has ended.
-        let keeps_status = thing.annotation(ANNOTATION_STATUS).is_some();
-        let over = !keeps_status && says_ended(thing);
+        let over = !keeps_status(thing) && says_ended(thing);
         return over.then_some("it had ended: it would be done again");
     }
     if !thing.is("batch", "Job") {
@@ -41,6 +39,12 @@ pub(super) fn ended(thing: &Thing) -> Option<&'static str> {
         .is_some_and(|at| !at.is_null());
     (finished || told(&["Complete", "SuccessCriteriaMet"]))
         .then_some("a Job that is finished: it would run again")
+}
+
+/// With its status it knows that it has ended; without, where none can be written, it would begin again.
+fn keeps_status(thing: &Thing) -> bool {
+    thing.annotation(ANNOTATION_STATUS) == Some(STATUS_RESTORE)
+        && keeps_status_apart(&thing.resource)
 }
 
 /// Its own status says that it is done, or that it has failed for good.

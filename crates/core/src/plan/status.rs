@@ -9,7 +9,7 @@ use crate::json::Json;
 
 use super::context::{Context, write_step};
 use crate::inventory::{Resource, Thing, ThingId};
-use crate::names::ANNOTATION_STATUS;
+use crate::names::{ANNOTATION_STATUS, STATUS_RESTORE};
 use crate::readiness::is_custom;
 use crate::run::{Step, Work};
 
@@ -42,9 +42,9 @@ fn status(
     word: &str,
     resource: &Resource,
 ) -> Result<Option<Json>, String> {
-    if word != "restore" {
+    if word != STATUS_RESTORE {
         return Err(format!(
-            "{ANNOTATION_STATUS} says `{word}`, it can say `restore` only"
+            "{ANNOTATION_STATUS} says `{word}`, it can say `{STATUS_RESTORE}` only"
         ));
     }
     if !is_custom(&resource.group) {

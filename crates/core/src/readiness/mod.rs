@@ -143,6 +143,11 @@ pub fn is_done_once(resource: &Resource) -> bool {
     known::rule(resource).is_some_and(|rule| rule.once)
 }
 
+/// False for what is done once and whose definition has no subresource `status`: it cannot be written anew as ended.
+pub(crate) fn keeps_status_apart(resource: &Resource) -> bool {
+    known::rule(resource).is_none_or(|rule| rule.status_apart)
+}
+
 /// Judges a live object.
 pub fn assess(view: &View<'_>) -> Gate {
     match judge(view) {

@@ -235,6 +235,8 @@ pub(super) struct Rule {
     pub(super) assumed_seconds: Option<u32>,
     /// Something that is done once: a backup, a migration. Put back among others, it is done anew or not at all, and nothing waits for it.
     pub(super) once: bool,
+    /// Its definition has the subresource `status`. It is told only of what is done once.
+    pub(super) status_apart: bool,
 }
 
 impl Rule {
@@ -255,6 +257,7 @@ impl Rule {
             words: &[],
             assumed_seconds: None,
             once: false,
+            status_apart: true,
         }
     }
 

@@ -86,6 +86,48 @@ fn what_an_operator_has_done_once_is_not_done_again() {
 }
 
 #[test]
+fn what_has_ended_comes_back_only_if_its_status_does() {
+    let asked = |api: &str, kind: &str, name: &str, word: &str, status: &Value| {
+        let mut thing = of(api, kind, name, &json!({ "status": status }));
+        thing.edit(|it| it["metadata"]["annotations"] = json!({ "refloat.io/status": word }));
+        thing
+    };
+    let (pxc, restores) = ("pxc.percona.com/v1", "PerconaXtraDBClusterRestore");
+    let (argo, stork) = ("argoproj.io/v1alpha1", "stork.libopenstorage.org/v1alpha1");
+    let completed = json!({ "phase": "Completed" });
+    let succeeded = json!({ "state": "Succeeded" });
+    let found = left_out([
+        asked(pxc, restores, "misspelt", "yes", &succeeded),
+        asked(pxc, restores, "kept", "restore", &succeeded),
+        asked("velero.io/v1", "Restore", "velero", "restore", &completed),
+        asked(
+            "velero.io/v1",
+            "Restore",
+            "busy",
+            "restore",
+            &json!({ "phase": "New" }),
+        ),
+        asked(
+            argo,
+            "Workflow",
+            "argo",
+            "restore",
+            &json!({ "phase": "Succeeded" }),
+        ),
+        asked(
+            stork,
+            "Migration",
+            "stork",
+            "restore",
+            &json!({ "status": "Successful" }),
+        ),
+    ]);
+    let mut names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["argo", "misspelt", "stork", "velero"]);
+}
+
+#[test]
 fn what_ran_once_to_its_end_is_told_by_each_operators_own_words() {
     let phase = |api: &str, kind: &str, name: &str, phase: &str| {
         of(api, kind, name, &json!({ "status": { "phase": phase } }))

@@ -11,6 +11,7 @@ pub(super) const RULES: &[Rule] = &[Rule {
     }],
     words: &["/status/message"],
     once: true,
+    status_apart: false,
     ..Rule::of(
         "argoproj.io",
         &["Workflow"],

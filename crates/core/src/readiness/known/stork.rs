@@ -18,6 +18,7 @@ pub(super) const RULES: &[Rule] = &[
         }],
         words: &["/status/reason"],
         once: true,
+        status_apart: false,
         ..Rule::of(
             GROUP,
             &[

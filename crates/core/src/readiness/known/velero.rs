@@ -14,6 +14,7 @@ pub(super) const RULES: &[Rule] = &[Rule {
     }],
     words: &["/status/failureReason", "/status/validationErrors/0"],
     once: true,
+    status_apart: false,
     ..Rule::of(
         "velero.io",
         &["Backup", "Restore"],
