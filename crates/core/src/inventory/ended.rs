@@ -9,7 +9,9 @@ use super::Thing;
 use crate::driver::Seen;
 use crate::json::Json;
 use crate::names::{ANNOTATION_STATUS, STATUS_RESTORE};
-use crate::readiness::{Clock, Gate, Told, View, assess, is_done_once, keeps_status_apart};
+use crate::readiness::{
+    Clock, Gate, Told, View, assess, is_done_once, keeps_status_apart, makes_for_others,
+};
 
 /// Why a thing that has ended is not carried; `None` for what has not.
 pub(super) fn ended(thing: &Thing) -> Option<&'static str> {
@@ -39,6 +41,16 @@ pub(super) fn ended(thing: &Thing) -> Option<&'static str> {
         .is_some_and(|at| !at.is_null());
     (finished || told(&["Complete", "SuccessCriteriaMet"]))
         .then_some("a Job that is finished: it would run again")
+}
+
+/// True for what was made for others by an owner that has ended: it comes back without that owner, because nobody makes it again.
+/// Pods and kinds of the owner's own family (`WorkflowTaskResult`) did its work.
+pub(super) fn outlives(thing: &Thing, owner: &Thing) -> bool {
+    makes_for_others(&owner.resource)
+        && !thing.is("", "Pod")
+        && thing.resource.group != owner.resource.group
+        && owner.text("/metadata/deletionTimestamp").is_none()
+        && ended(owner).is_some()
 }
 
 /// With its status it knows that it has ended; without, where none can be written, it would begin again.

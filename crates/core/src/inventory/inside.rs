@@ -1,7 +1,7 @@
 //! What of the protected namespaces themselves comes back, and what is left to those who make it anew. Called by `scope` and, for a
 //! stored point, by `plan`.
 
-use super::ended::ended;
+use super::ended::{ended, outlives};
 use super::endpoints::{self, is_endpoints};
 use super::everywhere::made_everywhere_in;
 use super::owners::{Owners, managed_by};
@@ -52,7 +52,8 @@ pub fn inside_scope(inventory: &Inventory, namespaces: &[String]) -> Scope {
     let owners = Owners::of(inventory);
     let mut secrets = Vec::new();
     for thing in inventory.iter().filter(|thing| inside(thing, namespaces)) {
-        let is_owned = owners.owner(thing).is_some();
+        let owner = owners.owner(thing);
+        let is_owned = owner.is_some_and(|owner| !outlives(thing, owner));
         let by_owner = || (is_owned && !is_secret(thing)).then(|| made_by(thing));
         let everywhere = || {
             let maker = made_everywhere_in(inventory, thing)?;

@@ -148,6 +148,11 @@ pub(crate) fn keeps_status_apart(resource: &Resource) -> bool {
     known::rule(resource).is_none_or(|rule| rule.status_apart)
 }
 
+/// True for what is done once to make things that are used after it has ended: those of others are its own workers.
+pub(crate) fn makes_for_others(resource: &Resource) -> bool {
+    known::rule(resource).is_some_and(|rule| rule.makes_for_others)
+}
+
 /// Judges a live object.
 pub fn assess(view: &View<'_>) -> Gate {
     match judge(view) {

@@ -237,6 +237,8 @@ pub(super) struct Rule {
     pub(super) once: bool,
     /// Its definition has the subresource `status`. It is told only of what is done once.
     pub(super) status_apart: bool,
+    /// Done once, and what it made is for others: it is used after it has ended, and nobody makes it again.
+    pub(super) makes_for_others: bool,
 }
 
 impl Rule {
@@ -258,6 +260,7 @@ impl Rule {
             assumed_seconds: None,
             once: false,
             status_apart: true,
+            makes_for_others: false,
         }
     }
 

@@ -86,6 +86,72 @@ fn what_an_operator_has_done_once_is_not_done_again() {
 }
 
 #[test]
+fn what_a_workflow_made_for_others_outlives_it() {
+    let (argo, tekton) = ("argoproj.io/v1alpha1", "tekton.dev/v1");
+    let phase = |name: &str, phase: &str| {
+        let status = json!({ "status": { "phase": phase } });
+        of(argo, "Workflow", name, &status)
+    };
+    let owned = |api: &str, kind: &str, name: &str, owner: &str, body: Value| {
+        let mut thing = of(api, kind, name, &body);
+        thing.edit(|it| {
+            let owner = json!({ "kind": "Workflow", "name": owner, "uid": owner });
+            it["metadata"]["ownerReferences"] = json!([owner]);
+        });
+        thing
+    };
+    let none = || json!({});
+    let over = json!({ "status": { "completionTime": "2026-01-01T00:00:00Z" } });
+    let going = {
+        let mut going = phase("going", "Failed");
+        going.edit(|it| it["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z"));
+        going
+    };
+    let found = left_out([
+        phase("done", "Succeeded"),
+        phase("failed", "Failed"),
+        phase("busy", "Running"),
+        going,
+        of(tekton, "PipelineRun", "run", &over),
+        owned("apps/v1", "Deployment", "preview", "done", none()),
+        owned("v1", "Secret", "password", "done", none()),
+        owned("v1", "ConfigMap", "settings", "failed", none()),
+        owned(
+            "v1",
+            "Pod",
+            "done-1",
+            "done",
+            json!({ "status": { "phase": "Succeeded" } }),
+        ),
+        owned("v1", "Pod", "done-daemon", "done", none()),
+        owned("batch/v1", "Job", "migrated", "done", over.clone()),
+        owned(argo, "WorkflowTaskResult", "done-result", "done", none()),
+        owned("v1", "ConfigMap", "of-busy", "busy", none()),
+        owned("v1", "ConfigMap", "of-going", "going", none()),
+        // It goes with the run that it was made for.
+        owned("v1", "Secret", "pac-gitauth", "run", none()),
+    ]);
+    let mut names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        [
+            "done",
+            "done-1",
+            "done-daemon",
+            "done-result",
+            "failed",
+            "going",
+            "migrated",
+            "of-busy",
+            "of-going",
+            "pac-gitauth",
+            "run"
+        ]
+    );
+}
+
+#[test]
 fn what_has_ended_comes_back_only_if_its_status_does() {
     let asked = |api: &str, kind: &str, name: &str, word: &str, status: &Value| {
         let mut thing = of(api, kind, name, &json!({ "status": status }));

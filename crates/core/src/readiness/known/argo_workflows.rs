@@ -12,6 +12,8 @@ pub(super) const RULES: &[Rule] = &[Rule {
     words: &["/status/message"],
     once: true,
     status_apart: false,
+    // Templates of the kind `resource`, with `setOwnerReference`.
+    makes_for_others: true,
     ..Rule::of(
         "argoproj.io",
         &["Workflow"],
