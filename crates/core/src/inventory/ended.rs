@@ -43,6 +43,11 @@ pub(super) fn ended(thing: &Thing) -> Option<&'static str> {
         .then_some("a Job that is finished: it would run again")
 }
 
+/// True for what has ended: it is not written again, and nobody makes it anew.
+pub(crate) fn has_ended(thing: &Thing) -> bool {
+    ended(thing).is_some()
+}
+
 /// True for what was made for others by an owner that has ended: it comes back without that owner, because nobody makes it again.
 /// Pods and kinds of the owner's own family (`WorkflowTaskResult`) did its work.
 pub(super) fn outlives(thing: &Thing, owner: &Thing) -> bool {

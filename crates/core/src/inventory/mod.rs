@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use ended::has_ended;
 pub use everywhere::{made_everywhere, made_everywhere_in};
 pub use folded::fold_answer;
 pub(crate) use folded::{unfold, unfold_entry, unfolded};

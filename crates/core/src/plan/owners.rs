@@ -11,12 +11,47 @@ use super::context::{Context, hand_over_step, write_step};
 use super::rules::own_steps::link_after_both;
 use super::steps::{READY_SECONDS, resource};
 use crate::driver::{ObjectRef, Op};
-use crate::inventory::{Resource, Thing, ThingId};
+use crate::inventory::{Resource, Thing, ThingId, has_ended};
 use crate::recovery::Linking;
 use crate::run::{Edge, Phase, Step, Work};
 
 /// So many are named.
 const NAMED_MAX: usize = 5;
+
+/// What stays without its owner, each with that owner.
+#[derive(Default)]
+struct Orphans {
+    /// Its owner is made anew: it has another uid each time, and nobody knows which of them it is.
+    of_unknown: Vec<String>,
+    /// Its owner had ended.
+    of_ended: Vec<String>,
+}
+
+impl Orphans {
+    fn add(&mut self, object: &ObjectRef, owner: &Thing) {
+        let all = if has_ended(owner) {
+            &mut self.of_ended
+        } else {
+            &mut self.of_unknown
+        };
+        all.push(format!("{} ({})", object.id(), owner.id()));
+    }
+
+    fn told(&self) -> impl Iterator<Item = String> {
+        let both = [
+            (
+                "without an owner until an operator takes it up, because its owner is made anew",
+                &self.of_unknown,
+            ),
+            (
+                "without an owner, because its owner had ended and does not come back; delete what is not needed",
+                &self.of_ended,
+            ),
+        ];
+        let both = both.into_iter().filter(|(_, all)| !all.is_empty());
+        both.map(|(why, all)| format!("{why}: {}", named(all)))
+    }
+}
 
 /// Adds the links to the steps, and says of what the owner cannot be known.
 pub(super) fn add(
@@ -24,7 +59,7 @@ pub(super) fn add(
     steps: &mut BTreeMap<String, Step>,
     warnings: &mut Vec<String>,
 ) {
-    let mut unknown = Vec::new();
+    let mut orphans = Orphans::default();
     let is_owned = |thing: &Thing| !thing.list("/metadata/ownerReferences").is_empty();
     let things = context.things.values().copied();
     let things = things.filter(|thing| is_owned(thing));
@@ -61,11 +96,11 @@ pub(super) fn add(
                     let step = alone(linking(place), &[&id, &written], steps);
                     steps.insert(step.id.clone(), step);
                 }
-                None => unknown.push(format!("{} ({})", object.id(), owner.id())),
+                None => orphans.add(&object, owner),
             }
         }
     }
-    warnings.extend(told(&unknown));
+    warnings.extend(orphans.told());
 }
 
 /// An owner is of the cluster, or beside what it owns: the garbage collector deletes what names any other.
@@ -144,18 +179,11 @@ fn alone(linking: Linking, after: &[&str], steps: &BTreeMap<String, Step>) -> St
     }
 }
 
-/// What its owner makes anew has another uid each time, and nobody knows which of them it is.
-fn told(unknown: &[String]) -> Option<String> {
-    let named = unknown.iter().take(NAMED_MAX).map(String::as_str);
-    let named: Vec<&str> = named.collect();
-    let more = match unknown.len().saturating_sub(NAMED_MAX) {
+fn named(all: &[String]) -> String {
+    let first: Vec<&str> = all.iter().take(NAMED_MAX).map(String::as_str).collect();
+    let more = match all.len().saturating_sub(NAMED_MAX) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    (!unknown.is_empty()).then(|| {
-        format!(
-            "without an owner until an operator takes it up, because its owner is made anew: {}{more}",
-            named.join(", ")
-        )
-    })
+    format!("{}{more}", first.join(", "))
 }

@@ -261,3 +261,32 @@ fn of_what_is_made_anew_nothing_is_linked_and_the_plan_says_so() {
     let warning = "without an owner until an operator takes it up, because its owner is made anew: Secret shop/deep (StatefulSet.apps shop/set)";
     assert!(planned.warnings.iter().any(|one| one == warning));
 }
+
+#[test]
+fn of_what_had_ended_nothing_is_linked_and_the_plan_says_that_nobody_takes_it_up() {
+    let run = json!({ "status": { "completionTime": "2026-01-01T00:00:00Z" } });
+    let mut case = with([
+        object("tekton.dev/v1 PipelineRun", "shop/build", run),
+        owned(
+            "PersistentVolumeClaim",
+            "workspace",
+            "PipelineRun-shop-build",
+            json!({ "spec": {} }),
+        ),
+    ]);
+    filled(&mut case, &["workspace"]);
+    let planned = case.plan().unwrap();
+    assert_eq!(links(&planned), []);
+    let warnings: Vec<&String> = planned
+        .warnings
+        .iter()
+        .filter(|one| one.starts_with("without an owner"))
+        .collect();
+    assert_eq!(
+        warnings,
+        [
+            "without an owner, because its owner had ended and does not come back; delete what is not needed: \
+          PersistentVolumeClaim shop/workspace (PipelineRun.tekton.dev shop/build)"
+        ]
+    );
+}
