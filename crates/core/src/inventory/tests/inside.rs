@@ -206,10 +206,15 @@ fn what_ran_once_to_its_end_is_told_by_each_operators_own_words() {
     };
     let (velero, argo) = ("velero.io/v1", "argoproj.io/v1alpha1");
     let (tekton, k8up) = ("tekton.dev/v1", "k8up.io/v1");
+    let before = |name: &str, reason: &str| {
+        let condition = ["PreBackupPodReady", "False", reason];
+        told(k8up, "Backup", name, condition)
+    };
     let found = left_out([
         phase(velero, "Backup", "completed", "Completed"),
         phase(velero, "Backup", "invalid", "FailedValidation"),
         phase(velero, "Backup", "running", "InProgress"),
+        phase(velero, "Backup", "unwanted", "Deleting"),
         phase(velero, "Restore", "half", "PartiallyFailed"),
         phase(velero, "Restore", "finalizing", "Finalizing"),
         phase(velero, "Schedule", "daily", "Enabled"),
@@ -236,6 +241,8 @@ fn what_ran_once_to_its_end_is_told_by_each_operators_own_words() {
         ),
         told(k8up, "Check", "broken", ["Completed", "True", "Failed"]),
         told(k8up, "Prune", "pruned", ["Completed", "True", "Succeeded"]),
+        before("no-pod", "Failed"),
+        before("tried-again", "CreationFailed"),
         told(k8up, "Archive", "begun", ["Progressing", "True", "Started"]),
         told(k8up, "Schedule", "nightly", ["Ready", "True", "Ready"]),
     ]);
@@ -243,8 +250,10 @@ fn what_ran_once_to_its_end_is_told_by_each_operators_own_words() {
     assert_eq!(
         names,
         [
+            "no-pod",
             "completed",
             "invalid",
+            "unwanted",
             "broken",
             "cancelled",
             "pruned",

@@ -1,4 +1,5 @@
-//! Velero's operations. A Backup that has ended lies in the object store, from where Velero lists it anew.
+//! Velero's operations. A Backup that has ended lies in the object store, from where Velero lists it anew; one
+//! that is being deleted had ended before, and would be made once more.
 
 use super::super::rule::{Failure, Rule, Sign};
 
@@ -6,7 +7,7 @@ pub(super) const RULES: &[Rule] = &[Rule {
     failed: &[Failure {
         sign: Sign::Text(
             "/status/phase",
-            &["Failed", "PartiallyFailed", "FailedValidation"],
+            &["Failed", "PartiallyFailed", "FailedValidation", "Deleting"],
         ),
         after_seconds: 0,
         code: "operation-failed",
