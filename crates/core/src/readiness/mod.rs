@@ -9,6 +9,7 @@ mod cluster;
 mod custom;
 mod duty;
 mod events;
+mod fresh;
 pub(crate) mod images;
 mod jobs;
 mod known;

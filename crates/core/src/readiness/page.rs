@@ -35,6 +35,9 @@ pub(super) fn ready_words(rule: &Rule) -> String {
         let signs = joined(rule.addressed);
         ready.push_str(&format!("; {signs} if it had an address at the source"));
     }
+    if let Some(fresh) = rule.fresh {
+        ready.push_str(&format!("; {fresh}"));
+    }
     if rule.once {
         ready.push_str("; one that is recovered: it exists");
     }

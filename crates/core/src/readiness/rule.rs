@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::fresh::Fresh;
 use super::reading::{condition, condition_in, generation, is_stale, list, number, one_line, text};
 use super::{Gate, View};
 
@@ -147,7 +148,7 @@ impl Sign {
 }
 
 /// `/status/phase` as people write it: `status.phase`.
-fn dotted(pointer: &str) -> String {
+pub(super) fn dotted(pointer: &str) -> String {
     let parts: Vec<String> = pointer
         .split('/')
         .filter(|part| !part.is_empty())
@@ -229,6 +230,8 @@ pub(super) struct Rule {
     pub(super) excused: &'static [Sign],
     pub(super) failed: &'static [Failure],
     pub(super) settled: Option<Settled>,
+    /// What must have been done of late.
+    pub(super) fresh: Option<Fresh>,
     /// What operators say beside their states.
     pub(super) words: &'static [&'static str],
     /// Opened after this many seconds if it was not ready at the source either. None: never.
@@ -256,6 +259,7 @@ impl Rule {
             excused: &[],
             failed: &[],
             settled: None,
+            fresh: None,
             words: &[],
             assumed_seconds: None,
             once: false,
@@ -317,6 +321,12 @@ impl Rule {
         if let Some(missing) = missing {
             let message = format!("{}{}", missing.found(object), self.said(object));
             return assumable(view.closed("not-ready", &message, &missing.to_string()));
+        }
+        if let Some((fresh, old)) = self
+            .fresh
+            .and_then(|fresh| Some((fresh, fresh.overdue(object, view.clock)?)))
+        {
+            return view.closed("not-fresh", &old, &fresh.to_string());
         }
         let Some(settled) = self.settled else {
             return Gate::Open;

@@ -1,6 +1,7 @@
 //! Longhorn. A volume is ready for its first pod when it stands by no more and nothing is left to restore; detached is as it
 //! should be.
 
+use super::super::fresh::Fresh;
 use super::super::rule::{Failure, Rule, Sign};
 
 const GROUP: &str = "longhorn.io";
@@ -56,18 +57,27 @@ pub(super) const RULES: &[Rule] = &[
         &["SystemRestore"],
         &[Sign::Text("/status/state", &["Completed"])],
     ),
-    // Without a URL, as it is installed, it says that it is not available.
-    Rule::of(
-        GROUP,
-        &["BackupTarget"],
-        &[Sign::When(
-            &Sign::Filled("/spec/backupTargetURL"),
-            &Sign::All(&[
-                Sign::Flag("/status/available", true),
-                Sign::Filled("/status/lastSyncedAt"),
-            ]),
-        )],
-    ),
+    // Without a URL, as it is installed, it says that it is not available. It stays available when nobody asks any more; the time
+    // told is that of the beginning of the last sync, and one of many backups takes long.
+    Rule {
+        fresh: Some(Fresh {
+            last: "/status/lastSyncedAt",
+            interval: "/spec/pollInterval",
+            intervals_max: 3,
+            seconds_min: 3600,
+        }),
+        ..Rule::of(
+            GROUP,
+            &["BackupTarget"],
+            &[Sign::When(
+                &Sign::Filled("/spec/backupTargetURL"),
+                &Sign::All(&[
+                    Sign::Flag("/status/available", true),
+                    Sign::Filled("/status/lastSyncedAt"),
+                ]),
+            )],
+        )
+    },
     // Its own bookkeeping and settings.
     Rule::of(
         GROUP,

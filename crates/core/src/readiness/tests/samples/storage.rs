@@ -55,6 +55,39 @@ fn longhorn() {
 }
 
 #[test]
+fn a_backup_target_of_longhorn_that_nobody_asks_any_more_is_not_ready() {
+    let target = |interval: &str, last: &str| {
+        json!({
+            "spec": { "backupTargetURL": "s3://backups@eu/", "pollInterval": interval },
+            "status": { "available": true, "lastSyncedAt": last },
+        })
+    };
+    let month = "2025-12-01T12:00:00Z";
+    let cases: &[(&Value, i64, &str)] = &[
+        (&target("5m0s", month), 500, "closed not-fresh"),
+        (&target("5m0s", "2026-01-01T11:00:00Z"), 0, "open"),
+        (
+            &target("5m0s", "2026-01-01T10:59:59Z"),
+            0,
+            "closed not-fresh",
+        ),
+        (&target("24h0m0s", "2025-12-29T12:00:00Z"), 0, "open"),
+        (
+            &target("24h0m0s", "2025-12-29T11:59:59Z"),
+            0,
+            "closed not-fresh",
+        ),
+        // Its clock is ahead.
+        (&target("5m0s", "2026-01-01T13:00:00Z"), 0, "open"),
+        // It is asked only when somebody wants it.
+        (&target("0s", month), 0, "open"),
+        (&target("often", month), 0, "open"),
+        (&target("5m0s", "lately"), 0, "open"),
+    ];
+    check("longhorn.io/v1beta2", "BackupTarget", cases);
+}
+
+#[test]
 fn rook() {
     let api = "ceph.rook.io/v1";
     let pool = |mirrored: bool, health: &str| {
