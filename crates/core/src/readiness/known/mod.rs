@@ -12,6 +12,7 @@ mod longhorn;
 mod mongodb;
 mod percona;
 mod rabbitmq;
+mod ramen;
 mod snapshots;
 mod stork;
 mod strimzi;
@@ -32,6 +33,7 @@ pub(super) const FAMILIES: &[(&str, &[Rule])] = &[
     ("RabbitMQ", rabbitmq::RULES),
     ("Longhorn", longhorn::RULES),
     ("Rook and csi-addons", ceph::RULES),
+    ("Ramen", ramen::RULES),
     ("Stork", stork::RULES),
     ("CSI snapshots", snapshots::RULES),
     ("Gateway API", gateway::RULES),

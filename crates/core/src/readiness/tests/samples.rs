@@ -1,5 +1,6 @@
 //! The tables of known operators, with objects as the operators write them.
 
+mod ramen;
 mod storage;
 
 use serde_json::{Value, json};
