@@ -156,9 +156,13 @@ pub const CLUSTER_KINDS: &[Kind] = &[
     kind("storage.k8s.io", "StorageClass"),
 ];
 
-/// Kinds in namespaces of which an inventory reads those of the whole cluster, where it may: by them it is seen whether a thing of the
-/// cluster is used elsewhere, too.
-pub const EVERYWHERE_KINDS: &[Kind] = &[kind("rbac.authorization.k8s.io", "RoleBinding")];
+/// Kinds in namespaces of which an inventory reads those of the whole cluster, where it may: by bindings it is seen whether a thing of the
+/// cluster is used elsewhere, too; Flux's resources say what comes first, and mostly live in a namespace of Flux's own.
+pub const EVERYWHERE_KINDS: &[Kind] = &[
+    kind("helm.toolkit.fluxcd.io", "HelmRelease"),
+    kind("kustomize.toolkit.fluxcd.io", "Kustomization"),
+    kind("rbac.authorization.k8s.io", "RoleBinding"),
+];
 
 #[cfg(test)]
 mod tests {

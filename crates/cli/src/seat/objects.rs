@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use refloat_core::backup::{self, ObjectFile, ObjectsError, PointContent, Unpack};
 use refloat_core::driver::{Class, Outcome, Problem};
-use refloat_core::inventory::{Inventory, ThingId};
+use refloat_core::inventory::{Inventory, ThingId, flux_order};
 use refloat_mover::{
     Control, Labels, MoverEngine, ObjectLimits, PartError, PartReference, RusticEngine, SaveRequest,
 };
@@ -43,7 +43,7 @@ fn worker_lost(error: &tokio::task::JoinError) -> Problem {
     Problem::of(Class::Bug, "worker-lost", error.to_string(), hint)
 }
 
-/// Lists the namespaces' things and the owned ones of the cluster, and stores them as read.
+/// Lists the namespaces' things and the owned ones of the cluster, and stores them as read, with what Flux says of their order.
 pub(super) async fn store(
     cluster: &Cluster,
     vault: &Vault,
@@ -72,12 +72,14 @@ pub(super) async fn store(
         namespace.is_some_and(|one| namespaces.iter().any(|known| known == one))
     };
     let kubernetes_version = std::mem::take(&mut inventory.kubernetes_version);
+    let order = flux_order(&inventory, namespaces);
     let things: Vec<_> = inventory
         .into_things()
         .filter(|thing| {
             let id = thing.id();
             inside(thing.namespace(), &id) || owned.contains(&id)
         })
+        .chain(order)
         .collect();
     let count = things.len() as u64;
     // A thing is let go as soon as it is packed, and a file as soon as it is stored.

@@ -6,6 +6,7 @@
 mod ended;
 mod endpoints;
 mod everywhere;
+mod flux;
 mod folded;
 mod id;
 mod inside;
@@ -26,6 +27,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use ended::has_ended;
 pub use everywhere::{made_everywhere, made_everywhere_in};
+pub use flux::flux_order;
+pub(crate) use flux::{FLUX_KINDS, applied_by, depends_on};
 pub use folded::fold_answer;
 pub(crate) use folded::{unfold, unfold_entry, unfolded};
 pub use id::{ThingId, ThingNames};

@@ -67,7 +67,10 @@ fn own_definitions(inventory: &Inventory, namespaces: &[String], scope: &mut Sco
             .any(|thing| inside(thing, namespaces));
         let operators: Vec<(String, String)> = writers(inventory, group, plural)
             .into_iter()
-            .filter(|(namespace, name)| runs_something(inventory, namespace, name))
+            .filter(|(namespace, name)| {
+                // Of other namespaces the workloads are not read.
+                !is_protected(namespace, namespaces) || runs_something(inventory, namespace, name)
+            })
             .collect();
         let all_inside = !operators.is_empty()
             && operators

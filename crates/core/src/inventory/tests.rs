@@ -1,5 +1,6 @@
 //! What a protection reaches: which things of the cluster are its own, and what its owners make anew.
 
+mod flux;
 mod inside;
 
 use serde_json::{Value, json};

@@ -180,6 +180,7 @@ pub fn attempt(
     warnings.extend(selected.warnings);
     warnings.extend(warned(objects, target, goal));
     warnings.extend(links::useless(&context));
+    warnings.extend(rules::flux_unknown(&context));
     let ordered = match order::order(steps) {
         Ok(ordered) => ordered,
         Err(problem) => {

@@ -8,6 +8,7 @@ mod cycles;
 mod duties;
 mod facts;
 pub(crate) mod fixture;
+mod flux;
 mod gates;
 mod golden;
 mod ground;

@@ -184,36 +184,33 @@ async fn everything_of_use_is_read_and_what_is_not_is_said() {
     );
 }
 
-const BINDINGS: &str = "/apis/rbac.authorization.k8s.io/v1";
+/// Group, plural and kind.
+type OfCluster = (&'static str, &'static str, &'static str);
 
-/// Of a cluster with bindings in two namespaces, what is read of them when only this path may be listed.
-async fn bindings(allowed: &'static str) -> (Vec<String>, usize) {
+/// Of a cluster with objects of this kind in two namespaces, what is read of them when only this path may be listed.
+async fn everywhere((of, plural, kind): OfCluster, allowed: String) -> (Vec<String>, usize) {
     let server = Server::start(move |asked| {
-        let binding = |namespace: &str| json!({"metadata": {"name": "web", "namespace": namespace}});
-        let kinds = json!([resource("rolebindings", "RoleBinding", "Namespaced", ALL)]);
-        let rbac = group(
-            "rbac.authorization.k8s.io",
+        let one = |namespace: &str| json!({"metadata": {"name": "web", "namespace": namespace}});
+        let kinds = json!([resource(plural, kind, "Namespaced", ALL)]);
+        let served = group(
+            of,
             &json!([{"version": "v1", "freshness": "Current", "resources": kinds}]),
         );
-        match asked.path.strip_prefix(BINDINGS) {
-            Some(path) if path == allowed && path == "/rolebindings" => Some(Say::Json(
+        match asked.path.strip_prefix(&format!("/apis/{of}/v1")) {
+            Some(path) if path == allowed && path == format!("/{plural}") => Some(Say::Json(
                 200,
-                json!({"items": [binding("bank"), binding("shop")]}),
+                json!({"items": [one("bank"), one("shop")]}),
             )),
             Some(path) if path == allowed => {
-                Some(Say::Json(200, json!({"items": [binding("shop")]})))
+                Some(Say::Json(200, json!({"items": [one("shop")]})))
             }
-            Some(_) => Some(Say::Json(
-                403,
-                status(
-                    403,
-                    "Forbidden",
-                    "rolebindings.rbac.authorization.k8s.io is forbidden: User \"me\" cannot list resource \"rolebindings\" in API \
-                     group \"rbac.authorization.k8s.io\" at the cluster scope",
-                    &json!({}),
-                ),
-            )),
-            None if asked.path == "/apis" => Some(Say::Json(200, discovery(&json!([rbac])))),
+            Some(_) => {
+                let message = format!(
+                    "{plural}.{of} is forbidden: User \"me\" cannot list resource \"{plural}\" in API group \"{of}\" at the cluster scope"
+                );
+                Some(Say::Json(403, status(403, "Forbidden", &message, &json!({}))))
+            }
+            None if asked.path == "/apis" => Some(Say::Json(200, discovery(&json!([served])))),
             None => cluster(asked),
         }
     })
@@ -225,27 +222,35 @@ async fn bindings(allowed: &'static str) -> (Vec<String>, usize) {
         .await
         .unwrap();
     let found = inventory
-        .of_kind("rbac.authorization.k8s.io", "RoleBinding")
+        .of_kind(of, kind)
         .map(|thing| thing.id().to_string())
         .collect();
     (found, inventory.unread.len())
 }
 
 #[tokio::test]
-async fn bindings_are_read_everywhere_and_where_that_is_forbidden_in_the_namespaces() {
-    let (shop, bank) = (
-        "RoleBinding.rbac.authorization.k8s.io shop/web".to_owned(),
-        "RoleBinding.rbac.authorization.k8s.io bank/web".to_owned(),
-    );
-    assert_eq!(
-        bindings("/rolebindings").await,
-        (vec![bank, shop.clone()], 0)
-    );
-    assert_eq!(
-        bindings("/namespaces/shop/rolebindings").await,
-        (vec![shop], 0)
-    );
-    assert_eq!(bindings("/nothing").await, (Vec::new(), 1));
+async fn bindings_and_fluxs_order_are_read_everywhere_and_where_that_is_forbidden_in_the_namespaces()
+ {
+    for of in [
+        ("rbac.authorization.k8s.io", "rolebindings", "RoleBinding"),
+        (
+            "kustomize.toolkit.fluxcd.io",
+            "kustomizations",
+            "Kustomization",
+        ),
+        ("helm.toolkit.fluxcd.io", "helmreleases", "HelmRelease"),
+    ] {
+        let (group, plural, kind) = of;
+        let (shop, bank) = (
+            format!("{kind}.{group} shop/web"),
+            format!("{kind}.{group} bank/web"),
+        );
+        let all = everywhere(of, format!("/{plural}")).await;
+        assert_eq!(all, (vec![bank, shop.clone()], 0));
+        let near = everywhere(of, format!("/namespaces/shop/{plural}")).await;
+        assert_eq!(near, (vec![shop], 0));
+        assert_eq!(everywhere(of, "/nothing".to_owned()).await, (Vec::new(), 1));
+    }
 }
 
 #[tokio::test]

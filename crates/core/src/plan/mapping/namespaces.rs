@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::hosts::fields;
 use super::words::mapped_service;
+use crate::inventory::FLUX_KINDS;
 use crate::planted::{self, Bug};
 
 /// The label that every namespace has.
@@ -133,6 +134,11 @@ impl Follower<'_> {
         {
             self.text(namespace);
         }
+        for key in FLUX_KINDS.iter().map(|of| of.namespace_label) {
+            if let Some(namespace) = metadata.get_mut("labels").and_then(|all| all.get_mut(key)) {
+                self.text(namespace);
+            }
+        }
         for key in ANNOTATIONS {
             let annotation = metadata
                 .get_mut("annotations")
@@ -172,7 +178,8 @@ impl Follower<'_> {
     fn references(&mut self, map: &mut Map<String, Value>, key: &str) {
         let by_key = key.ends_with("Ref") || key.ends_with("Refs");
         let served = key == "service" && SERVED_BY.contains(&self.group);
-        let typed = map.get("kind").is_some_and(Value::is_string) || by_key || served;
+        let flux = key == "dependsOn" && FLUX_KINDS.iter().any(|of| of.group == self.group);
+        let typed = map.get("kind").is_some_and(Value::is_string) || by_key || served || flux;
         let typed = typed && !planted::is(Bug::ReferenceNotMapped);
         if let (true, Some(namespace)) = (typed, map.get_mut("namespace")) {
             self.text(namespace);

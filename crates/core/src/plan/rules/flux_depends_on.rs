@@ -1,13 +1,11 @@
 //! Flux's `dependsOn`: what one Kustomization or HelmRelease applies waits for what another does.
 
-use std::collections::BTreeMap;
-
-use crate::json::Json;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::context::Context;
 use super::waves::all_before;
 use super::{Drawn, HIGH, Rule};
-use crate::inventory::Thing;
+use crate::inventory::{FLUX_KINDS, Thing, ThingId, applied_by, depends_on};
 
 pub(super) const RULE: Rule = Rule {
     name: "FLUX_DEPENDS_ON",
@@ -16,41 +14,51 @@ pub(super) const RULE: Rule = Rule {
     draw,
 };
 
-/// Group of the kind, which is also the prefix of its labels; kind.
-const SOURCES: &[(&str, &str)] = &[
-    ("kustomize.toolkit.fluxcd.io", "Kustomization"),
-    ("helm.toolkit.fluxcd.io", "HelmRelease"),
-];
-
-fn draw(context: &Context<'_>) -> Vec<Drawn> {
-    let mut drawn = Vec::new();
-    for (group, kind) in SOURCES {
-        let (name_label, namespace_label) = (format!("{group}/name"), format!("{group}/namespace"));
-        if !context.is_marked(&[&name_label]) {
-            continue;
-        }
-        let mut applied: BTreeMap<(&str, &str), Vec<&Thing>> = BTreeMap::new();
+/// What is carried, by what Flux applied it by.
+fn applied<'a>(context: &Context<'a>) -> BTreeMap<ThingId, Vec<&'a Thing>> {
+    let mut applied: BTreeMap<ThingId, Vec<&Thing>> = BTreeMap::new();
+    if FLUX_KINDS
+        .iter()
+        .any(|of| context.is_marked(&[of.name_label]))
+    {
         for thing in context.things.values() {
-            let labels = (thing.label(&namespace_label), thing.label(&name_label));
-            if let (Some(namespace), Some(name)) = labels {
-                applied.entry((namespace, name)).or_default().push(thing);
+            for by in applied_by(thing) {
+                applied.entry(by).or_default().push(thing);
             }
         }
-        for source in context.objects.of_kind(group, kind) {
-            let namespace = source.namespace().unwrap_or_default();
-            let Some(later) = applied.get(&(namespace, source.name())) else {
-                continue;
-            };
-            for (place, on) in source.list("/spec/dependsOn").iter().enumerate() {
-                let text = |key: &str| on.get(key).and_then(Json::as_str);
-                let of = text("namespace").unwrap_or(namespace);
-                let earlier = text("name").and_then(|name| applied.get(&(of, name)));
-                if let Some(earlier) = earlier {
-                    let evidence = format!("{}: spec.dependsOn[{place}]", source.id());
-                    drawn.extend(all_before(context, earlier, later, &evidence));
-                }
+    }
+    applied
+}
+
+fn draw(context: &Context<'_>) -> Vec<Drawn> {
+    let applied = applied(context);
+    let mut drawn = Vec::new();
+    for (id, later) in &applied {
+        let Some(source) = context.objects.get(id) else {
+            continue;
+        };
+        for (place, on) in depends_on(source) {
+            if let Some(earlier) = applied.get(&on) {
+                let evidence = format!("{id}: spec.dependsOn[{place}]");
+                drawn.extend(all_before(context, earlier, later, &evidence));
             }
         }
     }
     drawn
+}
+
+/// That the order which Flux keeps is not known, if so.
+pub(in super::super) fn flux_unknown(context: &Context<'_>) -> Option<String> {
+    let mut all: BTreeSet<ThingId> = applied(context).into_keys().collect();
+    all.retain(|id| context.objects.get(id).is_none());
+    let first = all.first()?;
+    let others = match all.len() {
+        1 => String::new(),
+        2 => " and 1 other".to_owned(),
+        count => format!(" and {} others", count - 1),
+    };
+    Some(format!(
+        "the point does not hold {first}{others}, which applied some of it: what Flux lets wait for what is not known; if it is \
+         still there, take a point with the right to list its kind in all namespaces"
+    ))
 }

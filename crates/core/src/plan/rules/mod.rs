@@ -33,6 +33,7 @@ mod webhook_after_backend;
 mod webhook_before_its_cr;
 mod webhook_before_pods;
 
+pub(super) use flux_depends_on::flux_unknown;
 pub(super) use gate_before_dependents::{Placed, hold};
 pub use own_steps::{OWN_RULES, OwnRule};
 pub(super) use service_before_workload::comes_first;
