@@ -120,3 +120,83 @@ fn fluxs_order_follows_a_namespace_under_another_name() {
         planned.warnings
     );
 }
+
+/// A resource of Flux that another one applied.
+fn nested(kind: &str, name: &str, by: &str) -> Thing {
+    let mut thing = source(kind, name, &json!({}));
+    thing.edit(|it| it["metadata"]["labels"] = labels(KUSTOMIZE, by));
+    thing
+}
+
+fn health(spec: &Value) -> Vec<Thing> {
+    vec![
+        of(KUSTOMIZE, "infra", "base"),
+        of(HELM, "release", "chart"),
+        of(HELM, "other", "second"),
+        of(KUSTOMIZE, "apps", "front"),
+        deployment("stranger", json!({ "containers": [] })),
+        nested("HelmRelease", "release", "infra"),
+        nested("HelmRelease", "other", "infra"),
+        source("Kustomization", "infra", spec),
+        source(
+            "Kustomization",
+            "apps",
+            &json!({ "dependsOn": [{ "name": "infra" }] }),
+        ),
+    ]
+}
+
+#[test]
+fn what_makes_a_kustomization_healthy_is_waited_for() {
+    let check = |kind: &str, namespace: &str, name: &str| {
+        let version = match kind {
+            "HelmRelease" => "helm.toolkit.fluxcd.io/v2",
+            "Cache" => "shop.example.com/v1",
+            _ => "apps/v1",
+        };
+        json!({ "apiVersion": version, "kind": kind, "namespace": namespace, "name": name })
+    };
+    let checks = json!([
+        null, { "kind": 7, "name": "stranger" }, check("Deployment", "elsewhere", "stranger"),
+        check("Deployment", "shop", "stranger"), check("HelmRelease", "flux-system", "release"),
+        check("Cache", "shop", "sessions"), check("Deployment", "shop", "front"),
+    ]);
+    let healthy = planned(health(&json!({ "healthChecks": checks })));
+    let on = "Kustomization.kustomize.toolkit.fluxcd.io flux-system/apps: spec.dependsOn[0]";
+    let infra = "Kustomization.kustomize.toolkit.fluxcd.io flux-system/infra";
+    let named = format!("{on}, {infra}: spec.healthChecks[3]");
+    expect(&healthy, &id("front"), &id("stranger"), RULE, High, &named);
+    let cache = format!("{on}, {infra}: spec.healthChecks[5]");
+    let sessions = "Cache.shop.example.com shop/sessions";
+    expect(&healthy, &id("front"), sessions, RULE, High, &cache);
+    expect(&healthy, &id("front"), &id("chart"), RULE, High, on);
+    expect(&healthy, &id("front"), &id("base"), RULE, High, on);
+    expect_none(&healthy, &id("front"), &id("second"));
+    let waiting = planned(health(&json!({ "wait": true, "healthChecks": checks })));
+    for name in ["base", "chart", "second"] {
+        expect(&waiting, &id("front"), &id(name), RULE, High, on);
+    }
+    expect_none(&waiting, &id("front"), &id("stranger"));
+    let plain = planned(health(&json!({ "wait": "true", "healthChecks": 7 })));
+    for name in ["chart", "second", "stranger"] {
+        expect_none(&plain, &id("front"), &id(name));
+    }
+}
+
+#[test]
+fn what_a_kustomization_applies_through_others_waits_with_it() {
+    let on = |name: &str| json!({ "dependsOn": [{ "name": name }] });
+    let mut apps = source("Kustomization", "apps", &on("empty"));
+    // The root of an installation applies itself.
+    apps.edit(|it| it["metadata"]["labels"] = labels(KUSTOMIZE, "apps"));
+    let planned = planned([
+        of(KUSTOMIZE, "infra", "base"),
+        of(HELM, "release", "chart"),
+        nested("HelmRelease", "release", "apps"),
+        apps,
+        source("Kustomization", "empty", &on("infra")),
+        source("Kustomization", "infra", &on("empty")),
+    ]);
+    let evidence = "Kustomization.kustomize.toolkit.fluxcd.io flux-system/apps: spec.dependsOn[0]";
+    expect(&planned, &id("chart"), &id("base"), RULE, High, evidence);
+}
