@@ -1,4 +1,5 @@
-//! Helm's hooks: what is to run before a release's objects, and what after.
+//! Helm's hooks: what is to run before a release's objects, and what after. Dependencies of a chart say what is installed, not in which order: Helm
+//! renders them into one release, and applies it at once. Source: Helm's proposal 0025, which would change that.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,8 @@ use crate::inventory::Thing;
 
 pub(super) const RULE: Rule = Rule {
     name: "HELM_HOOK",
-    reason: "the chart's author has said what comes before the release's objects and what after",
+    reason: "the chart's author has said what comes before the release's objects and what after; its dependencies give no order: Helm \
+             applies the objects of all of a release's charts together",
     confidence: HIGH,
     draw,
 };
