@@ -1,7 +1,7 @@
 //! Files of connections that were seen at the source. They may be long: they are read entry by entry.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -12,13 +12,16 @@ use serde_json::{Deserializer, Value};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-const HOW: &str = "write it with `hubble observe -o jsonpb`, or keep what Prometheus answers about Istio: docs/guides/plan.md";
+const HOW: &str = "write it with `hubble observe -o jsonpb`, keep what Prometheus answers about Istio, or take CoreDNS' log or what `conntrack -L` \
+                   writes: docs/guides/plan.md";
+/// Longer lines are none of a log of questions or a table of connections: names have 255 bytes.
+const LINE_BYTES_MAX: usize = 16 << 10;
 
 /// Connections that were seen.
 #[derive(Debug, Default, Args)]
 pub(super) struct ConnectionFiles {
-    /// Connections that were seen at the source: flows of Hubble (`hubble observe -o jsonpb`), or what Prometheus answers about Istio's; once
-    /// for each file
+    /// Connections that were seen at the source: flows of Hubble (`hubble observe -o jsonpb`), what Prometheus answers about Istio's, CoreDNS' log
+    /// of questions, or nodes' tables (`conntrack -L`); once for each file
     #[arg(long, value_name = "FILE")]
     connections: Vec<PathBuf>,
 }
@@ -50,12 +53,13 @@ impl ConnectionFiles {
 
 /// Adds what a file holds; a note when its last entry is cut off, as that of a log that is being written, or when it tells nothing.
 fn one_file(path: &Path, all: &mut Connections) -> Result<Option<String>, Failure> {
-    let file = File::open(path).map_err(|error| Failure::file(path, &error))?;
-    let refuse = |place: usize, why: String| {
-        let message = format!("{}, entry {place}: {why}", path.display());
-        Failure::from(Problem::stuck("connections-file", message, HOW))
-    };
-    let entries = Deserializer::from_reader(BufReader::new(file)).into_iter::<Value>();
+    let mut file = open(path)?;
+    let head = file.fill_buf();
+    if is_of_lines(head.map_err(|error| Failure::file(path, &error))?) {
+        return lines(path, file, all);
+    }
+    let refuse = |place: usize, why: String| refused(path, &format!("entry {place}: {why}"));
+    let entries = Deserializer::from_reader(file).into_iter::<Value>();
     let (mut count, mut told) = (0, 0);
     for entry in entries {
         match entry {
@@ -85,6 +89,76 @@ fn one_file(path: &Path, all: &mut Connections) -> Result<Option<String>, Failur
     }))
 }
 
+fn open(path: &Path) -> Result<BufReader<File>, Failure> {
+    let file = File::open(path).map_err(|error| Failure::file(path, &error))?;
+    Ok(BufReader::new(file))
+}
+
+fn refused(path: &Path, what: &str) -> Failure {
+    let message = format!("{}, {what}", path.display());
+    Failure::from(Problem::stuck("connections-file", message, HOW))
+}
+
+/// True for what does not begin as JSON does: logs begin with a word, with a time, or with `[INFO]`.
+fn is_of_lines(head: &[u8]) -> bool {
+    let mut bytes = head.iter().filter(|byte| !byte.is_ascii_whitespace());
+    match bytes.next() {
+        None | Some(b'{' | b'"') => false,
+        Some(b'[') => bytes.next().is_some_and(u8::is_ascii_alphabetic),
+        Some(_) => true,
+    }
+}
+
+/// Adds what the lines of a file tell; a note when that is nothing.
+fn lines(
+    path: &Path,
+    mut file: impl BufRead,
+    all: &mut Connections,
+) -> Result<Option<String>, Failure> {
+    let (mut place, mut known, mut told) = (0_usize, 0_usize, false);
+    let mut line = Vec::new();
+    while next_line(&mut file, &mut line).map_err(|error| Failure::file(path, &error))? {
+        place += 1;
+        let Ok(text) = std::str::from_utf8(&line) else {
+            continue;
+        };
+        let seen = all.add_line(text);
+        let seen = seen.map_err(|why| refused(path, &format!("line {place}: {why}")))?;
+        known += usize::from(seen.is_some());
+        told |= seen == Some(true);
+    }
+    if known == 0 {
+        return Err(refused(
+            path,
+            "entry 1: neither this nor any other line is a flow of Hubble, an answer of Prometheus, a question in CoreDNS' log or an entry of \
+             `conntrack -L`",
+        ));
+    }
+    Ok((!told).then(|| {
+        format!(
+            "warning: {}: none of its {known} lines tells of a Service's name that was found, or of a TCP connection in which both sides talked",
+            path.display()
+        )
+    }))
+}
+
+/// Reads a line; of one that is too long nothing is kept. False at the end.
+fn next_line(file: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
+    line.clear();
+    let limit = LINE_BYTES_MAX as u64;
+    let mut read = file.by_ref().take(limit).read_until(b'\n', line)?;
+    let any = read > 0;
+    while read == LINE_BYTES_MAX && line.last() != Some(&b'\n') {
+        line.clear();
+        read = file.by_ref().take(limit).read_until(b'\n', line)?;
+        if read < LINE_BYTES_MAX || line.last() == Some(&b'\n') {
+            line.clear();
+            break;
+        }
+    }
+    Ok(any)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,10 +166,10 @@ mod tests {
     const FLOW: &str = r#"{"flow":{"verdict":"FORWARDED","is_reply":false,"l4":{"TCP":{}},"source":{"namespace":"shop","workloads":[{"kind":"Deployment","name":"web"}]},"destination_service":{"namespace":"shop","name":"db"}}}"#;
 
     /// What one file with this text adds, and what is said of it.
-    fn read(text: &str) -> Result<(usize, bool), String> {
+    fn read(text: impl AsRef<[u8]>) -> Result<(usize, bool), String> {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("flows.json");
-        std::fs::write(&path, text).expect("a file");
+        std::fs::write(&path, text.as_ref()).expect("a file");
         let mut all = Connections::default();
         match one_file(&path, &mut all) {
             Ok(note) => Ok((all.len(), note.is_some())),
@@ -109,14 +183,14 @@ mod tests {
     #[test]
     fn entries_stand_line_by_line_or_over_many_lines() {
         let other = FLOW.replace("\"web\"", "\"api\"");
-        assert_eq!(read(&format!("{FLOW}\n{other}\n{FLOW}\n")), Ok((2, false)));
-        assert_eq!(read(&FLOW.replace(',', ",\n  ")), Ok((1, false)));
+        assert_eq!(read(format!("{FLOW}\n{other}\n{FLOW}\n")), Ok((2, false)));
+        assert_eq!(read(FLOW.replace(',', ",\n  ")), Ok((1, false)));
     }
 
     #[test]
     fn a_log_that_is_being_written_counts_but_for_its_last_entry() {
         let half = &FLOW[..40];
-        assert_eq!(read(&format!("{FLOW}\n{half}")), Ok((1, true)));
+        assert_eq!(read(format!("{FLOW}\n{half}")), Ok((1, true)));
     }
 
     #[test]
@@ -126,8 +200,44 @@ mod tests {
         for text in [bare.as_str(), nothing] {
             assert_eq!(read(text), Ok((0, true)), "{text}");
         }
-        let twice = read(&format!("{bare}\n{FLOW}"));
+        let twice = read(format!("{bare}\n{FLOW}"));
         assert_eq!(twice, Ok((1, false)), "one of them does");
+    }
+
+    const QUESTION: &str = r#"[INFO] 10.244.0.5:43721 - 12345 "A IN db.shop.svc.cluster.local. udp 45 false 512" NOERROR qr,aa,rd 87 0.0003s"#;
+    const ENTRY: &str = "tcp 6 9 ESTABLISHED src=10.0.0.5 dst=10.9.0.1 sport=9 dport=5432 src=10.0.1.7 dst=10.0.0.5 sport=5432 dport=9 use=1";
+
+    #[test]
+    fn logs_and_tables_are_read_line_by_line_whatever_stands_between() {
+        assert_eq!(read(QUESTION), Ok((1, false)), "a last line without an end");
+        let mixed = format!(".:53\nCoreDNS-1.11.1\r\n{QUESTION}\r\n\n{QUESTION}\n{ENTRY}\n");
+        assert_eq!(read(&mixed), Ok((2, false)));
+        assert_eq!(read(format!("[pod/coredns] {QUESTION}\n")), Ok((1, false)));
+        let time = "2026-11-20T10:00:00Z";
+        assert_eq!(read(format!("{time} {QUESTION}\n")), Ok((1, false)));
+        let refused = QUESTION.replace("NOERROR", "NXDOMAIN");
+        assert_eq!(read(refused), Ok((0, true)));
+    }
+
+    #[test]
+    fn a_line_that_is_long_or_no_text_hides_no_other() {
+        for size in [0, 1, 2] {
+            for more in [0, 1, 7] {
+                let long = "x".repeat(size * LINE_BYTES_MAX + more);
+                let text = format!("a\n{long}\n{ENTRY}\n{long}");
+                assert_eq!(read(text), Ok((1, false)), "{size} {more}");
+                let hidden = format!("a\n{long}y{ENTRY}\n{QUESTION}\n");
+                assert_eq!(read(hidden), Ok((1, false)), "{size} {more}");
+            }
+        }
+        let mut binary = vec![b'a', 0xff, 0, 0xfe, b'\n', 0x80];
+        binary.extend(format!("\n{ENTRY}\n").bytes());
+        assert_eq!(read(binary), Ok((1, false)));
+        let nothing = read([0x7f, 0xff, 0]).expect_err("it is binary");
+        assert!(
+            nothing.contains("neither this nor any other line"),
+            "{nothing}"
+        );
     }
 
     #[test]

@@ -43,7 +43,7 @@ use crate::run::{RunKind, RunPlan};
 pub use crate::run::Evidence;
 pub(crate) use adopted::is_made_by_cluster;
 pub use clean::clean;
-pub use connections::{Connection, Connections, Peer, Witness, Workload};
+pub use connections::{Client, Connection, Connections, Peer, Witness, Workload};
 pub use cycles::Broken;
 use draft::{Draft, draft};
 pub use mapping::{Form, Mapped, MappedKind, Mappings, ObjectPatch, Remain, Target};

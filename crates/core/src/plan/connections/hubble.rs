@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::links::may_be_service;
-use super::{Connection, Peer, Witness, Workload};
+use super::{Client, Connection, Peer, Witness, Workload};
 
 /// What an entry may hold besides a flow (`GetFlowsResponse`, `ExportEvent`).
 const OTHER_EVENTS: &[&str] = &["node_status", "lost_events", "agent_event", "debug_event"];
@@ -143,7 +143,7 @@ pub(super) fn connections(document: &Value) -> Result<Option<Vec<(Connection, u6
     let clients = flow.source.workloads();
     let all = clients.flat_map(|client| {
         let with = |(peer, witness): &(Peer, Witness)| Connection {
-            client: client.clone(),
+            client: Client::Workload(client.clone()),
             peer: peer.clone(),
             witness: *witness,
         };

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Connection, Peer, Witness, Workload};
+use super::{Client, Connection, Peer, Witness, Workload};
 
 #[derive(Deserialize)]
 struct Answer {
@@ -62,7 +62,7 @@ impl Series {
             })
         };
         Some(Connection {
-            client: workload("source")?,
+            client: Client::Workload(workload("source")?),
             peer: service().or_else(|| workload("destination").map(Peer::Workload))?,
             witness: Witness::Istio,
         })

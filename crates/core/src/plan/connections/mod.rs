@@ -1,12 +1,16 @@
-//! Connections that were seen between workloads, as networks tell them: Hubble's flows, and what Prometheus knows of Istio.
+//! Connections that were seen between workloads, as networks tell them: Hubble's flows, what Prometheus knows of Istio, CoreDNS' log of questions, and
+//! nodes' tables of connections.
 //!
 //! Reads documents, and resolves nothing: `links` does. What was not seen may be there all the same: so this adds edges, and takes
 //! away only the guess that who names no database waits for all of them.
 
+mod conntrack;
+mod coredns;
 mod hubble;
 mod istio;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde_json::Value;
 
@@ -24,6 +28,19 @@ pub enum Witness {
     Dns,
     /// A counter of Istio.
     Istio,
+    /// A question in the log of CoreDNS.
+    CoreDns,
+    /// A node's table of connections.
+    Conntrack,
+}
+
+/// Who began a connection.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Client {
+    /// A workload.
+    Workload(Workload),
+    /// The pod that had this address.
+    Address(IpAddr),
 }
 
 /// Whom a workload talked to.
@@ -40,6 +57,15 @@ pub enum Peer {
     Workload(Workload),
     /// A host name, as it was asked for.
     Name(String),
+    /// Who had this address: a Service or a pod.
+    Address {
+        /// The address that was called.
+        address: IpAddr,
+        /// Its port.
+        port: u16,
+        /// Where the connection was led.
+        led: IpAddr,
+    },
 }
 
 /// Something that runs pods.
@@ -57,7 +83,7 @@ pub struct Workload {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Connection {
     /// Who began it.
-    pub client: Workload,
+    pub client: Client,
     /// With whom.
     pub peer: Peer,
     /// Who tells so.
@@ -87,15 +113,38 @@ impl Connections {
         };
         let told = found.len();
         for (connection, times) in found {
-            let count = self.seen.entry(connection).or_default();
-            *count = count.saturating_add(times);
+            self.count(connection, times)?;
         }
+        Ok(told)
+    }
+
+    /// Takes one line: of CoreDNS' log of questions (plugin `log`), or of a node's table of connections (`conntrack -L`).
+    ///
+    /// Says whether it tells of a connection; `None` for a line that is neither: logs hold others, too.
+    ///
+    /// # Errors
+    /// There are too many different connections.
+    pub fn add_line(&mut self, line: &str) -> Result<Option<bool>, String> {
+        let found = coredns::connection(line).or_else(|| conntrack::connection(line));
+        let Some(found) = found else {
+            return Ok(None);
+        };
+        let told = !found.is_empty();
+        for connection in found {
+            self.count(connection, 1)?;
+        }
+        Ok(Some(told))
+    }
+
+    fn count(&mut self, connection: Connection, times: u64) -> Result<(), String> {
+        let count = self.seen.entry(connection).or_default();
+        *count = count.saturating_add(times);
         if self.seen.len() > CONNECTIONS_MAX {
             return Err(format!(
                 "there are more than {CONNECTIONS_MAX} different connections"
             ));
         }
-        Ok(told)
+        Ok(())
     }
 
     /// How many different connections there are.
@@ -133,9 +182,14 @@ impl Connections {
                 },
                 Peer::Workload(one) => Peer::Workload(workload(one)),
                 Peer::Name(host) => Peer::Name(mapped_host(host, &namespace)),
+                Peer::Address { .. } => one.peer.clone(),
+            };
+            let client = match &one.client {
+                Client::Workload(one) => Client::Workload(workload(one)),
+                Client::Address(_) => one.client.clone(),
             };
             let mapped = Connection {
-                client: workload(&one.client),
+                client,
                 peer,
                 witness: one.witness,
             };

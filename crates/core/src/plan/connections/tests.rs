@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+mod lines;
+
 use super::*;
 
 fn workload(namespace: &str, kind: &str, name: &str) -> Workload {
@@ -63,7 +65,7 @@ fn service(namespace: &str, name: &str) -> Peer {
 fn a_flow_tells_who_began_to_talk_to_whom() {
     let found = read(&[flow(&json!({})), flow(&json!({}))]);
     let expected = Connection {
-        client: workload("shop", "Deployment", "web"),
+        client: Client::Workload(workload("shop", "Deployment", "web")),
         peer: Peer::Workload(workload("shop", "StatefulSet", "db")),
         witness: Witness::Hubble,
     };
@@ -132,7 +134,8 @@ fn what_prometheus_knows_of_istio_is_read() {
         "destination_service_name": "db", "destination_service_namespace": "shop",
     });
     let found = read(&[series(&metric, "14")]);
-    assert_eq!(found[0].0.client, workload("shop", "", "web"));
+    let client = Client::Workload(workload("shop", "", "web"));
+    assert_eq!(found[0].0.client, client);
     assert_eq!(found[0].0.peer, service("shop", "db"));
     assert_eq!((found[0].0.witness, found[0].1), (Witness::Istio, 14));
     let mut unknown = metric.clone();
@@ -213,11 +216,8 @@ fn names_follow_their_namespaces() {
     let peers: Vec<&Peer> = mapped.iter().map(|(one, _)| &one.peer).collect();
     let by_pods = Peer::Workload(workload("drill", "StatefulSet", "db"));
     assert_eq!(peers, [&service("drill", "db"), &by_pods]);
-    assert!(
-        mapped
-            .iter()
-            .all(|(one, _)| one.client.namespace == "drill")
-    );
+    let web = Client::Workload(workload("drill", "Deployment", "web"));
+    assert!(mapped.iter().all(|(one, _)| one.client == web));
     let namespace = |old: &str| old.replace("shop", "drill");
     for (host, expected) in [
         ("db.shop.svc.cluster.local", "db.drill.svc.cluster.local"),

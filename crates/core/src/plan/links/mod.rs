@@ -3,6 +3,7 @@
 //!
 //! Draws no edge: rules do. A Secret's text is looked into, never repeated. Called by `context`.
 
+mod addresses;
 mod reading;
 mod resolving;
 mod seen;
@@ -30,6 +31,8 @@ pub(super) enum How {
     Text,
     /// They were seen talking.
     Seen,
+    /// Addresses that they had were seen talking.
+    SeenByAddress,
 }
 
 /// What a workload's text leads to.
@@ -103,7 +106,8 @@ pub(super) fn links(context: &Context<'_>) -> BTreeMap<ThingId, Vec<Link>> {
 pub(super) fn useless(context: &Context<'_>) -> Option<String> {
     let connections = context.connections.filter(|all| !all.is_empty())?;
     let mut all = context.links().values().flatten();
-    let is_of_use = |link: &Link| link.how == How::Seen && link.is != Is::Application;
+    let is_seen = |link: &Link| matches!(link.how, How::Seen | How::SeenByAddress);
+    let is_of_use = |link: &Link| is_seen(link) && link.is != Is::Application;
     (!all.any(is_of_use)).then(|| {
         format!(
             "the {} connections that were seen are with no database, queue or cache of this point: they add nothing",

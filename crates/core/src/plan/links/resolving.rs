@@ -113,6 +113,18 @@ impl<'c, 'a> Resolver<'c, 'a> {
             .collect()
     }
 
+    /// What a carried thing is by the pods that come from it.
+    pub(super) fn of_thing(&self, thing: &Thing) -> Vec<Target> {
+        if thing.pod_spec().is_none() {
+            return vec![self.target(thing, None)];
+        }
+        self.of_workload(&Workload {
+            namespace: thing.namespace().unwrap_or_default().to_owned(),
+            kind: Some(thing.resource.kind.clone()),
+            name: thing.name().to_owned(),
+        })
+    }
+
     fn running(&self) -> BTreeMap<Place<'a>, Vec<&'a Thing>> {
         let mut running: BTreeMap<Place<'a>, Vec<&'a Thing>> = BTreeMap::new();
         let all = self.context.objects.iter();

@@ -34,7 +34,8 @@ pub(super) fn linked(
         links.filter(|link| is.contains(&link.is))
     };
     let are_peers = |id: &ThingId, link: &Link| {
-        how == How::Seen && wanted(&link.thing).any(|back| back.thing == *id)
+        let is_seen = matches!(how, How::Seen | How::SeenByAddress);
+        is_seen && wanted(&link.thing).any(|back| back.thing == *id)
     };
     for id in context.links().keys() {
         for link in wanted(id).filter(|link| !are_peers(id, link)) {

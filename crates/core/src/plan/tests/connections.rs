@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::ground::{deployment, drawn, expect, expect_none, object, service, with, workload};
+use super::ground::{
+    between, deployment, drawn, expect, expect_none, object, service, with, workload,
+};
 use crate::inventory::Thing;
 use crate::plan::Planned;
-use crate::run::Confidence::High;
+use crate::run::Confidence::{High, Medium};
 
 const API: &str = "Deployment.apps shop/api";
 const RULE: &str = "SEEN_CONNECTION";
@@ -243,4 +245,128 @@ fn servers_that_talk_to_each_other_are_peers_and_none_waits() {
         expect_none(&planned, "Deployment.apps shop/b", "Deployment.apps shop/a");
         assert!(planned.broken.is_empty(), "{:?}", planned.broken);
     }
+}
+
+/// A pod of `shop` that this owner runs, with this address.
+fn pod(name: &str, owner: &str, address: &str) -> Thing {
+    let owner = json!([{ "kind": "ReplicaSet", "uid": owner, "controller": true }]);
+    let ips = json!([{ "ip": address }]);
+    let status = json!({ "phase": "Running", "podIP": address, "podIPs": ips });
+    let spec = json!({ "containers": [] });
+    let body = json!({ "spec": spec, "owners": owner, "status": status });
+    object("Pod", &format!("shop/{name}"), body)
+}
+
+fn of_api(address: &str) -> Vec<Thing> {
+    let owner = json!([{ "kind": "Deployment", "uid": "Deployment-shop-api", "controller": true }]);
+    let set = json!({ "spec": { "template": { "spec": { "containers": [] } } }, "owners": owner });
+    let mut database = service("db", &[5432]);
+    database.edit(|it| it["spec"]["clusterIP"] = json!("10.96.0.10"));
+    vec![
+        silent("api", "api:1"),
+        object("apps/v1 ReplicaSet", "shop/api-7d8f", set),
+        pod("api-7d8f-x2x4", "ReplicaSet-shop-api-7d8f", address),
+        pod("db-0", "StatefulSet-db", "10.244.1.7"),
+        database,
+    ]
+}
+
+fn by_lines(things: Vec<Thing>, lines: &[String]) -> Planned {
+    let mut case = with(things);
+    for line in lines {
+        case.goal.connections.add_line(line).unwrap();
+    }
+    case.plan().unwrap()
+}
+
+fn entry(client: &str, to: &str, led: &str) -> String {
+    format!(
+        "tcp 6 431999 ESTABLISHED src={client} dst={to} sport=43721 dport=5432 src={led} dst={client} sport=5432 dport=43721 [ASSURED] use=1"
+    )
+}
+
+fn question(client: &str, name: &str) -> String {
+    format!(
+        r#"[INFO] {client}:43721 - 7 "A IN {name}. udp 45 false 512" NOERROR qr,aa,rd 87 0.0003s"#
+    )
+}
+
+#[test]
+fn who_had_an_address_is_found_by_the_points_pods_and_services() {
+    for (line, evidence) in [
+        (
+            question("10.244.0.5", "db.shop.svc.cluster.local"),
+            "the log of CoreDNS has its pod's address ask for db.shop.svc.cluster.local once",
+        ),
+        (
+            entry("10.244.0.5", "10.96.0.10", "10.244.1.7"),
+            "a node saw its pod's address connect to 10.96.0.10:5432 once",
+        ),
+        (
+            entry("10.244.0.5", "10.244.1.7", "10.244.1.7"),
+            "a node saw its pod's address connect to 10.244.1.7:5432 once",
+        ),
+        (
+            entry("10.244.0.5", "192.0.2.1", "10.244.1.7"),
+            "a node saw its pod's address connect to 192.0.2.1:5432 once",
+        ),
+    ] {
+        let planned = by_lines(of_api("10.244.0.5"), &[line]);
+        expect(&planned, API, "ready shop/db", RULE, Medium, evidence);
+        expect_none(&planned, "ready shop/db", API);
+    }
+    let six = question("[fd00::5]", "db");
+    let planned = by_lines(of_api("FD00:0::5"), &[six]);
+    drawn(&planned, API, "ready shop/db", RULE);
+}
+
+#[test]
+fn an_address_that_is_a_nodes_or_two_pods_or_anothers_tells_of_nobody() {
+    let none = |mut things: Vec<Thing>, change: &dyn Fn(&mut Vec<Thing>), line: &str| {
+        change(&mut things);
+        let planned = by_lines(things, &[line.to_owned()]);
+        let all = between(&planned, API, "ready shop/db");
+        assert!(all.iter().all(|edge| edge.rule != RULE), "{all:?}");
+    };
+    let line = question("10.244.0.5", "db.shop.svc.cluster.local");
+    let api = || of_api("10.244.0.5");
+    none(api(), &|_| {}, &line.replace("10.244.0.5", "10.244.0.6"));
+    none(
+        api(),
+        &|all| all[2].edit(|it| it["spec"]["hostNetwork"] = json!(true)),
+        &line,
+    );
+    none(
+        api(),
+        &|all| all[2].edit(|it| it["status"]["phase"] = json!("Failed")),
+        &line,
+    );
+    none(
+        api(),
+        &|all| all[2].edit(|it| it["status"] = json!({ "podIP": 7, "podIPs": [7, null, {}, "x"] })),
+        &line,
+    );
+    none(
+        api(),
+        &|all| all.push(pod("other", "nobody", "10.244.0.5")),
+        &line,
+    );
+    none(
+        api(),
+        &|_| {},
+        &entry("10.244.0.5", "192.0.2.1", "192.0.2.2"),
+    );
+}
+
+#[test]
+fn what_hubble_saw_is_surer_than_what_addresses_tell() {
+    let mut case = with(of_api("10.244.0.5"));
+    let connections = &mut case.goal.connections;
+    connections
+        .add_line(&question("10.244.0.5", "db.shop"))
+        .unwrap();
+    connections.add(&to_service("api", "db")).unwrap();
+    let planned = case.plan().unwrap();
+    let evidence = "Hubble saw it connect to Service shop/db once";
+    expect(&planned, API, "ready shop/db", RULE, High, evidence);
 }
