@@ -205,6 +205,11 @@ pub(in crate::plan) fn phase(id: &ThingId) -> Option<Phase> {
     }
 }
 
+/// Databases of operators.
+pub(in crate::plan) fn is_database(id: &ThingId) -> bool {
+    served(id).is_some_and(|one| one.is == Is::Database)
+}
+
 /// What a workload looks like, by its first container's image and the ports of the Service in front of it.
 pub(super) fn looks_like(workload: &Thing, service: &Thing) -> Is {
     let image = workload

@@ -1,4 +1,4 @@
-//! Applications that name no database wait for all; those that name no queue either wait for all queues, too.
+//! Applications that name no database wait for all.
 
 use std::collections::BTreeSet;
 
@@ -15,79 +15,50 @@ use crate::run::{Confidence, Phase};
 
 pub(super) const RULE: Rule = Rule {
     name: "DATABASES_BEFORE_UNKNOWN_CLIENT",
-    reason: "which database or queue an application needs is not known if it names none: better it waits for one too many",
+    reason: "which database an application needs is not known if it names none: better it waits for one too many",
     confidence: &[Confidence::Medium],
     draw,
 };
 
-/// A database or a queue, and the step after which it works.
-struct Server {
-    step: EcoString,
-    is: Is,
-    /// Group of its kind: what else is of it belongs to the same operator.
-    group: EcoString,
-}
-
 fn draw(context: &Context<'_>) -> Vec<Drawn> {
-    let servers = all_servers(context);
-    if servers.is_empty() {
+    let databases: BTreeSet<EcoString> = context
+        .engines()
+        .map(|member| ready_step(&member.name))
+        .chain(
+            context
+                .things
+                .keys()
+                .filter(|id| servers::is_database(id) && context.engine(id).is_none())
+                .map(write_step),
+        )
+        .map(EcoString::from)
+        .collect();
+    if databases.is_empty() {
         return Vec::new();
     }
     let run = running(context);
     let answering = webhook_before_pods::answering(context);
+    let evidence = EcoString::from("which database it needs is not known: it waits for all");
     let mut drawn = Vec::new();
     for (id, thing) in &context.things {
         let is_client = thing.pod_spec().is_some() || is_custom(id) && run.contains(id);
-        if !is_client || phase(context, id, thing) != Phase::Applications {
+        if !is_client
+            || phase(context, id, thing) != Phase::Applications
+            || names_one(context, id, thing)
+        {
             continue;
         }
-        let named = named(context, id, thing);
-        let is_unknown = |server: &&Server| match server.is {
-            Is::Database => !named.contains(&Is::Database),
-            // A broker may be made of other resources of its operator, which cannot wait for it.
-            Is::Server | Is::Application => named.is_empty() && server.group != id.group,
-        };
         let client = EcoString::from(write_step(id));
         // What answers a webhook about a database's pods is there before them.
-        let others = servers
+        let others = databases
             .iter()
-            .filter(is_unknown)
-            .filter(|server| !answering.contains(&(id.clone(), server.step.to_string())));
-        for server in others {
-            let what = match server.is {
-                Is::Database => "database",
-                Is::Server | Is::Application => "queue",
-            };
-            let evidence = format!("which {what} it needs is not known: it waits for all");
-            let edge = Drawn::new(client.clone(), server.step.clone(), evidence);
+            .filter(|database| !answering.contains(&(id.clone(), database.to_string())));
+        for database in others {
+            let edge = Drawn::new(client.clone(), database.clone(), evidence.clone());
             drawn.push(edge.with(Confidence::Medium));
         }
     }
     drawn
-}
-
-/// Each once.
-fn all_servers(context: &Context<'_>) -> Vec<Server> {
-    let mut servers: Vec<Server> = context
-        .engines()
-        .map(|member| Server {
-            step: EcoString::from(ready_step(&member.name)),
-            is: Is::Database,
-            group: EcoString::from(member.thing.group.as_str()),
-        })
-        .collect();
-    let others = context.things.keys().filter_map(|id| {
-        let served = servers::served(id)?;
-        context.engine(id).is_none().then(|| Server {
-            step: EcoString::from(write_step(id)),
-            is: served.is,
-            group: EcoString::from(id.group.as_str()),
-        })
-    });
-    servers.extend(others);
-    servers.sort_by(|a, b| a.step.cmp(&b.step));
-    servers.dedup_by(|a, b| a.step == b.step);
-    servers
 }
 
 /// Things whose operators run pods for them: other custom resources are settings, which ask no database.
@@ -100,13 +71,8 @@ fn running(context: &Context<'_>) -> BTreeSet<ThingId> {
     roots.map(Thing::id).collect()
 }
 
-/// What of databases and servers an application names.
-fn named(context: &Context<'_>, id: &ThingId, thing: &Thing) -> BTreeSet<Is> {
+fn names_one(context: &Context<'_>, id: &ThingId, thing: &Thing) -> bool {
     let links = context.links().get(id).into_iter().flatten();
-    let linked = links.map(|link| link.is);
-    let made = makers(context, thing);
-    let made = made.iter().filter_map(servers::served).map(|one| one.is);
-    let mut named: BTreeSet<Is> = linked.chain(made).collect();
-    named.remove(&Is::Application);
-    named
+    links.into_iter().any(|link| link.is == Is::Database)
+        || makers(context, thing).iter().any(servers::is_database)
 }

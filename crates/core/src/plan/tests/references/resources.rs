@@ -2,9 +2,7 @@
 
 use serde_json::json;
 
-use crate::plan::tests::ground::{
-    deployment, drawn, expect, expect_none, object, planned, service, with_env,
-};
+use crate::plan::tests::ground::{drawn, expect, expect_none, object, planned};
 use crate::run::Confidence::{Certain, Medium};
 
 const UNKNOWN: &str = "DATABASES_BEFORE_UNKNOWN_CLIENT";
@@ -76,38 +74,4 @@ fn a_cluster_waits_for_the_object_stores_of_its_plugins_and_they_for_no_database
         expect_none(&planned, &store, DATABASE);
     }
     assert_eq!(planned.broken, []);
-}
-
-#[test]
-fn who_names_nothing_waits_for_all_queues_and_who_names_something_for_no_unknown_one() {
-    let owned = json!([{ "kind": "KafkaNodePool", "name": "pool", "uid": "KafkaNodePool-shop-pool", "controller": true }]);
-    let pods = json!({ "spec": { "template": { "spec": { "containers": [] } } }, "owners": owned });
-    let planned = planned([
-        object("rabbitmq.com/v1beta1 RabbitmqCluster", "shop/mq", json!({})),
-        object("kafka.strimzi.io/v1 Kafka", "shop/log", json!({})),
-        object("kafka.strimzi.io/v1 KafkaNodePool", "shop/pool", json!({})),
-        object("apps/v1 StatefulSet", "shop/log-pool", pods),
-        service("mq", &[5672]),
-        deployment("silent", with_env(&[])),
-        deployment("writer", with_env(&[("URL", "postgres://db:5432/shop")])),
-        deployment("sender", with_env(&[("URL", "amqp://mq:5672")])),
-    ]);
-    let (mq, log) = (
-        "RabbitmqCluster.rabbitmq.com shop/mq",
-        "Kafka.kafka.strimzi.io shop/log",
-    );
-    let silent = "Deployment.apps shop/silent";
-    let evidence = "which queue it needs is not known: it waits for all";
-    for queue in [mq, log] {
-        expect(&planned, silent, queue, UNKNOWN, Medium, evidence);
-        expect_none(&planned, "Deployment.apps shop/writer", queue);
-        expect_none(&planned, "ready shop/db", queue);
-    }
-    drawn(&planned, silent, DATABASE, UNKNOWN);
-    let sender = "Deployment.apps shop/sender";
-    expect_none(&planned, sender, log);
-    drawn(&planned, sender, DATABASE, UNKNOWN);
-    let pool = "KafkaNodePool.kafka.strimzi.io shop/pool";
-    expect_none(&planned, pool, log);
-    drawn(&planned, pool, mq, UNKNOWN);
 }
