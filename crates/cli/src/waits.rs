@@ -11,7 +11,8 @@ use crate::printer::duration;
 
 /// A wait that is unchanged is said again after this long.
 const REPEAT_AFTER: Duration = Duration::from_secs(15);
-/// A wait that is younger is not worth a line, and one that changes is not said more often.
+/// A wait that is younger is not worth a line, and one that changes is not said more often; what only gets on and on, such as the bytes of
+/// a mover, is said less and less often, down to as often as what is unchanged.
 const QUIET: Duration = Duration::from_secs(2);
 
 /// Lines within [`QUIET`]; a thousand gates that wait do not make a thousand lines.
@@ -29,10 +30,36 @@ pub(crate) struct Waits {
 struct Wait {
     text: String,
     since: Instant,
-    /// What was said last, and when.
-    said: Option<(String, Instant)>,
+    /// What was said last.
+    said: Option<Line>,
     /// False while the step is acted on.
     goes_on: bool,
+}
+
+/// A line that was said.
+#[derive(Debug)]
+struct Line {
+    text: String,
+    /// Why it waits, in one word.
+    code: String,
+    at: Instant,
+    /// Another text is not said before this has gone by.
+    quiet: Duration,
+}
+
+impl Line {
+    fn is_followed_by(&self, text: &str, now: Instant) -> bool {
+        let silence = now.saturating_duration_since(self.at);
+        silence >= REPEAT_AFTER || (self.text != text && silence >= self.quiet)
+    }
+
+    /// How long the next one is quiet, which says this for that reason.
+    fn quiet_of_next(&self, text: &str, code: &str) -> Duration {
+        if self.text == text || self.code != code {
+            return QUIET;
+        }
+        (self.quiet * 2).min(REPEAT_AFTER)
+    }
 }
 
 impl Waits {
@@ -82,10 +109,7 @@ impl Waits {
         let age = now.saturating_duration_since(wait.since);
         let due = match &wait.said {
             None => age >= QUIET,
-            Some((said, when)) => {
-                let silence = now.saturating_duration_since(*when);
-                silence >= REPEAT_AFTER || (*said != wait.text && silence >= QUIET)
-            }
+            Some(said) => said.is_followed_by(&wait.text, now),
         };
         let (since, count) = self
             .lines
@@ -95,7 +119,13 @@ impl Waits {
             return None;
         }
         self.lines = Some((since, count + 1));
-        wait.said = Some((wait.text.clone(), now));
+        let said = wait.said.as_ref();
+        wait.said = Some(Line {
+            quiet: said.map_or(QUIET, |said| said.quiet_of_next(&wait.text, &why.code)),
+            text: wait.text.clone(),
+            code: why.code.clone(),
+            at: now,
+        });
         Some(format!("waiting {}: {}", long(age), wait.text))
     }
 
@@ -193,6 +223,22 @@ mod tests {
         assert!(said(&two, 19));
         assert!(!said(&two, 33));
         assert!(said(&two, 34));
+    }
+
+    #[test]
+    fn what_only_gets_on_is_not_said_every_two_seconds() {
+        let start = Instant::now();
+        let mut waits = Waits::default();
+        waits.began("fill", start);
+        let mut said = |code: &str, seconds: u64| {
+            let moved = Why::new(code, format!("{seconds} MiB of 600 MiB"));
+            let line = waits.waits("fill", "fill a volume", &moved, at(start, seconds));
+            line.is_some()
+        };
+        let lines: Vec<u64> = (1..=60).filter(|at| said("mover-running", *at)).collect();
+        assert_eq!(lines, [2, 4, 8, 16, 31, 46]);
+        assert!(said("mover-going", 61), "another reason is said at once");
+        assert!(said("mover-going", 63));
     }
 
     #[test]
