@@ -34,8 +34,8 @@ impl Fresh {
         let longest = interval.checked_mul(self.intervals_max)?;
         let longest = longest.max(SignedDuration::from_secs(self.seconds_min));
         (age > longest).then(|| {
-            let (at, seconds) = (dotted(self.last), age.as_secs());
-            format!("{at} is {seconds} s ago")
+            // The time itself: an age would be another reason with each look.
+            format!("{} is {last}", dotted(self.last))
         })
     }
 }
