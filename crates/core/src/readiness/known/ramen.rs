@@ -1,5 +1,6 @@
 //! Ramen, which moves an application between clusters. Its group of volumes (VRG) stands on the clusters, the placement that has it
-//! moved (DRPC) on the hub. The placement is ready when it could be moved once more; condition Protected came later than the others.
+//! moved (DRPC) on the hub. The placement is ready when the application is where it is to be: that its peer is ready, that it is protected
+//! and that all is cleaned up needs the other site, which may be lost.
 
 use super::super::rule::{Failure, Rule, Sign};
 
@@ -41,20 +42,9 @@ pub(super) const RULES: &[Rule] = &[
             ],
         )
     },
-    Rule {
-        failed: &[error("Protected", "not-protected")],
-        ..Rule::of(
-            GROUP,
-            &["DRPlacementControl"],
-            &[
-                Sign::When(
-                    &Sign::Some("/status/conditions", &Sign::Text("/type", &["Protected"])),
-                    &Sign::Condition("Protected", "True"),
-                ),
-                Sign::Condition("Available", "True"),
-                Sign::Condition("PeerReady", "True"),
-                Sign::Text("/status/progression", &["Completed"]),
-            ],
-        )
-    },
+    Rule::of(
+        GROUP,
+        &["DRPlacementControl"],
+        &[Sign::Condition("Available", "True")],
+    ),
 ];

@@ -49,39 +49,26 @@ fn a_group_of_volumes_is_what_it_is_to_be() {
 }
 
 #[test]
-fn a_placement_is_ready_when_it_could_be_moved_once_more() {
-    let placement = |progression: &str, peer: &str, protected: Option<(&str, &str)>| {
-        let mut told = vec![
-            ("Available", "True", "Deployed"),
-            ("PeerReady", peer, "Success"),
+fn a_placement_does_not_wait_for_a_site_that_is_lost() {
+    let placement = |available: &str, peer: &str, progression: &str, protected: &str| {
+        let told = [
+            ("Available", available, "FailedOver"),
+            ("PeerReady", peer, "NotStarted"),
+            ("Protected", protected, "Error"),
         ];
-        told.extend(protected.map(|(status, reason)| ("Protected", status, reason)));
         json!({ "status": { "progression": progression, "conditions": conditions(&told) } })
     };
-    let protected = Some(("True", "Protected"));
     let cases: &[(&Value, i64, &str)] = &[
-        (&placement("Completed", "True", protected), 0, "open"),
-        // Before Ramen told of its protection.
-        (&placement("Completed", "True", None), 0, "open"),
+        (&placement("True", "True", "Completed", "True"), 0, "open"),
         (
-            &placement("Cleaning Up", "True", protected),
+            &placement("True", "False", "WaitOnUserToCleanUp", "False"),
             500,
-            "closed not-ready",
+            "open",
         ),
         (
-            &placement("Completed", "False", protected),
+            &placement("False", "False", "FailingOverToCluster", "False"),
             500,
             "closed not-ready",
-        ),
-        (
-            &placement("Completed", "True", Some(("False", "Progressing"))),
-            500,
-            "closed not-ready",
-        ),
-        (
-            &placement("Completed", "True", Some(("False", "Error"))),
-            180,
-            "failed not-protected",
         ),
     ];
     check(API, "DRPlacementControl", cases);
