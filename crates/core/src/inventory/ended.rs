@@ -48,12 +48,21 @@ pub(crate) fn has_ended(thing: &Thing) -> bool {
     ended(thing).is_some()
 }
 
+/// Kinds, beside Pods, by which a workflow does its own work (argoproj/argo-workflows, `pkg/apis/workflow/v1alpha1`). Others share its group.
+const OF_WORKFLOWS: &[&str] = &[
+    "Workflow",
+    "WorkflowTaskSet",
+    "WorkflowTaskResult",
+    "WorkflowArtifactGCTask",
+];
+
 /// True for what was made for others by an owner that has ended: it comes back without that owner, because nobody makes it again.
-/// Pods and kinds of the owner's own family (`WorkflowTaskResult`) did its work.
+/// Pods and kinds by which the owner did its work go with it.
 pub(super) fn outlives(thing: &Thing, owner: &Thing) -> bool {
     makes_for_others(&owner.resource)
         && !thing.is("", "Pod")
-        && thing.resource.group != owner.resource.group
+        && !(thing.resource.group == owner.resource.group
+            && OF_WORKFLOWS.contains(&thing.resource.kind.as_str()))
         && owner.text("/metadata/deletionTimestamp").is_none()
         && ended(owner).is_some()
 }

@@ -126,6 +126,8 @@ fn what_a_workflow_made_for_others_outlives_it() {
         owned("v1", "Pod", "done-daemon", "done", none()),
         owned("batch/v1", "Job", "migrated", "done", over.clone()),
         owned(argo, "WorkflowTaskResult", "done-result", "done", none()),
+        // Of the same group, and no part of a workflow.
+        owned(argo, "Rollout", "canary", "done", none()),
         owned("v1", "ConfigMap", "of-busy", "busy", none()),
         owned("v1", "ConfigMap", "of-going", "going", none()),
         // It goes with the run that it was made for.
