@@ -72,7 +72,7 @@ pub(super) async fn store(
         namespace.is_some_and(|one| namespaces.iter().any(|known| known == one))
     };
     let kubernetes_version = std::mem::take(&mut inventory.kubernetes_version);
-    let order = flux_order(&inventory, namespaces);
+    let order = flux_order(&inventory, namespaces, owned);
     let things: Vec<_> = inventory
         .into_things()
         .filter(|thing| {

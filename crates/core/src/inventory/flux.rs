@@ -39,6 +39,11 @@ pub(crate) const FLUX_KINDS: &[FluxKind] = &[
 /// Fields of `spec` that say what waits for what. The rest is left out: values of a release may be secret.
 const ORDER_FIELDS: &[&str] = &["dependsOn", "healthChecks", "wait"];
 
+/// A Kustomization or a HelmRelease: an inventory has them of all namespaces.
+pub(super) fn is_of_flux(thing: &Thing) -> bool {
+    FLUX_KINDS.iter().any(|of| thing.is(of.group, of.kind))
+}
+
 /// What Flux applied a thing by, as its labels say.
 pub(crate) fn applied_by(thing: &Thing) -> impl Iterator<Item = ThingId> {
     FLUX_KINDS.iter().filter_map(|of| {
@@ -63,11 +68,12 @@ pub(crate) fn depends_on(source: &Thing) -> impl Iterator<Item = (usize, ThingId
     })
 }
 
-/// The Kustomizations and HelmReleases of other namespaces that applied something in these, and what they depend on: a point keeps
-/// them beside what it protects. Of each there is its name, and what it says of the order. They are never written back.
-pub fn flux_order(inventory: &Inventory, namespaces: &[String]) -> Vec<Thing> {
+/// The Kustomizations and HelmReleases of other namespaces that applied something in these, or something owned, and what they depend on: a
+/// point keeps them beside what it protects. Of each there is its name, and what it says of the order. They are never written back.
+pub fn flux_order(inventory: &Inventory, namespaces: &[String], owned: &[ThingId]) -> Vec<Thing> {
     let protected = inventory.iter().filter(|thing| inside(thing, namespaces));
-    let mut open: BTreeSet<ThingId> = protected.flat_map(applied_by).collect();
+    let owned = owned.iter().filter_map(|id| inventory.get(id));
+    let mut open: BTreeSet<ThingId> = protected.chain(owned).flat_map(applied_by).collect();
     let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
     while let Some(id) = open.pop_first() {
         let Some(source) = inventory.get(&id) else {

@@ -3,6 +3,7 @@
 
 use crate::json::Json;
 
+use super::flux::is_of_flux;
 use super::inside::inside_scope;
 use super::rights::{own_rbac, writers};
 use super::{Inventory, Thing, ThingId};
@@ -67,10 +68,7 @@ fn own_definitions(inventory: &Inventory, namespaces: &[String], scope: &mut Sco
             .any(|thing| inside(thing, namespaces));
         let operators: Vec<(String, String)> = writers(inventory, group, plural)
             .into_iter()
-            .filter(|(namespace, name)| {
-                // Of other namespaces the workloads are not read.
-                !is_protected(namespace, namespaces) || runs_something(inventory, namespace, name)
-            })
+            .filter(|(namespace, name)| runs_something(inventory, namespace, name))
             .collect();
         let all_inside = !operators.is_empty()
             && operators
@@ -89,7 +87,8 @@ fn own_definitions(inventory: &Inventory, namespaces: &[String], scope: &mut Sco
     }
 }
 
-/// True when a workload uses this ServiceAccount; an unused grant makes nobody an operator.
+/// True when a workload uses this ServiceAccount; an unused grant makes nobody an operator. Nor does one of a namespace of which rights are read
+/// and no workloads; where nothing is read but what Flux says of an order, it may well be one.
 fn runs_something(inventory: &Inventory, namespace: &str, account: &str) -> bool {
     inventory.iter().any(|thing| {
         thing.namespace() == Some(namespace)
@@ -98,7 +97,7 @@ fn runs_something(inventory: &Inventory, namespace: &str, account: &str) -> bool
             })
     }) || !inventory
         .iter()
-        .any(|thing| thing.namespace() == Some(namespace))
+        .any(|thing| thing.namespace() == Some(namespace) && !is_of_flux(thing))
 }
 
 fn own_webhooks(inventory: &Inventory, namespaces: &[String], scope: &mut Scope) {

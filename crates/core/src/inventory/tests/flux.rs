@@ -75,7 +75,7 @@ fn cluster() -> Inventory {
 
 #[test]
 fn a_point_keeps_what_flux_says_of_the_order_and_no_more() {
-    let kept = flux_order(&cluster(), &["shop".to_owned()]);
+    let kept = flux_order(&cluster(), &["shop".to_owned()], &[]);
     let mut names: Vec<String> = kept.iter().map(|thing| thing.id().to_string()).collect();
     names.sort();
     assert_eq!(
@@ -106,7 +106,7 @@ fn a_point_keeps_what_flux_says_of_the_order_and_no_more() {
     let apps = find(KUSTOMIZE, "Kustomization", "apps");
     assert_eq!(apps["spec"]["wait"], true);
     assert!(apps["spec"].get("path").is_none());
-    assert_eq!(flux_order(&cluster(), &[]), []);
+    assert_eq!(flux_order(&cluster(), &[], &[]), []);
 }
 
 #[test]
@@ -154,4 +154,52 @@ fn an_operator_elsewhere_counts_though_of_its_namespace_only_flux_is_read() {
         &json!({}),
     ));
     assert!(!owned(&all), "and is none the less for what else is read");
+}
+
+#[test]
+fn what_flux_says_of_something_owned_is_kept_too() {
+    let binding = Resource::cluster("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "x");
+    let mut binding = thing(binding, None, "shop", &json!({}));
+    binding.edit(|it| it["metadata"]["labels"] = by(KUSTOMIZE, "flux-system", "rights"));
+    let none = json!({});
+    let rights = source("Kustomization", "flux-system", "rights", &none, &none);
+    let cluster = Inventory::of(vec![binding.clone(), rights.clone()]);
+    let kept = |owned: &[ThingId]| {
+        let kept = flux_order(&cluster, &["shop".to_owned()], owned);
+        kept.iter().map(Thing::id).collect::<Vec<ThingId>>()
+    };
+    assert_eq!(kept(&[]), []);
+    assert_eq!(kept(&[binding.id()]), [rights.id()]);
+}
+
+#[test]
+fn a_right_of_a_namespace_of_which_only_rights_are_read_makes_nobody_an_operator() {
+    let names = json!({ "kind": "Cache", "plural": "caches" });
+    let crds = "apiextensions.k8s.io/v1";
+    let definition = thing(
+        Resource::cluster(crds, "CustomResourceDefinition", "crds"),
+        None,
+        "caches.shop.example.com",
+        &json!({ "spec": { "group": "shop.example.com", "names": names } }),
+    );
+    let pod = json!({ "spec": { "template": { "spec": { "serviceAccountName": "operator" } } } });
+    let deployment = Resource::namespaced("apps/v1", "Deployment", "deployments");
+    let mut all = vec![
+        definition.clone(),
+        thing(deployment, Some("shop"), "operator", &pod),
+    ];
+    for namespace in ["shop", "bank"] {
+        let rights = json!({
+            "rules": [{ "apiGroups": ["shop.example.com"], "resources": ["caches"], "verbs": ["update"] }],
+            "subjects": [{ "kind": "ServiceAccount", "name": "operator", "namespace": namespace }],
+            "roleRef": { "kind": "Role", "name": "operator" },
+        });
+        for kind in ["Role", "RoleBinding"] {
+            let resource = Resource::namespaced("rbac.authorization.k8s.io/v1", kind, "rights");
+            all.push(thing(resource, Some(namespace), "operator", &rights));
+        }
+    }
+    let scope = scope(&Inventory::of(all), &["shop".to_owned()]);
+    let definition: ThingId = definition.id();
+    assert!(scope.owned.contains(&definition), "{:?}", scope.required);
 }
