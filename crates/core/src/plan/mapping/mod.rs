@@ -135,6 +135,17 @@ struct Maps {
     services: BTreeSet<(String, String)>,
 }
 
+impl Maps {
+    /// It is kept for the order alone, of a namespace that is no part of the point, and would lie among what comes back under that name.
+    fn would_shadow(&self, thing: &Thing, point: &PointContent) -> bool {
+        let mut new_names = self.mappings.namespaces.values();
+        thing.namespace().is_some_and(|namespace| {
+            !point.namespaces.iter().any(|one| one == namespace)
+                && new_names.any(|new| new == namespace)
+        })
+    }
+}
+
 /// A point as if it had been taken under its names at the target.
 pub(super) struct MappedPoint<'a> {
     pub(super) point: Cow<'a, PointContent>,
@@ -194,6 +205,9 @@ pub(super) fn map<'a>(
     let mut things = Vec::new();
     for thing in objects.iter() {
         let is_carried = carried.contains(&thing.id());
+        if !is_carried && maps.would_shadow(thing, point) {
+            continue;
+        }
         let mapped = follow::thing(thing, &maps, is_carried.then_some(&mut tally));
         if is_carried {
             remains.note(thing, &mapped, &maps);

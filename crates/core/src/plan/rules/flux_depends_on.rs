@@ -52,6 +52,9 @@ fn draw(context: &Context<'_>) -> Vec<Drawn> {
     let sources = Sources::of(context, applied);
     let mut drawn = Vec::new();
     for source in &sources.all {
+        if depends_on(source).next().is_none() {
+            continue;
+        }
         let id = source.id();
         let later = sources.later(&id);
         for (place, on) in depends_on(source) {
@@ -90,11 +93,13 @@ impl<'c, 'a> Sources<'c, 'a> {
         let mut found = BTreeMap::new();
         let (mut open, mut seen) = (vec![id.clone()], BTreeSet::new());
         while let Some(id) = open.pop() {
+            if seen.contains(&id) {
+                continue;
+            }
             let applied = self.applied.get(&id).into_iter().flatten();
             found.extend(applied.map(|thing| (thing.id(), *thing)));
             open.extend(self.nested.get(&id).into_iter().flatten().cloned());
             seen.insert(id);
-            open.retain(|id| !seen.contains(id));
         }
         found
     }

@@ -200,3 +200,25 @@ fn what_a_kustomization_applies_through_others_waits_with_it() {
     let evidence = "Kustomization.kustomize.toolkit.fluxcd.io flux-system/apps: spec.dependsOn[0]";
     expect(&planned, &id("chart"), &id("base"), RULE, High, evidence);
 }
+
+#[test]
+fn what_a_point_keeps_for_the_order_does_not_come_back_under_another_name() {
+    for new in ["flux-system", "drill"] {
+        let mut case = with([
+            of(KUSTOMIZE, "apps", "front"),
+            source("Kustomization", "apps", &json!({})),
+        ]);
+        let namespaces = &mut case.goal.mappings.namespaces;
+        namespaces.insert("shop".to_owned(), new.to_owned());
+        let planned = case.plan().unwrap();
+        let steps = || planned.plan.steps.iter();
+        assert!(
+            steps().any(|step| step.id.contains(&format!("{new}/front"))),
+            "{new}"
+        );
+        assert!(
+            !steps().any(|step| step.id.contains("Kustomization")),
+            "{new}"
+        );
+    }
+}
