@@ -35,7 +35,8 @@ pub(super) fn connection(line: &str) -> Option<Vec<Connection>> {
     let has_talked = protocol == "tcp" && state.any(|word| TALKED.contains(&word));
     let mut fields = words.filter_map(|word| word.split_once('='));
     let (there, back) = (Way::next(&mut fields)?, Way::next(&mut fields));
-    let back = back.filter(|_| has_talked);
+    // One that was met midway may be established, and which side began it is not known.
+    let back = back.filter(|_| has_talked && !line.contains("[UNREPLIED]"));
     let connection = back.map(|back| Connection {
         client: Client::Address(there.from),
         peer: Peer::Address {

@@ -94,6 +94,8 @@ pub struct Connection {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Connections {
     seen: BTreeMap<Connection, u64>,
+    /// How many lines told of yet another one when there were too many: a node's table has every client of the whole world.
+    left_out: u64,
 }
 
 impl Connections {
@@ -120,20 +122,20 @@ impl Connections {
 
     /// Takes one line: of CoreDNS' log of questions (plugin `log`), or of a node's table of connections (`conntrack -L`).
     ///
-    /// Says whether it tells of a connection; `None` for a line that is neither: logs hold others, too.
-    ///
-    /// # Errors
-    /// There are too many different connections.
-    pub fn add_line(&mut self, line: &str) -> Result<Option<bool>, String> {
-        let found = coredns::connection(line).or_else(|| conntrack::connection(line));
-        let Some(found) = found else {
-            return Ok(None);
-        };
+    /// Says whether it tells of a connection; `None` for a line that is neither: logs hold others, too. When there are too many different ones,
+    /// further ones are counted and left out.
+    pub fn add_line(&mut self, line: &str) -> Option<bool> {
+        let found = coredns::connection(line).or_else(|| conntrack::connection(line))?;
         let told = !found.is_empty();
         for connection in found {
-            self.count(connection, 1)?;
+            if self.seen.len() < CONNECTIONS_MAX || self.seen.contains_key(&connection) {
+                let count = self.seen.entry(connection).or_default();
+                *count = count.saturating_add(1);
+            } else {
+                self.left_out += 1;
+            }
         }
-        Ok(Some(told))
+        Some(told)
     }
 
     fn count(&mut self, connection: Connection, times: u64) -> Result<(), String> {
@@ -145,6 +147,11 @@ impl Connections {
             ));
         }
         Ok(())
+    }
+
+    /// How many lines of logs and tables told of yet another connection when there were too many.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     /// How many different connections there are.
@@ -197,6 +204,7 @@ impl Connections {
         });
         Self {
             seen: seen.collect(),
+            left_out: self.left_out,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ecow::EcoString;
 
 use super::super::context::{Context, ready_step, write_step};
-use super::super::links::{Is, servers};
+use super::super::links::{How, Is, servers};
 use super::super::phases::phase;
 use super::custom_reference::is_custom;
 use super::reference_before_reader::makers;
@@ -73,6 +73,9 @@ fn running(context: &Context<'_>) -> BTreeSet<ThingId> {
 
 fn names_one(context: &Context<'_>, id: &ThingId, thing: &Thing) -> bool {
     let links = context.links().get(id).into_iter().flatten();
-    links.into_iter().any(|link| link.is == Is::Database)
+    // Who had an address may not be who has it by now: that alone takes no guess away.
+    links
+        .into_iter()
+        .any(|link| link.is == Is::Database && link.how != How::SeenByAddress)
         || makers(context, thing).iter().any(servers::is_database)
 }

@@ -274,7 +274,7 @@ fn of_api(address: &str) -> Vec<Thing> {
 fn by_lines(things: Vec<Thing>, lines: &[String]) -> Planned {
     let mut case = with(things);
     for line in lines {
-        case.goal.connections.add_line(line).unwrap();
+        case.goal.connections.add_line(line);
     }
     case.plan().unwrap()
 }
@@ -321,6 +321,25 @@ fn who_had_an_address_is_found_by_the_points_pods_and_services() {
 }
 
 #[test]
+fn an_address_alone_takes_no_guess_away() {
+    let guessed = |planned: &Planned| {
+        let all = between(planned, API, "ready shop/db");
+        all.iter()
+            .any(|edge| edge.rule == "DATABASES_BEFORE_UNKNOWN_CLIENT")
+    };
+    let line = entry("10.244.0.5", "10.96.0.10", "10.244.1.7");
+    let by_address = by_lines(of_api("10.244.0.5"), &[line]);
+    drawn(&by_address, API, "ready shop/db", RULE);
+    assert!(
+        guessed(&by_address),
+        "who has the address by now may be another"
+    );
+    let by_name = planned(of_api("10.244.0.5"), &[to_service("api", "db")]);
+    drawn(&by_name, API, "ready shop/db", RULE);
+    assert!(!guessed(&by_name));
+}
+
+#[test]
 fn an_address_that_is_a_nodes_or_two_pods_or_anothers_tells_of_nobody() {
     let none = |mut things: Vec<Thing>, change: &dyn Fn(&mut Vec<Thing>), line: &str| {
         change(&mut things);
@@ -362,9 +381,7 @@ fn an_address_that_is_a_nodes_or_two_pods_or_anothers_tells_of_nobody() {
 fn what_hubble_saw_is_surer_than_what_addresses_tell() {
     let mut case = with(of_api("10.244.0.5"));
     let connections = &mut case.goal.connections;
-    connections
-        .add_line(&question("10.244.0.5", "db.shop"))
-        .unwrap();
+    connections.add_line(&question("10.244.0.5", "db.shop"));
     connections.add(&to_service("api", "db")).unwrap();
     let planned = case.plan().unwrap();
     let evidence = "Hubble saw it connect to Service shop/db once";

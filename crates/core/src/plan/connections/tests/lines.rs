@@ -1,6 +1,6 @@
 //! Lines of logs and tables: what they tell, what they do not, and what is no such line.
 
-use super::super::{Client, Connections, Peer, Witness};
+use super::super::{CONNECTIONS_MAX, Client, Connections, Peer, Witness};
 
 const QUESTION: &str = r#"[INFO] 10.244.0.5:43721 - 12345 "A IN db.shop.svc.cluster.local. udp 45 false 512" NOERROR qr,aa,rd 87 0.0003s"#;
 const ENTRY: &str = "tcp      6 431999 ESTABLISHED src=10.244.0.5 dst=10.96.0.10 sport=43721 dport=5432 \
@@ -9,7 +9,7 @@ const ENTRY: &str = "tcp      6 431999 ESTABLISHED src=10.244.0.5 dst=10.96.0.10
 /// Who called whom, as words; why not.
 fn read(line: &str) -> Result<String, Option<bool>> {
     let mut all = Connections::default();
-    let told = all.add_line(line).unwrap();
+    let told = all.add_line(line);
     let Some((one, times)) = all.iter().next() else {
         return Err(told);
     };
@@ -90,6 +90,8 @@ fn what_was_not_answered_and_what_is_no_stream_tells_nothing() {
         ENTRY.replace("ESTABLISHED", "CLOSE"),
         ENTRY.replace("tcp      6", "udp      17"),
         ENTRY.replace(" ESTABLISHED", ""),
+        // Met midway: which side began it is not known.
+        ENTRY.replace("src=10.244.1.7", "[UNREPLIED] src=10.244.1.7"),
         "icmp     1 29 src=10.0.0.1 dst=10.0.0.2 type=8 code=0 id=7 src=10.0.0.2 dst=10.0.0.1 type=0 code=0 id=7 use=1".to_owned(),
         ENTRY.split_once(" src=10.244.1.7").unwrap().0.to_owned(),
     ] {
@@ -142,8 +144,28 @@ fn other_lines_and_nonsense_are_no_such_line() {
 fn lines_of_one_connection_are_counted_whatever_the_clients_port() {
     let mut all = Connections::default();
     for line in [ENTRY.to_owned(), ENTRY.replace("43721", "43722")] {
-        all.add_line(&line).unwrap();
+        all.add_line(&line);
     }
     let times: Vec<u64> = all.iter().map(|(_, times)| times).collect();
     assert_eq!(times, [2]);
+}
+
+#[test]
+fn clients_of_the_whole_world_are_too_many_and_stop_nothing() {
+    let mut all = Connections::default();
+    let line = |number: usize| {
+        let [_, high, middle, low] = u32::try_from(number).unwrap().to_be_bytes();
+        ENTRY.replacen(
+            "src=10.244.0.5",
+            &format!("src=100.{high}.{middle}.{low}"),
+            1,
+        )
+    };
+    for number in 0..CONNECTIONS_MAX {
+        assert_eq!(all.add_line(&line(number)), Some(true));
+    }
+    assert_eq!((all.len(), all.left_out()), (CONNECTIONS_MAX, 0));
+    assert_eq!(all.add_line(ENTRY), Some(true));
+    assert_eq!(all.add_line(&line(7)), Some(true), "one that is known");
+    assert_eq!((all.len(), all.left_out()), (CONNECTIONS_MAX, 1));
 }
