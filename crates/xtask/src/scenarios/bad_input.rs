@@ -55,10 +55,13 @@ impl Stage<'_> {
         Ok(path.display().to_string())
     }
 
-    /// Makes backups until there are so many points: a scenario may be run alone.
+    /// Makes backups until the shop has so many points: a scenario may be run alone.
     pub(super) fn ensure_points(&self, count: usize) -> Result<()> {
         loop {
-            let found = self.refloat.answer(Some(Site::Primary), &["points"], &[])?;
+            let of_the_shop = ["points", "--protection", "shop"];
+            let found = self
+                .refloat
+                .answer(Some(Site::Primary), &of_the_shop, &[])?;
             let points = found.value.get("points").and_then(Value::as_array);
             if points.is_some_and(|points| points.len() >= count) {
                 return Ok(());
