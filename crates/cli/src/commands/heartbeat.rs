@@ -32,42 +32,20 @@ async fn write(access: &Access, point: &PointId) -> Result<(), Failure> {
 mod tests {
     use std::sync::Arc;
 
-    use object_store::ObjectStore;
     use object_store::local::LocalFileSystem;
-    use object_store::path::Path;
     use refloat_core::names::SiteName;
     use refloat_vault::format::SiteKey;
-    use refloat_vault::store::{Location, Vault};
-    use secrecy::SecretString;
 
     use super::*;
-
-    async fn access(store: Arc<dyn ObjectStore>) -> Access {
-        let prefix = Path::from("");
-        let created = Vault::init_begin(&store, &prefix).await.expect("a store");
-        let made = Vault::init_finish(store, prefix, &created, Timestamp::UNIX_EPOCH).await;
-        let site = SiteName::new("b").expect("a site");
-        let key = SiteKey::new(site, created.recovery.clone(), [7; 32]);
-        Access {
-            vault: made.expect("a vault"),
-            location: Location {
-                bucket: String::new(),
-                prefix: String::new(),
-                endpoint: None,
-                region: String::new(),
-                access_key_id: String::new(),
-                secret_access_key: SecretString::from(""),
-            },
-            recovery: created.recovery,
-            site_key: Some(key),
-        }
-    }
+    use crate::seat::refusing::vault_in;
 
     #[tokio::test]
     async fn what_was_done_does_not_fail_for_want_of_a_heartbeat() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let store = LocalFileSystem::new_with_prefix(directory.path()).expect("a store");
-        let access = access(Arc::new(store)).await;
+        let mut access = vault_in(Arc::new(store)).await;
+        let site = SiteName::new("b").expect("a site");
+        access.site_key = Some(SiteKey::new(site, access.recovery.clone(), [7; 32]));
         let point: PointId = "shop/12".parse().expect("a point");
         assert_eq!(give(&access, &point, "verified").await, None);
 

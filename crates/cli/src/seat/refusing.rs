@@ -20,7 +20,11 @@ use super::access::Access;
 
 /// A vault that nobody else sees.
 pub(crate) async fn vault_in_memory() -> Access {
-    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    vault_in(Arc::new(InMemory::new())).await
+}
+
+/// A new vault in this store, without a site's key.
+pub(crate) async fn vault_in(store: Arc<dyn ObjectStore>) -> Access {
     let prefix = Path::from("");
     let created = Vault::init_begin(&store, &prefix).await.expect("a store");
     let made = Vault::init_finish(store, prefix, &created, Timestamp::UNIX_EPOCH).await;
