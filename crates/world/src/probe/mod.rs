@@ -80,7 +80,9 @@ async fn talk(probe: &Probe, credentials: &ProbeCredentials, deadline: Instant) 
             Ask::Tcp | Ask::Dns { .. } => Ok(format!("{address} accepts connections")),
             Ask::Http(order) => http::ask(stream, &probe.host, port, order).await,
             Ask::Grpc(order) => grpc::ask(stream, &probe.host, port, order).await,
-            Ask::Postgresql(order) => postgresql::ask(stream, order, credentials).await,
+            Ask::Postgresql(order) => {
+                postgresql::ask(stream, &probe.host, order, credentials).await
+            }
             Ask::Mysql(order) => mysql::ask(stream, order, credentials).await,
             Ask::Redis => redis::ask(stream, credentials).await,
         }

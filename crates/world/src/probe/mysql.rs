@@ -1,11 +1,14 @@
-//! One read-only query of MySQL or MariaDB, over a connection without TLS.
+//! One read-only query of MySQL or MariaDB. As their own clients do it: by TLS, with whatever certificate, where the server speaks it,
+//! else without (MySQL documentation, `--ssl-mode=PREFERRED`).
 
 use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, DriverError, Error, IoError, OptsBuilder, Row, Value};
+use mysql_async::{Conn, DriverError, Error, IoError, OptsBuilder, Row, SslOpts, Value};
 use refloat_core::probe::{Cause, Sql, clients};
+use rustls::crypto::ring;
 use tokio::net::TcpStream;
 
 use super::stream::cause;
+use super::tls::of_tls;
 use super::{Heard, No, ProbeCredentials};
 
 /// Longest packet that a server may send.
@@ -28,13 +31,34 @@ pub(super) async fn ask(first: TcpStream, sql: &Sql, credentials: &ProbeCredenti
         .prefer_socket(false)
         .max_allowed_packet(Some(PACKET_BYTES_MAX))
         .wait_timeout(Some(60));
-    let mut connection = Conn::new(options).await.map_err(|error| no(&error))?;
+    let mut connection = connect(options).await.map_err(|error| no(&error))?;
     let value = query(&mut connection, sql)
         .await
         .map_err(|error| no(&error))?;
     // The server rolls back when the connection is closed.
     drop(connection);
     clients::judge_value(sql, value.as_deref()).map_err(|said| (Cause::OtherAnswer, said))
+}
+
+async fn connect(options: OptsBuilder) -> Result<Conn, Error> {
+    // The client takes the provider of the process; who installed one before decided so.
+    drop(ring::default_provider().install_default());
+    let any = SslOpts::default()
+        .with_danger_accept_invalid_certs(true)
+        .with_danger_skip_domain_validation(true);
+    match Conn::new(options.clone().ssl_opts(any)).await {
+        Err(error) if is_of_tls(&error) => Conn::new(options).await,
+        tried => tried,
+    }
+}
+
+/// The server speaks no TLS, or none that is spoken here (MySQL 5.7 with TLS 1.1).
+fn is_of_tls(error: &Error) -> bool {
+    match error {
+        Error::Driver(DriverError::NoClientSslFlagFromServer) | Error::Io(IoError::Tls(_)) => true,
+        Error::Io(IoError::Io(error)) => of_tls(error),
+        _ => false,
+    }
 }
 
 async fn query(connection: &mut Conn, sql: &Sql) -> Result<Option<String>, Error> {
@@ -58,6 +82,7 @@ fn no(error: &Error) -> No {
             format!("{} ({})", of_server.message, of_server.code),
         ),
         Error::Io(IoError::Io(error)) => (cause(error), error.to_string()),
+        Error::Io(IoError::Tls(error)) => (Cause::Tls, error.to_string()),
         Error::Driver(DriverError::ConnectionClosed) => (Cause::Closed, error.to_string()),
         Error::Driver(
             DriverError::MysqlOldPasswordDisabled | DriverError::CleartextPluginDisabled,

@@ -1,19 +1,30 @@
-//! One read-only query of PostgreSQL, over a connection without TLS.
+//! One read-only query of PostgreSQL. As its own client does it: by TLS, with whatever certificate, where the server speaks it and lets
+//! the user in so, else without (PostgreSQL documentation, `sslmode=prefer`).
 
+use std::io;
 use std::pin::pin;
 
 use futures::StreamExt as _;
-use refloat_core::probe::{Cause, Sql, clients};
+use refloat_core::probe::{Cause, Sql, Tls, clients};
 use tokio::net::TcpStream;
-use tokio_postgres::{Client, Config, Error, NoTls, SimpleQueryMessage};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Client, Config, Connection, Error, SimpleQueryMessage};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::stream::{Capped, cause};
-use super::{Heard, No, ProbeCredentials};
+use super::{Heard, No, ProbeCredentials, tls};
 
 /// All that a server may say.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
-pub(super) async fn ask(stream: TcpStream, sql: &Sql, credentials: &ProbeCredentials) -> Heard {
+pub(super) async fn ask(
+    stream: TcpStream,
+    host: &str,
+    sql: &Sql,
+    credentials: &ProbeCredentials,
+) -> Heard {
     let user = credentials.user.as_deref().or(sql.user.as_deref());
     let user = user.unwrap_or("postgres");
     let mut config = Config::new();
@@ -24,14 +35,7 @@ pub(super) async fn ask(stream: TcpStream, sql: &Sql, credentials: &ProbeCredent
     if let Some(password) = &credentials.password {
         config.password(password);
     }
-    let stream = Capped {
-        inner: stream,
-        left: ANSWER_BYTES_MAX,
-    };
-    let (client, connection) = config
-        .connect_raw(stream, NoTls)
-        .await
-        .map_err(|error| no(&error))?;
+    let (client, connection) = connect(stream, host, config).await?;
     let asked = async {
         let value = query(&client, sql).await;
         drop(client);
@@ -46,6 +50,70 @@ pub(super) async fn ask(stream: TcpStream, sql: &Sql, credentials: &ProbeCredent
         (Err(no), _) => return Err(no),
     };
     clients::judge_value(sql, value.as_deref()).map_err(|said| (Cause::OtherAnswer, said))
+}
+
+type Connected = (Client, Connection<Capped<TcpStream>, RustlsStream>);
+type RustlsStream = <MakeRustlsConnect as MakeTlsConnect<Capped<TcpStream>>>::Stream;
+
+async fn connect(stream: TcpStream, host: &str, mut config: Config) -> Result<Connected, No> {
+    let address = stream.peer_addr().map_err(|error| of_io(&error))?;
+    let of_tls = tls::config(Tls::AcceptAny).map_err(|error| (Cause::Tls, error.to_string()))?;
+    let tls = MakeRustlsConnect::new(of_tls);
+    let first = match connect_once(stream, host, &config, tls.clone()).await {
+        Err(error) if is_of_tls(&error) || is_of_rules(&error) => error,
+        tried => return tried.map_err(|error| no(&error)),
+    };
+    let again = TcpStream::connect(address).await;
+    let again = again.map_err(|error| of_io(&error))?;
+    config.ssl_mode(SslMode::Disable);
+    let second = connect_once(again, host, &config, tls).await;
+    second.map_err(|second| {
+        no(if is_of_rules(&second) {
+            &first
+        } else {
+            &second
+        })
+    })
+}
+
+async fn connect_once(
+    stream: TcpStream,
+    host: &str,
+    config: &Config,
+    mut tls: MakeRustlsConnect,
+) -> Result<Connected, Error> {
+    let host = host.trim_end_matches('.');
+    let Ok(tls) = MakeTlsConnect::<Capped<TcpStream>>::make_tls_connect(&mut tls, host);
+    let stream = Capped {
+        inner: stream,
+        left: ANSWER_BYTES_MAX,
+    };
+    config.connect_raw(stream, tls).await
+}
+
+/// The server speaks no TLS that is spoken here.
+fn is_of_tls(error: &Error) -> bool {
+    io_error(error).is_some_and(tls::of_tls)
+}
+
+/// No rule of the server's (`pg_hba.conf`) lets this user in over a connection of this kind (PostgreSQL documentation, appendix A).
+fn is_of_rules(error: &Error) -> bool {
+    error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
+}
+
+fn io_error(error: &Error) -> Option<&io::Error> {
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        if let Some(found) = inner.downcast_ref() {
+            return Some(found);
+        }
+        source = inner.source();
+    }
+    None
+}
+
+fn of_io(error: &io::Error) -> No {
+    (cause(error), error.to_string())
 }
 
 async fn query(client: &Client, sql: &Sql) -> Result<Option<String>, No> {
@@ -80,14 +148,17 @@ fn no(error: &Error) -> No {
     }
     let mut said = error.to_string();
     let mut source = std::error::Error::source(error);
-    let mut found = None;
     while let Some(inner) = source {
         said = format!("{said}: {inner}");
-        if let Some(error) = inner.downcast_ref::<std::io::Error>() {
-            found = Some(cause(error));
-        }
         source = inner.source();
     }
+    let found = io_error(error).map(|error| {
+        if tls::of_tls(error) {
+            Cause::Tls
+        } else {
+            cause(error)
+        }
+    });
     let cause = match found {
         Some(cause) => cause,
         None if error.is_closed() => Cause::Closed,

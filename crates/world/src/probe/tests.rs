@@ -6,8 +6,8 @@ mod requests;
 use std::time::{Duration, Instant};
 
 use refloat_core::probe::{Ask, Cause, Grpc, Http, Probe, ProbeAnswer, Sql, Tls};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use super::{ProbeCredentials, ask_once};
 
@@ -41,7 +41,12 @@ impl Server {
     }
 }
 
-async fn serve(stream: &mut TcpStream, says: &[Vec<u8>], listens: bool, ends: bool) {
+async fn serve(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    says: &[Vec<u8>],
+    listens: bool,
+    ends: bool,
+) {
     let mut heard = [0; 4096];
     for text in says {
         if listens && stream.read(&mut heard).await.unwrap_or(0) == 0 {

@@ -1,6 +1,7 @@
 //! TLS over a connection that stands: with a certificate that is good for the host, or with any.
 
 use std::sync::Arc;
+use std::{fmt, io};
 
 use refloat_core::probe::{Cause, Tls};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -19,21 +20,7 @@ pub(super) async fn wrap(
     host: &str,
     tls: Tls,
 ) -> Result<TlsStream<TcpStream>, No> {
-    let failed = |error: &dyn std::fmt::Display| (Cause::Tls, error.to_string());
-    let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| failed(&error))?;
-    let config = match tls {
-        Tls::Verify => builder
-            .with_platform_verifier()
-            .map_err(|error| failed(&error))?
-            .with_no_client_auth(),
-        Tls::AcceptAny => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-            .with_no_client_auth(),
-    };
+    let config = config(tls).map_err(|error| failed(&error))?;
     let name = ServerName::try_from(host.trim_end_matches('.').to_owned())
         .map_err(|error| failed(&error))?;
     TlsConnector::from(Arc::new(config))
@@ -44,6 +31,30 @@ pub(super) async fn wrap(
             Cause::Closed => (Cause::Tls, format!("the server hung up: {error}")),
             _ => failed(&error),
         })
+}
+
+fn failed(error: &dyn fmt::Display) -> No {
+    (Cause::Tls, error.to_string())
+}
+
+/// How certificates are taken.
+pub(super) fn config(tls: Tls) -> Result<ClientConfig, Error> {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?;
+    Ok(match tls {
+        Tls::Verify => builder.with_platform_verifier()?.with_no_client_auth(),
+        Tls::AcceptAny => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+            .with_no_client_auth(),
+    })
+}
+
+/// True when it is the TLS of a connection that failed, not the connection.
+pub(super) fn of_tls(error: &io::Error) -> bool {
+    let inner = error.get_ref();
+    inner.is_some_and(<dyn std::error::Error + Send + Sync>::is::<Error>)
 }
 
 /// Takes every certificate, and still checks that the server has its key.

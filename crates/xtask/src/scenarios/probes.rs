@@ -20,6 +20,18 @@ stringData: { root: not-a-secret }
 /// A MariaDB that needs no volume.
 const MARIADB: &str = r"{ name: mariadb, image: refloat.local/mariadb:10.11,
   env: [{ name: MARIADB_ROOT_PASSWORD, valueFrom: { secretKeyRef: { name: passwords, key: root } } }],";
+/// One that lets nobody in without TLS. Its certificate is its own.
+const MARIADB_TLS: &str = r"{ name: mariadb, image: refloat.local/mariadb:10.11,
+  args: [--ssl-cert=/tls/certificate, --ssl-key=/tls/key, --require-secure-transport=ON],
+  volumeMounts: [{ name: tls, mountPath: /tls }],
+  env: [{ name: MARIADB_ROOT_PASSWORD, valueFrom: { secretKeyRef: { name: passwords, key: root } } }],";
+/// The same of PostgreSQL, which takes no key that others may read.
+const POSTGRES_TLS: &str = r#"{ name: postgres, image: refloat.local/postgres:15,
+  command: [sh, -c, "install -o postgres -m 600 /tls/key /tmp/key && exec postgres-entrypoint -c ssl=on -c ssl_cert_file=/tls/certificate
+    -c ssl_key_file=/tmp/key -c hba_file=/tls/rules"],
+  volumeMounts: [{ name: tls, mountPath: /tls }],
+  env: [{ name: POSTGRES_PASSWORD, valueFrom: { secretKeyRef: { name: passwords, key: root } } }],"#;
+const RULES: &str = "local all all trust\nhostssl all all all scram-sha-256\n";
 const REDIS: &str = r#"{ name: redis, image: refloat.local/client:1,
   command: [redis-server, --bind, "0.0.0.0", --save, "", --requirepass, $(REDIS_PASSWORD)],
   env: [{ name: REDIS_PASSWORD, valueFrom: { secretKeyRef: { name: passwords, key: root } } }],"#;
@@ -55,12 +67,26 @@ spec:
     metadata: {{ labels: {{ app: {name} }} }}
     spec:
       terminationGracePeriodSeconds: 1
+      volumes: [{{ name: tls, secret: {{ secretName: tls }} }}]
       containers:
         - {container}
             imagePullPolicy: Never,
             readinessProbe: {{ tcpSocket: {{ port: {port} }}, periodSeconds: 1 }} }}
 "
     )
+}
+
+/// What the servers with TLS need.
+fn tls() -> Result<String> {
+    let names = ["maria-tls".to_owned(), "postgres-tls".to_owned()];
+    let made = rcgen::generate_simple_self_signed(names)?;
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "tls", "namespace": "probes" },
+        "stringData": {
+            "certificate": made.cert.pem(), "key": made.signing_key.serialize_pem(), "rules": RULES,
+        },
+    });
+    Ok(format!("\n{secret}\n"))
 }
 
 struct Asking<'a>(&'a Stage<'a>);
@@ -119,7 +145,10 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
     let asking = Asking(stage);
     let servers = [
         NAMESPACE.to_owned(),
+        tls()?,
         server("maria", 3306, MARIADB),
+        server("maria-tls", 3306, MARIADB_TLS),
+        server("postgres-tls", 5432, POSTGRES_TLS),
         server("redis", 6379, REDIS),
         server("etcd", 2379, ETCD),
     ];
@@ -127,7 +156,7 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
         .shop
         .kubectl(&["apply", "-f", "-"], &servers.join("---"))?;
     the_shop(&asking)?;
-    for name in ["maria", "redis", "etcd"] {
+    for name in ["maria", "maria-tls", "postgres-tls", "redis", "etcd"] {
         let deployment = format!("deployment/{name}");
         let wait = ["rollout", "status", &deployment, "--timeout=60s"];
         stage
@@ -135,6 +164,7 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
             .kubectl(&[&["-n", "probes"], &wait[..]].concat(), "")?;
     }
     mariadb(stage, &asking)?;
+    with_tls_only(&asking)?;
     redis_and_grpc(&asking)?;
     ways_that_are_closed(stage, &asking)?;
     stage
@@ -198,28 +228,47 @@ fn mariadb(stage: &Stage<'_>, asking: &Asking<'_>) -> Result<()> {
     let make = "CREATE USER prober@'%' IDENTIFIED BY 'not-a-secret'";
     let client =
         format!("MYSQL_PWD=$MARIADB_ROOT_PASSWORD mariadb --user=root --execute \"{make}\"");
-    stage.shop.kubectl(
-        &[
-            "-n",
-            "probes",
-            "exec",
-            "deployment/maria",
-            "--",
-            "sh",
-            "-c",
-            &client,
-        ],
-        "",
-    )?;
-    let by_pod = |user: &str| {
+    for name in ["maria", "maria-tls"] {
+        let deployment = format!("deployment/{name}");
+        stage.shop.kubectl(
+            &[
+                "-n",
+                "probes",
+                "exec",
+                &deployment,
+                "--",
+                "sh",
+                "-c",
+                &client,
+            ],
+            "",
+        )?;
+        asking.yes("probes", &mariadb_by_pod(name, "prober"), "pod")?;
+        let nobody = mariadb_by_pod(name, "nobody");
+        asking.no("probes", &nobody, "probe-unauthorized", "denied")?;
+    }
+    Ok(())
+}
+
+fn mariadb_by_pod(host: &str, user: &str) -> Value {
+    json!({
+        "host": host, "way": "pod", "ask": { "mysql": { "user": user } },
+        "credentials": { "secret": "passwords", "password-key": "root" },
+    })
+}
+
+fn with_tls_only(asking: &Asking<'_>) -> Result<()> {
+    let question = |sql: &Value| {
         json!({
-            "host": "maria", "way": "pod", "ask": { "mysql": { "user": user } },
+            "host": "postgres-tls", "way": "pod", "ask": { "postgresql": sql },
             "credentials": { "secret": "passwords", "password-key": "root" },
         })
     };
-    asking.yes("probes", &by_pod("prober"), "pod")?;
-    asking.no("probes", &by_pod("nobody"), "probe-unauthorized", "denied")?;
-    Ok(())
+    let query = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    let by_tls = question(&json!({ "query": query, "expected": "t" }));
+    asking.yes("probes", &by_tls, "pod")?;
+    let nobody = question(&json!({ "user": "nobody" }));
+    asking.no("probes", &nobody, "probe-unauthorized", "nobody")
 }
 
 fn redis_and_grpc(asking: &Asking<'_>) -> Result<()> {

@@ -1,9 +1,13 @@
 //! Redis, PostgreSQL and MySQL, each in its own protocol.
 
-use refloat_core::probe::{Ask, Cause, Sql};
+use std::sync::Arc;
 
-use super::{Server, asks, asks_as};
-use crate::probe::ProbeCredentials;
+use refloat_core::probe::{Ask, Cause, ProbeAnswer, Sql};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use super::{Server, asks, asks_as, probe, serve};
+use crate::probe::{ProbeCredentials, ask_once};
 
 #[tokio::test]
 async fn redis_in_its_own_protocol() {
@@ -77,69 +81,71 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     message
 }
 
+fn ready() -> Vec<u8> {
+    message(b'Z', b"I")
+}
+
+fn welcome() -> Vec<u8> {
+    [message(b'R', &[0, 0, 0, 0]), ready()].concat()
+}
+
+fn begun() -> Vec<u8> {
+    [message(b'C', b"BEGIN\0"), message(b'Z', b"T")].concat()
+}
+
+/// One row with this value in its only column.
+fn row(value: &[u8]) -> Vec<u8> {
+    let column = [
+        b"a\0".as_slice(),
+        &[0; 6],
+        &[0, 0, 0, 25],
+        &[0xff, 0xff],
+        &[0xff; 4],
+        &[0, 0],
+    ]
+    .concat();
+    let described = message(b'T', &[&[0, 1][..], &column].concat());
+    let length = u32::try_from(value.len()).expect("short").to_be_bytes();
+    let row = message(b'D', &[&[0, 1][..], &length, value].concat());
+    [described, row, message(b'C', b"SELECT 1\0"), ready()].concat()
+}
+
+fn error(state: &str, said: &str) -> Vec<u8> {
+    let fields = format!("SFATAL\0VFATAL\0C{state}\0M{said}\0\0");
+    message(b'E', fields.as_bytes())
+}
+
 #[tokio::test]
 async fn postgresql_in_its_own_protocol() {
-    let ready = message(b'Z', b"I");
-    let welcome = [message(b'R', &[0, 0, 0, 0]), ready.clone()].concat();
-    let begun = [message(b'C', b"BEGIN\0"), message(b'Z', b"T")].concat();
-    let row = |value: &[u8]| {
-        let column = [
-            b"a\0".as_slice(),
-            &[0; 6],
-            &[0, 0, 0, 25],
-            &[0xff, 0xff],
-            &[0xff; 4],
-            &[0, 0],
-        ]
-        .concat();
-        let described = message(b'T', &[&[0, 1][..], &column].concat());
-        let length = u32::try_from(value.len()).expect("short").to_be_bytes();
-        let row = message(b'D', &[&[0, 1][..], &length, value].concat());
-        [described, row, message(b'C', b"SELECT 1\0"), ready.clone()].concat()
-    };
-    let error = |state: &str| {
-        let fields = format!("SFATAL\0VFATAL\0C{state}\0Mno\0\0");
-        message(b'E', fields.as_bytes())
-    };
+    let error = |state| error(state, "no");
     let none = [
         message(b'T', &[0, 0]),
         message(b'C', b"SELECT 0\0"),
-        ready.clone(),
+        ready(),
     ]
     .concat();
     let cases = [
-        (
-            vec![welcome.clone(), begun.clone(), row(b"1")],
-            Ok("answers `1`"),
-        ),
-        (
-            vec![welcome.clone(), begun.clone(), row(b"f")],
-            Err(Cause::OtherAnswer),
-        ),
-        (
-            vec![welcome.clone(), begun.clone(), none],
-            Err(Cause::OtherAnswer),
-        ),
+        (vec![welcome(), begun(), row(b"1")], Ok("answers `1`")),
+        (vec![welcome(), begun(), row(b"f")], Err(Cause::OtherAnswer)),
+        (vec![welcome(), begun(), none], Err(Cause::OtherAnswer)),
         (vec![error("57P03")], Err(Cause::NotReady)),
         (vec![error("28P01")], Err(Cause::Unauthorized)),
         (vec![error("3D000")], Err(Cause::BadQuestion)),
         (
-            vec![
-                welcome.clone(),
-                begun.clone(),
-                [error("42P01"), ready.clone()].concat(),
-            ],
+            vec![welcome(), begun(), [error("42P01"), ready()].concat()],
             Err(Cause::BadQuestion),
         ),
         (
-            vec![welcome.clone(), begun, vec![b'x'; 4 * 1024 * 1024]],
+            vec![welcome(), begun(), vec![b'x'; 4 * 1024 * 1024]],
             Err(Cause::OtherProtocol),
         ),
         // It asks for a password, and there is none.
         (vec![message(b'R', &[0, 0, 0, 3])], Err(Cause::Unauthorized)),
-        (vec![welcome], Err(Cause::Closed)),
+        (vec![welcome()], Err(Cause::Closed)),
     ];
-    for (number, (says, then)) in cases.into_iter().enumerate() {
+    for (number, (mut says, then)) in cases.into_iter().enumerate() {
+        // It speaks no TLS.
+        says.insert(0, b"N".to_vec());
         let port = Server {
             says,
             listens: true,
@@ -150,6 +156,95 @@ async fn postgresql_in_its_own_protocol() {
         let heard = asks(port, Ask::Postgresql(Sql::default())).await;
         assert_eq!(heard.as_deref(), then.as_ref().copied(), "case {number}");
     }
+}
+
+/// A server with a certificate of its own. It says these things over TLS, and those to who comes without.
+async fn postgresql_with_tls(by_tls: Vec<Vec<u8>>, plainly: Vec<Vec<u8>>) -> u16 {
+    let made = rcgen::generate_simple_self_signed(vec!["db".to_owned()]).expect("a certificate");
+    let key = made.signing_key.serialize_der();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(key).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("a server");
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut first = [0; 8];
+            let read = stream.peek(&mut first).await.unwrap_or(0);
+            // `SSLRequest`: eight bytes, and a number that is no version.
+            if read == 8 && first == [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f] {
+                stream.read_exact(&mut first).await.expect("eight bytes");
+                stream.write_all(b"S").await.expect("a client");
+                if let Ok(mut stream) = acceptor.accept(stream).await {
+                    serve(&mut stream, &by_tls, true, true).await;
+                    drop(stream.shutdown().await);
+                }
+            } else {
+                serve(&mut stream, &plainly, true, true).await;
+            }
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn postgresql_is_asked_by_tls_where_it_can_be() {
+    let yes = vec![welcome(), begun(), row(b"1")];
+    let error = |state: &str, said: &str| vec![error(state, said)];
+    let good = Ok("answers `1`");
+    let cases = [
+        // Only with TLS: `hostssl`.
+        (yes.clone(), error("28000", "no encryption"), good),
+        // Only without: `hostnossl`.
+        (error("28000", "SSL encryption"), yes.clone(), good),
+        (error("28P01", "no"), yes, Err(Cause::Unauthorized)),
+        (
+            error("28000", "SSL encryption"),
+            error("57P03", "starting up"),
+            Err(Cause::NotReady),
+        ),
+    ];
+    for (number, (by_tls, plainly, then)) in cases.into_iter().enumerate() {
+        let port = postgresql_with_tls(by_tls, plainly).await;
+        let heard = asks(port, Ask::Postgresql(Sql::default())).await;
+        assert_eq!(heard.as_deref(), then.as_ref().copied(), "case {number}");
+    }
+    // Neither way is open: what is said of the better one.
+    let nobody = |said: &str| error("28000", said);
+    let port = postgresql_with_tls(nobody("SSL encryption"), nobody("no encryption")).await;
+    let answer = ask_once(
+        &probe(port, Ask::Postgresql(Sql::default())),
+        &ProbeCredentials::default(),
+    )
+    .await;
+    let ProbeAnswer::No { said, .. } = answer else {
+        panic!("{answer:?}");
+    };
+    assert_eq!(said, "SSL encryption (28000)");
+}
+
+#[tokio::test]
+async fn postgresql_whose_tls_is_broken_is_asked_without() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        // A fatal alert of TLS: `protocol_version`.
+        let alert = b"\x15\x03\x01\0\x02\x02\x46".to_vec();
+        let broken = [b"S".to_vec(), alert];
+        let plainly = [welcome(), [error("42P01", "no"), ready()].concat()];
+        for says in [&broken, &plainly] {
+            let (mut stream, _) = listener.accept().await.expect("a client");
+            serve(&mut stream, says, true, true).await;
+        }
+    });
+    let heard = asks(port, Ask::Postgresql(Sql::default())).await;
+    assert_eq!(heard, Err(Cause::BadQuestion));
 }
 
 /// <https://mariadb.com/kb/en/err_packet/>
