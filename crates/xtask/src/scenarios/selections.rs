@@ -117,20 +117,29 @@ const RECOVER: [&str; 6] = [
     "--yes",
 ];
 
-fn recover(stage: &Stage<'_>, more: &[&str]) -> Result<crate::refloat::Answer> {
-    let all = [&RECOVER[..], more].concat();
-    stage.refloat.answer(Some(Site::Recovery), &all, &[])
+fn recovered(stage: &Stage<'_>, more: &[&str]) -> Result<Value> {
+    Ok(done(stage, &[&RECOVER[..], more].concat())?.value)
 }
 
-fn recovered(stage: &Stage<'_>, more: &[&str]) -> Result<Value> {
-    let answer = recover(stage, more)?;
+fn done(stage: &Stage<'_>, words: &[&str]) -> Result<crate::refloat::Answer> {
+    let answer = stage.refloat.answer(Some(Site::Recovery), words, &[])?;
     ensure!(
         answer.code == Some(0),
-        "{more:?}: {} {}",
+        "{words:?}: {} {}",
         answer.value,
         answer.said
     );
-    Ok(answer.value)
+    Ok(answer)
+}
+
+const GO_ON: [&str; 5] = ["recover", "--protection", "shop", "--yes", "--continue"];
+
+/// Who goes on and says nothing of the source is told what was said of it last.
+fn go_on_in_silence(stage: &Stage<'_>, more: &[&str], word: &str) -> Result<()> {
+    let answer = done(stage, &[&GO_ON[..], more].concat())?;
+    let warnings = answer.value["warnings"].to_string();
+    ensure!(warnings.contains(word), "not told: {}", answer.value);
+    Ok(())
 }
 
 fn whole(stage: &Stage<'_>) -> Result<BTreeMap<String, Value>> {
@@ -166,7 +175,7 @@ pub(super) fn two_goes(stage: &Stage<'_>) -> Result<()> {
         "there is a web server in the pause: {there}"
     );
     stage.nothing_left(Site::Recovery)?;
-    let again = recover(stage, &[])?;
+    let again = stage.refloat.answer(Some(Site::Recovery), &RECOVER, &[])?;
     ensure!(
         again.code == Some(1) && again.problems() == ["recovery-paused"],
         "a paused recovery went on by itself: {} {}",
@@ -184,7 +193,11 @@ pub(super) fn two_goes(stage: &Stage<'_>) -> Result<()> {
         "status does not show it: {}",
         status.value
     );
-    recovered(stage, &["--continue"])?;
+    go_on_in_silence(stage, &["--until", "queues"], "a scenario")?;
+    let word = ["--source-dead", "seen burning"];
+    let more = [&GO_ON[..], &["--until", "applications"], &word].concat();
+    done(stage, &more)?;
+    go_on_in_silence(stage, &[], "seen burning")?;
     let found = state::of(stage.ground, Site::Recovery)?;
     let differences = state::differences(&expected, &found);
     ensure!(
