@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, ExitCode, Stdio};
-use std::sync::mpsc;
+use std::process::{ExitCode, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,8 @@ const KINDS: [(&str, &str, &[&str]); 3] = [
         &["updatedNumberScheduled", "numberAvailable"],
     ),
 ];
+/// So long a server may take to refuse the observer's first watches.
+const BEFORE: Duration = Duration::from_secs(8);
 /// The lag of 95 of 100 gates may be this long.
 const LAG_MILLISECONDS: f64 = 500.0;
 
@@ -131,14 +134,12 @@ fn workload(number: u32) -> Value {
     workload
 }
 
-/// Ends with its owner.
-struct Watcher(Child);
+/// Watches until it is dropped; what it has open then ends with the server.
+struct Watching(Arc<AtomicBool>);
 
-impl Drop for Watcher {
+impl Drop for Watching {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        drop(self.0.kill());
-        drop(self.0.wait());
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -146,35 +147,33 @@ impl Drop for Watcher {
 type Seen = mpsc::Receiver<(String, Instant)>;
 
 /// When the observer first saw each workload ready.
-fn observe(ground: &Ground) -> Result<(Vec<Watcher>, Seen)> {
+fn observe(ground: &Ground) -> (Watching, Seen) {
     let (tell, told) = mpsc::channel();
-    let mut watchers = Vec::new();
+    let over = Arc::new(AtomicBool::new(false));
     for (kind, plural, fields) in KINDS {
-        let mut child = ground
-            .kubectl(Site::Recovery)
-            .args([
-                "get",
-                "--raw",
-                &format!("/apis/apps/v1/{plural}?watch=true"),
-            ])
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start kubectl")?;
-        let lines = BufReader::new(child.stdout.take().context("no stdout")?).lines();
-        watchers.push(Watcher(child));
-        let tell = tell.clone();
+        let mut kubectl = ground.kubectl(Site::Recovery);
+        let path = format!("/apis/apps/v1/{plural}?watch=true");
+        kubectl.args(["get", "--raw", &path]).stdout(Stdio::piped());
+        let (tell, over) = (tell.clone(), Arc::clone(&over));
         thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                let at = Instant::now();
-                if let Some(name) = ready(&line, fields)
-                    && tell.send((format!("{kind}.apps {name}"), at)).is_err()
-                {
+            // A server that has none of a kind yet may end the watch at once: "Too large resource version".
+            while !over.load(Ordering::Relaxed) {
+                let Ok(mut child) = kubectl.spawn() else {
                     return;
+                };
+                let lines = child.stdout.take().map(|read| BufReader::new(read).lines());
+                for line in lines.into_iter().flatten().map_while(Result::ok) {
+                    let at = Instant::now();
+                    if let Some(name) = ready(&line, fields) {
+                        // Nobody listens any more when it is over.
+                        drop(tell.send((format!("{kind}.apps {name}"), at)));
+                    }
                 }
+                drop(child.wait());
             }
         });
     }
-    Ok((watchers, told))
+    (Watching(over), told)
 }
 
 /// Namespace and name of the workload that an event shows ready for its newest generation.
@@ -199,8 +198,8 @@ fn ready(line: &str, fields: &[&str]) -> Option<String> {
 
 /// From the observer's first sight until Refloat says that the step is done, in milliseconds, by workload.
 fn lags(ground: &Ground, refloat: &Refloat<'_>) -> Result<BTreeMap<String, f64>> {
-    let (_watchers, seen) = observe(ground)?;
-    thread::sleep(Duration::from_secs(1));
+    let (_watching, seen) = observe(ground);
+    thread::sleep(BEFORE);
     let arguments = [
         "recover",
         "--protection",
