@@ -14,8 +14,9 @@ use super::{Heard, No, ProbeCredentials};
 /// Longest packet that a server may send.
 const PACKET_BYTES_MAX: usize = 1024 * 1024;
 
-/// The client connects by itself. The connection that was made before has done its part: it told a refusal from a silence. The
-/// server counts it as one that was interrupted, and forgets that with the next good one (MySQL documentation, `max_connect_errors`).
+/// The client connects by itself. The connection that was made before has done its part: it told a refusal from a silence. The server
+/// counts it, and one that ends because there is no TLS, as interrupted, and forgets that with the next good one (MySQL documentation,
+/// `max_connect_errors`).
 pub(super) async fn ask(first: TcpStream, sql: &Sql, credentials: &ProbeCredentials) -> Heard {
     let address = first
         .peer_addr()
@@ -46,19 +47,21 @@ async fn connect(options: OptsBuilder) -> Result<Conn, Error> {
     let any = SslOpts::default()
         .with_danger_accept_invalid_certs(true)
         .with_danger_skip_domain_validation(true);
-    match Conn::new(options.clone().ssl_opts(any)).await {
-        Err(error) if is_of_tls(&error) => Conn::new(options).await,
-        tried => tried,
-    }
+    let first = match Conn::new(options.clone().ssl_opts(any)).await {
+        Err(error) if !matches!(error, Error::Server(_)) => error,
+        tried => return tried,
+    };
+    let second = Conn::new(options).await;
+    second.map_err(|second| match first {
+        Error::Driver(DriverError::NoClientSslFlagFromServer) => second,
+        _ if wants_tls(&second) => first,
+        _ => second,
+    })
 }
 
-/// The server speaks no TLS, or none that is spoken here (MySQL 5.7 with TLS 1.1).
-fn is_of_tls(error: &Error) -> bool {
-    match error {
-        Error::Driver(DriverError::NoClientSslFlagFromServer) | Error::Io(IoError::Tls(_)) => true,
-        Error::Io(IoError::Io(error)) => of_tls(error),
-        _ => false,
-    }
+/// It may want TLS: of everybody (3159, `ER_SECURE_TRANSPORT_REQUIRED`), or of this user, which it calls a denied access (1045).
+fn wants_tls(error: &Error) -> bool {
+    matches!(error, Error::Server(said) if matches!(said.code, 1045 | 3159))
 }
 
 async fn query(connection: &mut Conn, sql: &Sql) -> Result<Option<String>, Error> {
@@ -81,6 +84,7 @@ fn no(error: &Error) -> No {
             clients::mysql_number(u32::from(of_server.code)),
             format!("{} ({})", of_server.message, of_server.code),
         ),
+        Error::Io(IoError::Io(error)) if of_tls(error) => (Cause::Tls, error.to_string()),
         Error::Io(IoError::Io(error)) => (cause(error), error.to_string()),
         Error::Io(IoError::Tls(error)) => (Cause::Tls, error.to_string()),
         Error::Driver(DriverError::ConnectionClosed) => (Cause::Closed, error.to_string()),

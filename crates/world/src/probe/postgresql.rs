@@ -2,10 +2,12 @@
 //! the user in so, else without (PostgreSQL documentation, `sslmode=prefer`).
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 
 use futures::StreamExt as _;
 use refloat_core::probe::{Cause, Sql, Tls, clients};
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
@@ -56,23 +58,27 @@ type Connected = (Client, Connection<Capped<TcpStream>, RustlsStream>);
 type RustlsStream = <MakeRustlsConnect as MakeTlsConnect<Capped<TcpStream>>>::Stream;
 
 async fn connect(stream: TcpStream, host: &str, mut config: Config) -> Result<Connected, No> {
-    let address = stream.peer_addr().map_err(|error| of_io(&error))?;
+    let address = stream
+        .peer_addr()
+        .map_err(|error| (cause(&error), error.to_string()))?;
     let of_tls = tls::config(Tls::AcceptAny).map_err(|error| (Cause::Tls, error.to_string()))?;
     let tls = MakeRustlsConnect::new(of_tls);
-    let first = match connect_once(stream, host, &config, tls.clone()).await {
-        Err(error) if is_of_tls(&error) || is_of_rules(&error) => error,
+    let host = name_of(host, address.ip());
+    let first = match connect_once(stream, &host, &config, tls.clone()).await {
+        Err(error) if may_without(&error) => no(&error),
         tried => return tried.map_err(|error| no(&error)),
     };
-    let again = TcpStream::connect(address).await;
-    let again = again.map_err(|error| of_io(&error))?;
+    let Ok(again) = TcpStream::connect(address).await else {
+        return Err(first);
+    };
     config.ssl_mode(SslMode::Disable);
-    let second = connect_once(again, host, &config, tls).await;
+    let second = connect_once(again, &host, &config, tls).await;
     second.map_err(|second| {
-        no(if is_of_rules(&second) {
-            &first
+        if wants_tls(&second) {
+            first
         } else {
-            &second
-        })
+            no(&second)
+        }
     })
 }
 
@@ -82,7 +88,6 @@ async fn connect_once(
     config: &Config,
     mut tls: MakeRustlsConnect,
 ) -> Result<Connected, Error> {
-    let host = host.trim_end_matches('.');
     let Ok(tls) = MakeTlsConnect::<Capped<TcpStream>>::make_tls_connect(&mut tls, host);
     let stream = Capped {
         inner: stream,
@@ -91,14 +96,30 @@ async fn connect_once(
     config.connect_raw(stream, tls).await
 }
 
-/// The server speaks no TLS that is spoken here.
-fn is_of_tls(error: &Error) -> bool {
-    io_error(error).is_some_and(tls::of_tls)
+/// The name that the server is told. Some names of Services are none in a certificate (`db.2024`).
+pub(super) fn name_of(host: &str, address: IpAddr) -> String {
+    let host = host.trim_end_matches('.');
+    match ServerName::try_from(host) {
+        Ok(_) => host.to_owned(),
+        Err(_) => address.to_string(),
+    }
 }
 
-/// No rule of the server's (`pg_hba.conf`) lets this user in over a connection of this kind (PostgreSQL documentation, appendix A).
-fn is_of_rules(error: &Error) -> bool {
-    error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
+/// Whether it may do without TLS: the way to its words is closed, or it lets this user in over no connection of this kind (`pg_hba.conf`;
+/// PostgreSQL documentation, appendix A).
+fn may_without(error: &Error) -> bool {
+    match error.code() {
+        Some(code) => *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+        // A password that it wants and that is not there is wanted without TLS, too.
+        None => no(error).0 != Cause::Unauthorized,
+    }
+}
+
+/// It says that it wants TLS: by its rules, or as poolers do, by a state of class 08.
+fn wants_tls(error: &Error) -> bool {
+    error.code().is_some_and(|code| {
+        *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION || code.code().starts_with("08")
+    })
 }
 
 fn io_error(error: &Error) -> Option<&io::Error> {
@@ -110,10 +131,6 @@ fn io_error(error: &Error) -> Option<&io::Error> {
         source = inner.source();
     }
     None
-}
-
-fn of_io(error: &io::Error) -> No {
-    (cause(error), error.to_string())
 }
 
 async fn query(client: &Client, sql: &Sql) -> Result<Option<String>, No> {

@@ -158,18 +158,26 @@ async fn postgresql_in_its_own_protocol() {
     }
 }
 
-/// A server with a certificate of its own. It says these things over TLS, and those to who comes without.
-async fn postgresql_with_tls(by_tls: Vec<Vec<u8>>, plainly: Vec<Vec<u8>>) -> u16 {
+/// A server with a certificate of its own, of this version. It says these things over TLS, and those to who comes without.
+async fn postgresql_with_tls(version: u8, by_tls: Vec<Vec<u8>>, plainly: Vec<Vec<u8>>) -> u16 {
     let made = rcgen::generate_simple_self_signed(vec!["db".to_owned()]).expect("a certificate");
     let key = made.signing_key.serialize_der();
     let key = rustls::pki_types::PrivateKeyDer::try_from(key).expect("a key");
+    let key = rustls::crypto::ring::sign::any_supported_type(&key).expect("a key");
+    let mut certificate = made.cert.der().to_vec();
+    if version == 1 {
+        let is_version = |bytes: &[u8]| bytes == [0xa0, 3, 2, 1, 2];
+        let at = certificate.windows(5).position(is_version).expect("one");
+        certificate[at + 4] = 0;
+    }
+    let certified = rustls::sign::CertifiedKey::new(vec![certificate.into()], key);
+    let always = rustls::sign::SingleCertAndKey::from(certified);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("versions")
         .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .expect("a server");
+        .with_cert_resolver(Arc::new(always));
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
@@ -211,40 +219,131 @@ async fn postgresql_is_asked_by_tls_where_it_can_be() {
         ),
     ];
     for (number, (by_tls, plainly, then)) in cases.into_iter().enumerate() {
-        let port = postgresql_with_tls(by_tls, plainly).await;
-        let heard = asks(port, Ask::Postgresql(Sql::default())).await;
-        assert_eq!(heard.as_deref(), then.as_ref().copied(), "case {number}");
+        for version in [1, 3] {
+            let port = postgresql_with_tls(version, by_tls.clone(), plainly.clone()).await;
+            let heard = asks(port, Ask::Postgresql(Sql::default())).await;
+            let then = then.as_ref().copied();
+            assert_eq!(heard.as_deref(), then, "case {number}, version {version}");
+        }
     }
     // Neither way is open: what is said of the better one.
-    let nobody = |said: &str| error("28000", said);
-    let port = postgresql_with_tls(nobody("SSL encryption"), nobody("no encryption")).await;
-    let answer = ask_once(
-        &probe(port, Ask::Postgresql(Sql::default())),
-        &ProbeCredentials::default(),
-    )
-    .await;
-    let ProbeAnswer::No { said, .. } = answer else {
-        panic!("{answer:?}");
-    };
-    assert_eq!(said, "SSL encryption (28000)");
+    for second in [
+        error("28000", "no encryption"),
+        error("08P01", "SSL required"),
+    ] {
+        let port = postgresql_with_tls(3, error("28000", "SSL encryption"), second).await;
+        let answer = ask_once(
+            &probe(port, Ask::Postgresql(Sql::default())),
+            &ProbeCredentials::default(),
+        )
+        .await;
+        let ProbeAnswer::No { said, .. } = answer else {
+            panic!("{answer:?}");
+        };
+        assert_eq!(said, "SSL encryption (28000)");
+    }
 }
 
 #[tokio::test]
 async fn postgresql_whose_tls_is_broken_is_asked_without() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    tokio::spawn(async move {
-        // A fatal alert of TLS: `protocol_version`.
-        let alert = b"\x15\x03\x01\0\x02\x02\x46".to_vec();
-        let broken = [b"S".to_vec(), alert];
-        let plainly = [welcome(), [error("42P01", "no"), ready()].concat()];
-        for says in [&broken, &plainly] {
-            let (mut stream, _) = listener.accept().await.expect("a client");
-            serve(&mut stream, says, true, true).await;
-        }
-    });
-    let heard = asks(port, Ask::Postgresql(Sql::default())).await;
-    assert_eq!(heard, Err(Cause::BadQuestion));
+    // A fatal alert of TLS: `protocol_version`.
+    let alert = b"\x15\x03\x01\0\x02\x02\x46".to_vec();
+    let broken = [
+        vec![b"S".to_vec(), alert],
+        // It hangs up in the handshake, at the question for TLS, or says what nobody says to it.
+        vec![b"S".to_vec()],
+        vec![],
+        vec![error("XX000", "no fork")],
+    ];
+    for (number, broken) in broken.into_iter().enumerate() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        tokio::spawn(async move {
+            let plainly = vec![welcome(), [error("42P01", "no"), ready()].concat()];
+            for says in [&broken, &plainly] {
+                let (mut stream, _) = listener.accept().await.expect("a client");
+                serve(&mut stream, says, true, true).await;
+            }
+        });
+        let heard = asks(port, Ask::Postgresql(Sql::default())).await;
+        assert_eq!(heard, Err(Cause::BadQuestion), "case {number}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_whose_name_no_certificate_has_is_asked_by_tls_too() {
+    let config = |host: &str| super::super::postgresql::name_of(host, [10, 0, 0, 1].into());
+    for (host, then) in [
+        ("db.shop.svc.", "db.shop.svc"),
+        ("my_db", "my_db"),
+        ("::1", "::1"),
+        ("db.2024", "10.0.0.1"),
+        ("db-.shop", "10.0.0.1"),
+    ] {
+        assert_eq!(config(host), then);
+    }
+}
+
+/// A packet of MySQL with its number in the talk.
+fn packet(number: u8, body: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(body.len()).expect("short");
+    [&[length, 0, 0, number][..], body].concat()
+}
+
+/// The greeting of a server that speaks TLS (MySQL internals manual, `HandshakeV10`).
+fn greeting() -> Vec<u8> {
+    let body: [&[u8]; 11] = [
+        b"\x0a8.0.36\0",
+        &[1, 0, 0, 0],
+        b"12345678\0",
+        // Flags: a database, TLS, protocol 4.1, transactions, secure passwords.
+        &0xaa08_u16.to_le_bytes(),
+        &[45],
+        &[2, 0],
+        // And plugins.
+        &8_u16.to_le_bytes(),
+        &[21],
+        &[0; 10],
+        b"123456789012\0",
+        b"mysql_native_password\0",
+    ];
+    packet(0, &body.concat())
+}
+
+#[tokio::test]
+async fn mysql_whose_tls_is_broken_is_asked_without() {
+    let refusal = |number: u16| {
+        let number = number.to_le_bytes();
+        packet(2, &[&[0xff][..], &number, b"#42000no"].concat())
+    };
+    let alert = b"\x15\x03\x01\0\x02\x02\x46".to_vec();
+    let cases = [
+        // In the handshake it says no, or hangs up; without TLS it has no such database.
+        (vec![alert.clone()], refusal(1049), Cause::BadQuestion),
+        (vec![], refusal(1049), Cause::BadQuestion),
+        // It wants TLS: what TLS said counts.
+        (vec![alert.clone()], refusal(3159), Cause::Tls),
+        (vec![alert], refusal(1045), Cause::Tls),
+    ];
+    for (number, (by_tls, plainly, then)) in cases.into_iter().enumerate() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut heard = [0; 36];
+                drop(stream.write_all(&greeting()).await);
+                // Who wants TLS sends a short packet with its flag, and then the first words of it.
+                let read = stream.read(&mut heard).await.unwrap_or(0);
+                if read >= 36 && heard[5] & 0x08 != 0 {
+                    serve(&mut stream, &by_tls, true, true).await;
+                } else if read > 0 {
+                    drop(stream.write_all(&plainly).await);
+                }
+            }
+        });
+        let heard = asks(port, Ask::Mysql(Sql::default())).await;
+        assert_eq!(heard, Err(then), "case {number}");
+    }
 }
 
 /// <https://mariadb.com/kb/en/err_packet/>
@@ -252,10 +351,8 @@ async fn postgresql_whose_tls_is_broken_is_asked_without() {
 async fn mysql_that_refuses_at_once() {
     let refusal = |number: u16, text: &str| {
         let body = [&[0xff][..], &number.to_le_bytes(), text.as_bytes()].concat();
-        let length = u8::try_from(body.len()).expect("short");
-        let bytes = [&[length, 0, 0, 0][..], &body].concat();
         Server {
-            says: vec![bytes],
+            says: vec![packet(0, &body)],
             listens: false,
             ends: true,
         }
