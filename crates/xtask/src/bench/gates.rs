@@ -140,8 +140,8 @@ fn workload(number: u32) -> Value {
 #[derive(Default)]
 struct Watching {
     over: Arc<AtomicBool>,
-    /// Watches that were opened. What is ready while none is open would be seen too late.
-    opened: Arc<AtomicUsize>,
+    /// Watches that ended after they had shown something: what is ready until the next one is seen too late.
+    broken: Arc<AtomicUsize>,
 }
 
 impl Drop for Watching {
@@ -162,23 +162,25 @@ fn observe(ground: &Ground) -> (Watching, Seen) {
         let path = format!("/apis/apps/v1/{plural}?watch=true");
         kubectl.args(["get", "--raw", &path]).stdout(Stdio::piped());
         let tell = tell.clone();
-        let (over, opened) = (Arc::clone(&watching.over), Arc::clone(&watching.opened));
+        let (over, broken) = (Arc::clone(&watching.over), Arc::clone(&watching.broken));
         thread::spawn(move || {
-            // A server that has none of a kind yet may end the watch at once: "Too large resource version".
+            // A server that has none of a kind ends a watch at once, until it has one: "Too large resource version".
             while !over.load(Ordering::Relaxed) {
-                opened.fetch_add(1, Ordering::Relaxed);
                 let Ok(mut child) = kubectl.spawn() else {
                     return;
                 };
                 let lines = child.stdout.take().map(|read| BufReader::new(read).lines());
+                let mut showed = false;
                 for line in lines.into_iter().flatten().map_while(Result::ok) {
                     let at = Instant::now();
+                    showed |= !line.starts_with(r#"{"type":"ERROR""#);
                     if let Some(name) = ready(&line, fields) {
                         // Nobody listens any more when it is over.
                         drop(tell.send((format!("{kind}.apps {name}"), at)));
                     }
                 }
                 drop(child.wait());
+                broken.fetch_add(usize::from(showed), Ordering::Relaxed);
                 thread::sleep(Duration::from_millis(200));
             }
         });
@@ -210,7 +212,6 @@ fn ready(line: &str, fields: &[&str]) -> Option<String> {
 fn lags(ground: &Ground, refloat: &Refloat<'_>) -> Result<BTreeMap<String, f64>> {
     let (watching, seen) = observe(ground);
     thread::sleep(BEFORE);
-    let opened = watching.opened.load(Ordering::Relaxed);
     let arguments = [
         "recover",
         "--protection",
@@ -239,7 +240,7 @@ fn lags(ground: &Ground, refloat: &Refloat<'_>) -> Result<BTreeMap<String, f64>>
     ensure!(child.wait()?.success(), "the recovery failed");
     thread::sleep(Duration::from_secs(1));
     ensure!(
-        watching.opened.load(Ordering::Relaxed) == opened,
+        watching.broken.load(Ordering::Relaxed) == 0,
         "a watch of the observer broke while it mattered"
     );
     let mut lags = BTreeMap::new();
