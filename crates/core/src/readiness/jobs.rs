@@ -7,17 +7,10 @@ use super::{Gate, View, pods};
 
 /// Complete; a Job that only has begun is not ready.
 pub(super) fn job(view: &View<'_>) -> Gate {
-    let told = |kind: &str| view.condition(kind).filter(Condition::is_true);
-    // `FailureTarget` comes first: it has failed and its last pods are being ended.
-    if let Some(failed) = told("Failed").or_else(|| told("FailureTarget")) {
-        return view.failed(
-            "job-failed",
-            &format!("it failed: {}", failed.words()),
-            "look at its pods' logs, mend the cause, delete the Job, then run the command again",
-        );
+    if let Some(gate) = job_ended(view) {
+        return gate;
     }
-    let suspended = view.live.pointer("/spec/suspend") == Some(&Value::Bool(true));
-    if suspended || told("Complete").is_some() {
+    if view.live.pointer("/spec/suspend") == Some(&Value::Bool(true)) {
         return Gate::Open;
     }
     let done = view.number("/status/succeeded").unwrap_or(0);
@@ -25,4 +18,18 @@ pub(super) fn job(view: &View<'_>) -> Gate {
     let counts = format!("{done} of {wanted} pods have completed");
     pods::trouble(view, &counts)
         .unwrap_or_else(|| view.closed("job-running", &counts, "it completes"))
+}
+
+/// Open for a Job that is complete, failed for one that has failed, nothing for one that has not ended.
+pub fn job_ended(view: &View<'_>) -> Option<Gate> {
+    let told = |kind: &str| view.condition(kind).filter(Condition::is_true);
+    // `FailureTarget` comes first: it has failed and its last pods are being ended.
+    if let Some(failed) = told("Failed").or_else(|| told("FailureTarget")) {
+        return Some(view.failed(
+            "job-failed",
+            &format!("it failed: {}", failed.words()),
+            "look at its pods' logs, mend the cause, delete the Job, then run the command again",
+        ));
+    }
+    told("Complete").map(|_| Gate::Open)
 }

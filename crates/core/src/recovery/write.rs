@@ -92,8 +92,7 @@ impl Writing {
             Ok(Some(live)) => live,
         };
         if live.pointer("/metadata/deletionTimestamp").is_some() {
-            let gate = readiness::deleting(&self.view(live, &self.told, seen, clock));
-            return verdict(live, Origin::Created, gate);
+            return self.going(run, deeds, (live, seen, clock));
         }
         let ready = |origin| self.wait_ready(run, (live, &self.told), seen, clock, origin);
         if self.adopt && !self.amends(run, live) {
@@ -125,6 +124,33 @@ impl Writing {
             return ready(Origin::Created);
         }
         self.foreign(run, deeds, (live, seen, clock))
+    }
+
+    /// What is being deleted is waited for until it is gone, unless this recovery made it and it has ended: a Job with a time to live
+    /// is deleted in the foreground, and its pods take their time.
+    fn going(
+        &self,
+        run: &RunId,
+        deeds: &Deeds,
+        (live, seen, clock): (&Value, &Seen, Clock),
+    ) -> Verdict {
+        let view = self.view(live, &self.told, seen, clock);
+        let is_ours = annotation(live, ANNOTATION_RECOVERY) == Some(run.as_str());
+        let origin = if deeds.deletes() {
+            Origin::Replaced
+        } else {
+            Origin::Created
+        };
+        let ended = if is_ours && self.goes_by_itself() {
+            readiness::job_ended(&view)
+        } else {
+            None
+        };
+        verdict(
+            live,
+            origin,
+            ended.unwrap_or_else(|| readiness::deleting(&view)),
+        )
     }
 
     /// True for an account that the cluster has made and that lacks what the point has of it: pods pull their images with its Secrets.

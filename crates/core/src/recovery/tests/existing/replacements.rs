@@ -87,3 +87,35 @@ fn a_job_that_ended_and_was_collected_is_not_run_again() {
         "a person has removed it"
     );
 }
+
+#[test]
+fn a_job_that_ended_is_not_waited_for_while_its_time_to_live_takes_it() {
+    let ending = |ttl: bool, run: &str, kind: &str| {
+        let spec = if ttl {
+            json!({ "spec": { "ttlSecondsAfterFinished": 0, "suspend": true } })
+        } else {
+            json!({ "spec": { "suspend": true } })
+        };
+        let job = writing("Job", Existing::Fail, spec);
+        let live = live(&job, |it| {
+            it["metadata"]["annotations"] = json!({ "refloat.io/recovery": run });
+            it["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            it["metadata"]["finalizers"] = json!(["foregroundDeletion"]);
+            it["status"]["conditions"] = json!([{ "type": kind, "status": "True" }]);
+        });
+        decide(&job, &none(), Some(live))
+    };
+    assert_eq!(origin(&ending(true, "restore-2", "Complete")), "created");
+    assert_eq!(code(&ending(true, "restore-2", "Failed")), "job-failed");
+    for (ttl, run, kind) in [
+        (true, "restore-2", "Suspended"),
+        (true, "restore-1", "Complete"),
+        (false, "restore-2", "Complete"),
+    ] {
+        let verdict = ending(ttl, run, kind);
+        let Verdict::Wait(why) = &verdict else {
+            panic!("{ttl} {run} {kind}: {verdict:?}");
+        };
+        assert_eq!(why.code, "being-deleted", "{ttl} {run} {kind}");
+    }
+}
