@@ -101,7 +101,7 @@ pub(super) async fn run(
     };
     let (ended, progress) = drive(&cluster, &access, &plan, journal, printer).await?;
     if let Some(phase) = ended {
-        going.show_paused(&plan, &progress, phase);
+        going.show_paused(&plan, &progress, (phase, warnings));
         return Ok(());
     }
     let achieved = Achieved::of(options, &point, &plan, &progress, resumed, warnings);

@@ -55,6 +55,7 @@ pub(crate) struct Paused {
     left: BTreeMap<&'static str, usize>,
     /// The command that goes on.
     continue_with: String,
+    warnings: Vec<String>,
 }
 
 /// What the steps of a plan bring back: objects by identity, volumes with the name that they get.
@@ -184,7 +185,7 @@ impl Paused {
         point: &PointDocument,
         plan: &RunPlan,
         progress: &Progress,
-        phase: Phase,
+        (phase, warnings): (Phase, Vec<String>),
     ) -> Self {
         let selection = options.selection();
         let chosen = selection.options();
@@ -218,6 +219,7 @@ impl Paused {
                 same.concat()
             ),
             selection: (!selection.is_whole()).then_some(chosen),
+            warnings,
         }
     }
 

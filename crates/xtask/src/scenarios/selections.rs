@@ -137,7 +137,12 @@ const GO_ON: [&str; 4] = ["recover", "--protection", "shop", "--yes"];
 /// Who goes on and says nothing of the source is told what was said of it last.
 fn go_on_in_silence(stage: &Stage<'_>, more: &[&str], word: &str) -> Result<()> {
     let answer = done(stage, &[&GO_ON[..], more].concat())?;
-    ensure!(answer.said.contains(word), "not told: {}", answer.said);
+    let warnings = answer.value["warnings"].to_string();
+    ensure!(
+        answer.said.contains(word) && warnings.contains(word),
+        "not told: {} {warnings}",
+        answer.said
+    );
     Ok(())
 }
 

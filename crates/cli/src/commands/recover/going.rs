@@ -39,10 +39,12 @@ impl Going<'_> {
         if let GoOn::Paused(phase) = far {
             let (skipped, _) = skip_gates(&plan, &progress, options.skip_gates())?;
             refuse_skips(&skipped, phase)?;
-            if let Some(note) = unheard(options, phase) {
-                self.printer.note(&note);
+            let unheard = unheard(options, phase);
+            if let Some(warning) = &unheard {
+                self.printer.note(&format!("warning: {warning}"));
             }
-            self.show_paused(&plan, &progress, phase);
+            let warnings = unheard.into_iter().collect();
+            self.show_paused(&plan, &progress, (phase, warnings));
             return Ok(None);
         }
         // The engine of one that is paused has ended, however lately.
@@ -73,9 +75,14 @@ impl Going<'_> {
         Ok(Some((plan, journal, warnings)))
     }
 
-    pub(super) fn show_paused(&self, plan: &RunPlan, progress: &Progress, phase: Phase) {
+    pub(super) fn show_paused(
+        &self,
+        plan: &RunPlan,
+        progress: &Progress,
+        pause: (Phase, Vec<String>),
+    ) {
         let options = &self.arguments.options;
-        let paused = Paused::of(options, self.given, self.point, plan, progress, phase);
+        let paused = Paused::of(options, self.given, self.point, plan, progress, pause);
         self.printer.result(&paused, || paused.table());
     }
 }
@@ -149,7 +156,7 @@ fn refuse_skips(skipped: &[Record], paused: Phase) -> Result<(), Failure> {
 fn unheard(options: &Options, paused: Phase) -> Option<String> {
     options.speaks_of_source().then(|| {
         format!(
-            "note: what is said of the source is not recorded: the recovery is paused after {}, and stays so; say it with `--continue`, or \
+            "what is said of the source is not recorded: the recovery is paused after {}, and stays so; say it with `--continue`, or \
              with a later phase for `--until`",
             paused.label()
         )
