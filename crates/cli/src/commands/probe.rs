@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use refloat_core::driver::{Effect, Effected, Precondition, Propagation};
-use refloat_core::driver::{LOOK_ROUNDS_MAX, Outcome, Problem, Query, Seen, Verdict};
+use refloat_core::driver::{Effect, Effected, LOOK_ROUNDS_MAX, Outcome, Problem, Seen, Verdict};
 use refloat_core::names::RunId;
 use refloat_core::probe::{
     self, Cause, ORDER_VARIABLE, PASSWORD_VARIABLE, Probe, ProbeAnswer, ProbeTask, USER_VARIABLE,
@@ -17,7 +16,7 @@ use refloat_world::{Cluster, ProbeCredentials, ask_once};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::printer::Printer;
-use crate::seat::{connect, new_run_id};
+use crate::seat::{connect, new_run_id, remove_pod};
 
 /// Where Kubernetes takes a container's last words from.
 const TERMINATION_LOG: &str = "/dev/termination-log";
@@ -113,7 +112,8 @@ async fn ask(arguments: &AskArguments, config: &Config, printer: Printer) -> Res
         heard = asking.until_yes(printer) => heard,
         _ = tokio::signal::ctrl_c() => Err(Failure::refuse("interrupted", "it was interrupted", "ask again")),
     };
-    asking.remove_pod().await?;
+    // However it ended, nothing is left behind.
+    remove_pod(asking.cluster, &probe::pod_of(&asking.task(None))).await?;
     let outcome = heard?;
     let said = outcome.text("said").unwrap_or_default().to_owned();
     let way = outcome.text("way").unwrap_or_default().to_owned();
@@ -163,10 +163,12 @@ impl Asking<'_> {
                 told.clone_from(&why.message);
             }
             // A question that is being asked has its own limit: its answer is better than none.
-            let is_asking = matches!(why.code.as_str(), "probe-asking" | "probe-going");
-            let limit =
-                Duration::from_secs(self.arguments.seconds + if is_asking { 60 } else { 0 });
-            if began.elapsed() > limit {
+            let more = if probe::is_asking(&why) {
+                probe::ANSWER_MAX
+            } else {
+                Duration::ZERO
+            };
+            if began.elapsed() > Duration::from_secs(self.arguments.seconds) + more {
                 let hint = format!("it takes this: {}", why.takes);
                 return Err(Problem::stuck(&why.code, why.message, hint).into());
             }
@@ -200,23 +202,6 @@ impl Asking<'_> {
                     break;
                 }
             }
-        }
-        Ok(())
-    }
-
-    /// However it ended, nothing is left behind.
-    async fn remove_pod(&self) -> Result<(), Failure> {
-        let object = probe::pod_of(&self.task(None));
-        let seen = self.cluster.see(&[Query::Object(object.clone())]).await;
-        if let Some(live) = seen.object(&object)? {
-            let precondition = Precondition::same_uid(live);
-            self.cluster
-                .perform(&Effect::Delete {
-                    object,
-                    precondition,
-                    propagation: Propagation::Background,
-                })
-                .await?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Going on without a gate of a user's own: what is written into the journal of a recovery that has begun. Called by `recover`.
 
 use jiff::Timestamp;
-use refloat_core::driver::Outcome;
+use refloat_core::driver::{ObjectRef, Outcome};
 use refloat_core::readiness::user::{Check, Gating};
 use refloat_core::run::{Progress, Record, RunPlan, Step, Work};
 
@@ -37,6 +37,14 @@ pub(crate) fn skip_gates(
     Ok((records, warnings))
 }
 
+/// Pods that may still be there of gates that are skipped: an engine that was killed, or whose time was over, was asking by them.
+pub(crate) fn gate_pods(plan: &RunPlan, names: &[String]) -> Vec<ObjectRef> {
+    gates(plan)
+        .filter(|(_, gating)| names.contains(&gating.name))
+        .filter_map(|(step, gating)| gating.pod(&plan.run, &step.id))
+        .collect()
+}
+
 fn gates(plan: &RunPlan) -> impl Iterator<Item = (&Step, &Gating)> {
     plan.steps.iter().filter_map(|step| match &step.work {
         Work::Gate(gating) => Some((step, gating)),
@@ -61,13 +69,17 @@ fn unknown(plan: &RunPlan, name: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     fn plan() -> RunPlan {
+        plan_of(&json!({ "cel": "true" }))
+    }
+
+    fn plan_of(check: &Value) -> RunPlan {
         let gating = json!({
-            "work": "gate", "name": "ready", "check": { "cel": "true" },
+            "work": "gate", "name": "ready", "check": check,
             "of": { "resource": { "group": "apps", "version": "v1", "kind": "Deployment", "plural": "deployments", "namespaced": true },
                     "namespace": "shop", "name": "web" },
         });
@@ -103,6 +115,19 @@ mod tests {
         before.apply(&records[0]);
         let (again, warnings) = skip_gates(&plan, &before, &names).expect("it has this gate");
         assert!(again.is_empty() && warnings.is_empty());
+    }
+
+    #[test]
+    fn only_the_pod_of_a_gate_that_is_skipped_is_looked_for() {
+        let asked = plan_of(&json!({ "probe": { "host": "web", "port": 80, "ask": "tcp" } }));
+        let (ready, other) = (["ready".to_owned()], ["other".to_owned()]);
+        let [pod] = &gate_pods(&asked, &ready)[..] else {
+            panic!("not one pod");
+        };
+        assert_eq!(pod.resource.kind, "Pod");
+        assert_eq!(pod.namespace.as_deref(), Some("refloat-system"));
+        assert!(gate_pods(&asked, &other).is_empty());
+        assert!(gate_pods(&plan(), &ready).is_empty(), "nobody asks");
     }
 
     #[test]

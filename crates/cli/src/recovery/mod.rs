@@ -33,7 +33,7 @@ use sha2::{Digest, Sha256};
 
 pub(crate) use beside::{Beginning, refuse_beneath, refuse_beside};
 pub(crate) use evidence::judge_again;
-pub(crate) use gates::skip_gates;
+pub(crate) use gates::{gate_pods, skip_gates};
 pub(crate) use going_on::{GoOn, Said, go_on};
 pub(crate) use identity::{options_of, run_of, run_stem, variant};
 pub(crate) use open::open_here;

@@ -19,7 +19,7 @@ pub(crate) use objects::{part_problem, read_point_objects};
 pub(crate) use permissions::check_permissions;
 pub(crate) use runs::{
     clean_up_dead_run, existing_namespaces, new_run_id, our_objects, refuse_if_alive,
-    refuse_if_begun, writer_name,
+    refuse_if_begun, remove_pod, writer_name,
 };
 pub(crate) use unfinished::{
     OpenRuns, UnfinishedRun, UnreadableRun, is_unreadable, unfinished_runs, written_in,

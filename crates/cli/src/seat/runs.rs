@@ -152,6 +152,20 @@ pub(crate) async fn remove_probe_pods(cluster: &Cluster, run: &RunId) -> Result<
     Ok(())
 }
 
+/// Removes a pod if it is there.
+pub(crate) async fn remove_pod(cluster: &Cluster, pod: &ObjectRef) -> Result<(), Failure> {
+    if let Some(live) = cluster.object(pod).await? {
+        cluster
+            .perform(&Effect::Delete {
+                object: pod.clone(),
+                precondition: Precondition::same_uid(&live),
+                propagation: Propagation::Background,
+            })
+            .await?;
+    }
+    Ok(())
+}
+
 /// What a run has in this cluster, by its label.
 pub(crate) async fn our_objects(cluster: &Cluster, run: &RunId) -> Result<Vec<String>, Failure> {
     let kinds = [

@@ -17,6 +17,7 @@ mod tests;
 mod words;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,8 +29,19 @@ pub use pod::{
     refused,
 };
 
-use crate::driver::Outcome;
+use crate::driver::{COMMAND_RUNNING, Outcome, Why};
 use crate::names::RunId;
+
+/// How long an answer may be waited for when the time of who asks is over.
+pub const ANSWER_MAX: Duration = Duration::from_mins(1);
+
+/// Whether it waits for the answer to a question that has been asked, or for its pod to go.
+pub fn is_asking(why: &Why) -> bool {
+    matches!(
+        why.code.as_str(),
+        "probe-asking" | "probe-going" | COMMAND_RUNNING
+    )
+}
 
 /// One question to one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

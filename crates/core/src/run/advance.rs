@@ -203,9 +203,21 @@ pub fn advance(
         }
     };
     match overdue(step, &why, moment.waited) {
+        Some(_) if may_answer(step, &verdict, moment.waited) => Decision::Verdict(verdict),
         Some(problem) => Decision::Overdue(problem),
         None => Decision::Verdict(verdict),
     }
+}
+
+/// Whether a gate whose time is over is just being asked, or a pod that has asked is to be removed: its answer is better than none, and
+/// who skips the gate finds no pod.
+fn may_answer(step: &Step, verdict: &Verdict, waited: Duration) -> bool {
+    let is_asked = match verdict {
+        Verdict::Wait(why) => probe::is_asking(why),
+        Verdict::Act(effects) => matches!(effects.first(), Some(Effect::Delete { .. })),
+        Verdict::Look(_) | Verdict::Done(_) | Verdict::Stuck(_) => false,
+    };
+    is_asked && step.work.only_asks() && waited <= step.limit() + probe::ANSWER_MAX
 }
 
 /// What is waited for by who acts: of a gate, another answer than the last one, or its first.

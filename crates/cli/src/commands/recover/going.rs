@@ -11,8 +11,10 @@ use refloat_world::Cluster;
 use super::{Arguments, Driven};
 use crate::failure::Failure;
 use crate::printer::{Printer, moment};
-use crate::recovery::{Given, GoOn, Options, Paused, go_on, judge_again, settled, skip_gates};
-use crate::seat::{Access, refuse_if_alive, vault_failure};
+use crate::recovery::{
+    Given, GoOn, Options, Paused, gate_pods, go_on, judge_again, settled, skip_gates,
+};
+use crate::seat::{Access, refuse_if_alive, remove_pod, vault_failure};
 
 /// A recovery that was begun.
 pub(super) struct Going<'a> {
@@ -72,7 +74,25 @@ impl Going<'_> {
             self.printer.note(&format!("warning: {warning}"));
         }
         warnings.extend(judged.warning);
+        warnings.extend(self.remove_gate_pods(&plan).await);
         Ok(Some((plan, journal, warnings)))
+    }
+
+    /// Nobody asks for a gate that is skipped: the pod that did goes. Where it cannot be removed the recovery goes on, and says so.
+    async fn remove_gate_pods(&self, plan: &RunPlan) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for pod in gate_pods(plan, self.arguments.options.skip_gates()) {
+            if let Err(failure) = remove_pod(self.cluster, &pod).await {
+                let why = failure.text();
+                let warning = format!(
+                    "whether {} is left of a skipped gate is not known: {why}",
+                    pod.id()
+                );
+                self.printer.note(&format!("warning: {warning}"));
+                warnings.push(warning);
+            }
+        }
+        warnings
     }
 
     pub(super) fn show_paused(

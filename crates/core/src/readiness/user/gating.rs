@@ -74,6 +74,21 @@ impl Gating {
         }
     }
 
+    /// The pod by which a step asks for it; nothing for what no pod asks.
+    pub fn pod(&self, run: &RunId, step: &str) -> Option<ObjectRef> {
+        let Check::Probe(probe) = &self.check else {
+            return None;
+        };
+        let task = GateTask {
+            run,
+            step,
+            attempt: 0,
+            image: "",
+            ran: None,
+        };
+        Some(probe::pod_of(&self.asked(probe, &task)))
+    }
+
     /// The way out for a person whose gate will not open.
     pub(crate) fn skip_hint(&self) -> String {
         format!(
