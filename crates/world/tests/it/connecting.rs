@@ -42,12 +42,12 @@ async fn a_cluster_tells_who_it_is() {
 #[tokio::test]
 async fn no_more_requests_are_sent_than_allowed_and_none_is_lost() {
     let server = Server::start(|_| None).await;
+    // The first second begins with the connection, which asks, too: of the queries more than a dozen are left for two more.
+    let begun = Instant::now();
     let cluster = server.cluster_at(NonZeroU32::new(8)).await;
     let queries: Vec<Query> = (0..20).map(config_map).collect();
-    let begun = Instant::now();
     let seen = cluster.see(&queries).await;
-    // Eight of a second are left of the connection at most; the other twelve need two more.
-    assert!(begun.elapsed() > Duration::from_millis(1500));
+    assert!(begun.elapsed() > Duration::from_millis(1900));
     assert!(queries.iter().all(|query| seen.has(query)));
     assert_eq!(server.calls().len(), 20);
 }

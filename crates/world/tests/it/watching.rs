@@ -82,20 +82,18 @@ async fn a_change_ends_the_pause() {
     told(&cluster, names_kind).await;
     let begun = Instant::now();
     let mut pauses = 0;
-    let changed = loop {
+    let mut missing = vec!["web", "old"];
+    while !missing.is_empty() {
         let changed = cluster.pause(Duration::from_secs(5), &on()).await;
         pauses += 1;
+        missing.retain(|name| !names(&changed, name));
         if !changed.objects.is_empty() {
-            break changed;
+            assert!(changed.kinds.is_empty(), "what is watched is not polled");
         }
-    };
-    assert!(
-        names(&changed, "web") && names(&changed, "old"),
-        "{changed:?}"
-    );
-    assert!(changed.kinds.is_empty(), "what is watched is not polled");
-    assert!(begun.elapsed() < Duration::from_secs(4), "it woke nobody");
-    assert!(pauses <= 2, "{pauses} pauses");
+        assert!(begun.elapsed() < Duration::from_secs(4), "it woke nobody");
+    }
+    // One for a watch that has just begun, and one for each of the two when they do not come at once.
+    assert!(pauses <= 3, "{pauses} pauses");
     assert_eq!(server.calls().iter().filter(|one| is_watch(one)).count(), 1);
 }
 
@@ -143,10 +141,17 @@ async fn after_a_gap_everything_of_the_kind_may_have_changed() {
         let lists = server.calls().iter().filter(|one| is_list(one)).count();
         assert!(lists >= 2, "{end}: it went on from where it was");
         // Open again: nothing is polled any more.
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        cluster.pause(Duration::from_millis(1), &on()).await;
-        let quiet = cluster.pause(Duration::from_millis(600), &on()).await;
-        assert!(quiet.is_empty(), "{end}: {quiet:?}");
+        let begun = Instant::now();
+        loop {
+            let quiet = cluster.pause(Duration::from_millis(600), &on()).await;
+            if quiet.is_empty() {
+                break;
+            }
+            assert!(
+                begun.elapsed() < Duration::from_secs(10),
+                "{end}: {quiet:?}"
+            );
+        }
     }
 }
 
