@@ -12,6 +12,9 @@ use super::{AFTER_DEATH_SECONDS_MAX, Scene};
 use crate::ledger::now;
 use crate::testbed::Site;
 
+/// Cuts take so long that what breaks a hold comes before MariaDB is let go, on a slow machine too: below the hold's own limit.
+const CUT_DELAY_SECONDS: u32 = 4;
+
 /// A session that ends between the cuts and the proof: its client killed, its backend terminated.
 pub(in crate::scenarios) fn broken_sessions(stage: &Stage<'_>) -> Result<()> {
     let scene = Scene::open(stage)?;
@@ -49,7 +52,7 @@ pub(in crate::scenarios) fn broken_sessions(stage: &Stage<'_>) -> Result<()> {
     ];
     for (what, end) in breaks {
         let points = scene.points()?;
-        scene.faults(&json!({ "cut_delay_seconds": 2 }))?;
+        scene.faults(&json!({ "cut_delay_seconds": CUT_DELAY_SECONDS }))?;
         let mut running = scene.begin()?;
         scene.until_cutting(&mut running)?;
         thread::sleep(Duration::from_millis(600));
@@ -97,7 +100,7 @@ pub(in crate::scenarios) fn databases(stage: &Stage<'_>) -> Result<()> {
     ];
     for (what, fault) in breaks {
         let points = scene.points()?;
-        scene.faults(&json!({ "cut_delay_seconds": 2 }))?;
+        scene.faults(&json!({ "cut_delay_seconds": CUT_DELAY_SECONDS }))?;
         let mut running = scene.begin()?;
         scene.until_cutting(&mut running)?;
         fault()?;
