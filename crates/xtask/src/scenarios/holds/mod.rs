@@ -19,6 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 pub(super) use cut_off::{links, restarts, site};
@@ -146,15 +147,39 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// How many points there are.
-    fn points(&self) -> Result<usize> {
-        let found = self.stage.refloat.answer(
+    /// The points there are, the newest last.
+    fn listed(&self) -> Result<Vec<Value>> {
+        let mut found = self.stage.refloat.answer(
             Some(Site::Primary),
             &["points", "--protection", "ledger"],
             &[],
         )?;
-        let points = found.value.get("points").and_then(Value::as_array);
-        Ok(points.map_or(0, Vec::len))
+        match found.value.get_mut("points").map(Value::take) {
+            Some(Value::Array(points)) => Ok(points),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// How many points there are.
+    fn points(&self) -> Result<usize> {
+        Ok(self.listed()?.len())
+    }
+
+    /// True when both databases of the newest point were held, and neither before this moment.
+    fn newest_held_since(&self, moment: f64) -> Result<bool> {
+        let points = self.listed()?;
+        let members = points.last().and_then(|point| point.get("members"));
+        let members = members.and_then(Value::as_array).into_iter().flatten();
+        let mut since = Vec::new();
+        for member in members {
+            let held = member.pointer("/held/since").and_then(Value::as_str);
+            let held: Timestamp = held
+                .with_context(|| format!("a member of the newest point was not held: {member}"))?
+                .parse()?;
+            since.push(held.as_duration().as_secs_f64());
+        }
+        ensure!(since.len() == 2, "{} members were held", since.len());
+        Ok(since.iter().all(|since| *since >= moment))
     }
 
     /// Waits a little past the bound, then tells how long writers were made to wait after this moment.
