@@ -96,7 +96,7 @@ pub(crate) fn torture(
         ground,
         ledger: &ledger,
     };
-    let _checkpoints = Checkpoints::begin(ground)?;
+    let _checkpoints = Checkpoints::begin(ground, &ledger)?;
     let refloat = Refloat::prepare(ground, binary.to_owned(), "torture")?;
     refloat.make_vault()?;
     let mut held = Tally::default();
@@ -128,26 +128,38 @@ pub(crate) fn torture(
 }
 
 /// Checkpoints one after the other, for as long as this lives: a data volume that is cut later than the WAL then points
-/// beyond it.
-struct Checkpoints(Child);
+/// beyond it. What runs in the pod outlives its kubectl: it goes on while a file is there.
+struct Checkpoints<'a> {
+    ledger: &'a Ledger<'a>,
+    kubectl: Child,
+}
 
-impl Checkpoints {
-    fn begin(ground: &Ground) -> Result<Self> {
-        let forever = "while :; do psql -Xq -U ledger -d ledger -c CHECKPOINT; sleep 0.1; done";
+/// While it is in PostgreSQL's pod, checkpoints are made there.
+const CHECKPOINTS: &str = "/tmp/refloat-checkpoints";
+
+impl<'a> Checkpoints<'a> {
+    fn begin(ground: &Ground, ledger: &'a Ledger<'a>) -> Result<Self> {
+        ledger.in_pod(Site::Primary, "pg-0", &["touch", CHECKPOINTS])?;
+        let on = format!(
+            "while [ -e {CHECKPOINTS} ]; do psql -Xq -U ledger -d ledger -c CHECKPOINT; sleep 0.1; done"
+        );
         let mut command = ground.kubectl(Site::Primary);
         command
-            .args(["-n", "ledger", "exec", "pg-0", "--", "sh", "-c", forever])
+            .args(["-n", "ledger", "exec", "pg-0", "--", "sh", "-c", &on])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        Ok(Self(command.spawn().context("cannot start kubectl")?))
+        let kubectl = command.spawn().context("cannot start kubectl")?;
+        Ok(Self { ledger, kubectl })
     }
 }
 
-impl Drop for Checkpoints {
+impl Drop for Checkpoints<'_> {
     fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
+        let end = ["rm", "-f", CHECKPOINTS];
+        drop(self.ledger.in_pod(Site::Primary, "pg-0", &end));
+        drop(self.kubectl.kill());
+        drop(self.kubectl.wait());
     }
 }
 
