@@ -66,6 +66,21 @@ impl Pair<'_> {
         Ok(())
     }
 
+    /// The lag that is told is the last one that was measured, for ten seconds and more: small again after some more rows. They go into a
+    /// table of their own, as others are counted.
+    fn lags_little(&self) -> Result<()> {
+        let write = "INSERT INTO beside VALUES (0); SELECT coalesce(extract(epoch FROM max(replay_lag)), 0) < 0.5 FROM pg_stat_replication;";
+        let begun = Instant::now();
+        while self.sql(Site::Primary, "db-0", write)? != "t" {
+            ensure!(
+                begun.elapsed() < Duration::from_mins(1),
+                "the standby stays behind"
+            );
+            thread::sleep(Duration::from_millis(200));
+        }
+        Ok(())
+    }
+
     /// A backup; its point as `points` shows it and what of the member was checked.
     fn backup(&self, minimum: &str) -> Result<(Value, String)> {
         let made = self.stage.refloat.answer(
@@ -126,9 +141,10 @@ pub(in crate::scenarios) fn standby(stage: &Stage<'_>) -> Result<()> {
         Site::Primary,
         "db-0",
         "CREATE EXTENSION amcheck; CREATE TABLE numbers AS SELECT n, md5(n::text) AS text FROM generate_series(1, 200000) AS n; \
-         CREATE INDEX ON numbers (text);",
+         CREATE INDEX ON numbers (text); CREATE TABLE beside (n int);",
     )?;
     pair.caught_up(Site::Primary)?;
+    pair.lags_little()?;
     copied(&pair)?;
     passed_over(&pair)?;
     promoted(&pair)?;
@@ -214,16 +230,7 @@ fn passed_over(pair: &Pair<'_>) -> Result<()> {
 fn promoted(pair: &Pair<'_>) -> Result<()> {
     pair.sql(Site::Primary, "db-1", "SELECT pg_wal_replay_resume();")?;
     pair.caught_up(Site::Primary)?;
-    // The lag that is told is the last one that was measured: small again after some more rows.
-    let begun = Instant::now();
-    let write = "INSERT INTO numbers VALUES (0, 'again'); SELECT coalesce(extract(epoch FROM max(replay_lag)), 0) < 0.5 FROM pg_stat_replication;";
-    while pair.sql(Site::Primary, "db-0", write)? != "t" {
-        ensure!(
-            begun.elapsed() < Duration::from_mins(1),
-            "the standby stays behind"
-        );
-        thread::sleep(Duration::from_millis(200));
-    }
+    pair.lags_little()?;
     let control = pair.stage.testbed.control_file(Site::Primary);
     std::fs::write(&control, r#"{ "cut_delay_seconds": 4 }"#)?;
     let words = [
