@@ -48,6 +48,23 @@ fn moment(whole: Duration, of: u32, count: u32) -> Duration {
     whole.mul_f64((f64::from(of) + jitter) / f64::from(count + 1))
 }
 
+/// Runs that have no end, as `refloat status` tells.
+fn unfinished(stage: &Stage<'_>, site: Site) -> Result<Vec<Value>> {
+    let status = stage.refloat.answer(Some(site), &["status"], &[])?;
+    let runs = status.value.get("unfinished_runs");
+    let runs = runs.and_then(Value::as_array).cloned();
+    runs.with_context(|| format!("status: {} {}", status.value, status.said))
+}
+
+/// Whether a recovery of the shop has begun and has no end. An engine that ended its run still prints its report and writes it down:
+/// killed then, it leaves nothing to go on with.
+pub(super) fn is_recovery_open(stage: &Stage<'_>) -> Result<bool> {
+    let unfinished = unfinished(stage, Site::Recovery)?;
+    Ok(unfinished
+        .iter()
+        .any(|run| run["kind"] == "restore" && run["protection"] == "shop"))
+}
+
 pub(super) fn backup(stage: &Stage<'_>) -> Result<()> {
     let arguments = ["backup", "--protection", "shop", "-n", "shop", "-o", "json"];
     let start = Instant::now();
@@ -84,18 +101,10 @@ pub(super) fn backup(stage: &Stage<'_>) -> Result<()> {
         "the dead runs were not taken over: {all_said}"
     );
     stage.nothing_left(Site::Primary)?;
-    let status = stage
-        .refloat
-        .answer(Some(Site::Primary), &["status"], &[])?;
-    let unfinished = status
-        .value
-        .get("unfinished_runs")
-        .and_then(|runs| runs.as_array())
-        .map(Vec::len);
+    let unfinished = unfinished(stage, Site::Primary)?;
     ensure!(
-        unfinished == Some(0),
-        "unfinished runs are left: {}",
-        status.value
+        unfinished.is_empty(),
+        "unfinished runs are left: {unfinished:?}"
     );
     say(format_args!(
         "  {killed} backups killed within {:.1} s each",
@@ -153,7 +162,8 @@ fn said_until(
     Ok(lines)
 }
 
-/// Starts the recovery, waits until its engine works, and kills it a moment later; false when it was done before.
+/// Starts the recovery, waits until its engine works, and kills it a moment later; false when it was done before, whether or not its
+/// process had ended.
 fn recovery_killed(stage: &Stage<'_>, after: Duration) -> Result<bool> {
     let mut child = stage
         .refloat
@@ -172,7 +182,7 @@ fn recovery_killed(stage: &Stage<'_>, after: Duration) -> Result<bool> {
     }
     let ended = child.wait()?;
     ensure!(running || ended.success(), "a recovery failed: {ended}");
-    Ok(running)
+    Ok(running && is_recovery_open(stage)?)
 }
 
 /// The recovery is run to its end, and what came back is what came back undisturbed.
