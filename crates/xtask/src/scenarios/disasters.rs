@@ -198,7 +198,8 @@ pub(super) struct Recovery {
     pub(super) said: String,
     /// Steps that were told to be done, and when.
     told: Vec<(Instant, String)>,
-    begun: Instant,
+    /// From then on it may take no longer than the limit.
+    pub(super) begun: Instant,
 }
 
 /// How a recovery ended.
