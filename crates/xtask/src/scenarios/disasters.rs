@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use super::{Length, Stage, bulk, duel, state};
+use super::{Length, Stage, bulk, duel, killed, state};
 use crate::ground::Ground;
 use crate::printer::say;
 use crate::refloat::{Refloat, build};
@@ -253,14 +253,15 @@ impl Recovery {
         false
     }
 
-    /// Kills it; how it ended when it had ended before.
-    fn kill(mut self) -> Result<Option<Ended>> {
+    /// Kills it; how it ended when it had ended before, or its journal had and only its process had not.
+    fn kill(mut self, stage: &Stage<'_>) -> Result<Option<Ended>> {
         if self.child.try_wait()?.is_some() {
             return self.finish().map(Some);
         }
         self.child.kill()?;
-        self.child.wait()?;
-        Ok(None)
+        let mut ended = self.finish()?;
+        ended.success = !killed::is_recovery_open(stage)?;
+        Ok(ended.success.then_some(ended))
     }
 
     pub(super) fn process(&self) -> Result<i32> {
@@ -376,7 +377,7 @@ pub(super) fn same_end(stage: &Stage<'_>, expected: &BTreeMap<String, Value>) ->
 
 /// The engine dies, and another one goes on; one that had ended by itself was not hit.
 fn again(stage: &Stage<'_>, recovery: Recovery) -> Result<(Ended, bool)> {
-    let before = recovery.kill()?;
+    let before = recovery.kill(stage)?;
     stage.testbed.wait_until_ready(Site::Recovery)?;
     if let Some(ended) = before {
         return Ok((ended, false));
