@@ -2,7 +2,8 @@
 
 use std::io::Write;
 use std::process::Stdio;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
@@ -31,6 +32,10 @@ pub(crate) const PSQL: &[&str] = &[
 ];
 /// What kubectl says of a command that `timeout` has ended (timeout(1)).
 const HANGS: &str = "exit code 124";
+/// What kubectl says of a kind that the API server does not list.
+const NOT_LISTED: &str = "no matches for kind";
+/// Longest wait for a kind to be listed whose definition is established.
+const LISTED_LIMIT: Duration = Duration::from_secs(30);
 /// Bytes that one account takes, row and index together, about.
 const ACCOUNT_BYTES: u32 = 560;
 
@@ -67,6 +72,21 @@ impl<'a> Shop<'a> {
         Ok(String::from_utf8_lossy(&done.stdout).into_owned())
     }
 
+    /// The same, again while the API server does not list a kind: it lists what it serves a moment after a definition is established.
+    pub(crate) fn kubectl_once_listed(&self, arguments: &[&str], input: &str) -> Result<String> {
+        let begun = Instant::now();
+        loop {
+            match self.kubectl(arguments, input) {
+                Err(error)
+                    if error.to_string().contains(NOT_LISTED) && begun.elapsed() < LISTED_LIMIT =>
+                {
+                    thread::sleep(Duration::from_millis(300));
+                }
+                ended => return ended,
+            }
+        }
+    }
+
     /// Brings the shop up and fills its database with about this many MiB.
     pub(crate) fn open(&self, mebibytes: u32) -> Result<()> {
         let start = Instant::now();
@@ -84,7 +104,7 @@ impl<'a> Shop<'a> {
                 ],
                 "",
             )?;
-            self.kubectl(&apply, &manifests)?;
+            self.kubectl_once_listed(&apply, &manifests)?;
         }
         self.rolled_out("statefulset/db")?;
         let accounts = mebibytes.saturating_mul(1024 * 1024) / ACCOUNT_BYTES;

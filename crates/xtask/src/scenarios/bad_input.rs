@@ -289,18 +289,29 @@ fn definition(stage: &Stage<'_>) -> Result<()> {
             "-f",
             &file,
         ];
-        stage.shop.kubectl(&strict, "")
+        stage.shop.kubectl_once_listed(&strict, "")
     };
     apply(
         "good",
         &json!({ "namespaces": ["shop"], "minimumMode": "crash" }),
     )?;
-    for bad in [
-        json!({ "namespaces": ["shop"], "retention": 3 }),
-        json!({ "namespaces": [] }),
-        json!({ "namespaces": ["shop"], "minimumMode": "perfect" }),
+    for (field, bad) in [
+        (
+            "spec.retention",
+            json!({ "namespaces": ["shop"], "retention": 3 }),
+        ),
+        ("spec.namespaces", json!({ "namespaces": [] })),
+        (
+            "spec.minimumMode",
+            json!({ "namespaces": ["shop"], "minimumMode": "perfect" }),
+        ),
     ] {
-        ensure!(apply("bad", &bad).is_err(), "the API server took {bad}");
+        let said = apply("bad", &bad);
+        ensure!(
+            said.as_ref()
+                .is_err_and(|refused| refused.to_string().contains(field)),
+            "the API server does not refuse {bad} for `{field}`: {said:?}"
+        );
     }
     stage
         .shop
