@@ -132,18 +132,28 @@ pub(in crate::scenarios) fn databases(stage: &Stage<'_>) -> Result<()> {
 pub(in crate::scenarios) fn no_connections(stage: &Stage<'_>) -> Result<()> {
     let scene = Scene::open(stage)?;
     let points = scene.points()?;
-    let fill = "export PGPASSWORD=$POSTGRES_PASSWORD; ask='psql -XqAt -h pg.ledger -U ledger -d ledger'; \
-        for one in $(seq 110); do (sleep 85 | $ask) </dev/null >/dev/null 2>&1 & done; \
-        for one in $(seq 100); do $ask -c 'SELECT 1' 2>&1 | grep -q 'too many clients' && exit; sleep 0.1; done; exit 1";
-    let exec = ["-n", "writer", "exec", "writer", "--", "sh", "-c", fill];
-    scene.ledger.kubectl(Site::Primary, &exec, "")?;
+    let in_writer = |script: &str| {
+        let ask = "export PGPASSWORD=$POSTGRES_PASSWORD; ask='psql -XqAt -h pg.ledger -U ledger -d ledger';";
+        let script = format!("{ask} {script}");
+        let exec = ["-n", "writer", "exec", "writer", "--", "sh", "-c", &script];
+        scene.ledger.kubectl(Site::Primary, &exec, "")
+    };
+    // They read from one who sleeps, longer than any refusal takes, and end with it.
+    in_writer(
+        "mkfifo /tmp/asleep; sleep 600 </dev/null >/tmp/asleep 2>/dev/null & echo $! >/tmp/sleeper; \
+        for one in $(seq 110); do $ask </tmp/asleep >/dev/null 2>&1 & done; \
+        for one in $(seq 100); do $ask -c 'SELECT 1' 2>&1 | grep -q 'too many clients' && exit; sleep 0.1; done; exit 1",
+    )?;
     let answer = scene.begin()?.finish()?;
+    in_writer(
+        "kill $(cat /tmp/sleeper); \
+        for one in $(seq 100); do $ask -c 'SELECT 1' >/dev/null 2>&1 && exit; sleep 0.1; done; exit 1",
+    )?;
     refused(
         "no connection is free",
         &answer,
         "database-full-timeout",
         &["too many clients", "ledger/pg"],
     )?;
-    thread::sleep(Duration::from_secs(25));
     scene.sound("after the connections", points)
 }
