@@ -12,14 +12,13 @@ use nix::sys::signal::Signal;
 use super::lifecycle::Testbed;
 use super::place::{Place, Site};
 use super::processes;
+use super::readiness::KUBELET_PORT;
 use super::supervisor::{self, Condition};
 
 /// The chain with our rules; healing removes it.
 const CHAIN: &str = "REFLOAT-CUT";
 /// Where packets of a site pass.
 const HOOKS: [&str; 3] = ["INPUT", "OUTPUT", "FORWARD"];
-/// Where the API server reaches the kubelet, for exec and logs.
-const KUBELET_PORT: &str = "10250";
 
 /// Longest wait for a site whose programs were killed.
 const READY_LIMIT: Duration = Duration::from_mins(2);
@@ -61,8 +60,9 @@ impl Testbed {
             ],
             From::Engine => vec![addresses.host()],
             From::Kubelet => {
+                let kubelet = KUBELET_PORT.to_string();
                 for port in ["--destination-port", "--source-port"] {
-                    let rule = ["--append", CHAIN, "--protocol", "tcp", port, KUBELET_PORT];
+                    let rule = ["--append", CHAIN, "--protocol", "tcp", port, &kubelet];
                     iptables(&[&rule[..], &["--jump", "DROP"]].concat())?;
                 }
                 return Ok(());

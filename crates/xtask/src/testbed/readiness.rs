@@ -12,8 +12,11 @@ use serde_json::Value;
 use super::addresses::AddressPlan;
 use super::place::{Place, Site, StateDirectory};
 use super::supervisor::{self, Condition};
-use super::unit::Unit;
+use super::unit::{Need, Unit};
 use super::units::DRIVER_NAME;
+
+/// Where the API server reaches the kubelet, for exec and logs.
+pub(crate) const KUBELET_PORT: u16 = 10250;
 
 /// The units that do not run.
 pub(crate) fn of_units(state: &StateDirectory, units: &[Unit]) -> Result<Vec<String>> {
@@ -49,6 +52,10 @@ pub(crate) fn of_site(
         if !http_status(SocketAddr::new(node, port), path).is_ok_and(|status| status == 200) {
             missing.push(format!("{what} is not ready"));
         }
+    }
+    // A node is Ready for a while after its kubelet has died: exec and logs go by this port.
+    if !Need::Port(SocketAddr::new(node, KUBELET_PORT)).is_met() {
+        missing.push("the kubelet does not answer".to_owned());
     }
     let node = format!("node/{site}");
     let csi_node = format!("csinode/{site}");
