@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::ground::Ground;
 use crate::printer::say;
-use crate::testbed::{Site, output};
+use crate::testbed::{NOT_LISTED, Site, output};
 
 const MANIFESTS: &str = include_str!("../../../testbed/scenarios/shop/shop.yaml");
 const SCHEMA: &str = include_str!("../../../testbed/scenarios/shop/schema.sql");
@@ -32,8 +32,6 @@ pub(crate) const PSQL: &[&str] = &[
 ];
 /// What kubectl says of a command that `timeout` has ended (timeout(1)).
 const HANGS: &str = "exit code 124";
-/// What kubectl says of a kind that the API server does not list.
-const NOT_LISTED: &str = "no matches for kind";
 /// Longest wait for a kind to be listed whose definition is established.
 const LISTED_LIMIT: Duration = Duration::from_secs(30);
 /// Bytes that one account takes, row and index together, about.

@@ -253,15 +253,21 @@ impl Recovery {
         false
     }
 
-    /// Kills it; how it ended when it had ended before, or its journal had and only its process had not.
+    /// Kills it, and waits until the site is ready; how it ended when it had ended before, or its journal had and only its process had not.
     fn kill(mut self, stage: &Stage<'_>) -> Result<Option<Ended>> {
-        if self.child.try_wait()?.is_some() {
-            return self.finish().map(Some);
+        let was_running = self.child.try_wait()?.is_none();
+        if was_running {
+            self.child.kill()?;
         }
-        self.child.kill()?;
         let mut ended = self.finish()?;
-        ended.success = !killed::is_recovery_open(stage)?;
-        Ok(ended.success.then_some(ended))
+        stage.testbed.wait_until_ready(Site::Recovery)?;
+        if was_running {
+            if killed::is_recovery_open(stage)? {
+                return Ok(None);
+            }
+            ended.success = true;
+        }
+        Ok(Some(ended))
     }
 
     pub(super) fn process(&self) -> Result<i32> {
@@ -377,9 +383,7 @@ pub(super) fn same_end(stage: &Stage<'_>, expected: &BTreeMap<String, Value>) ->
 
 /// The engine dies, and another one goes on; one that had ended by itself was not hit.
 fn again(stage: &Stage<'_>, recovery: Recovery) -> Result<(Ended, bool)> {
-    let before = recovery.kill(stage)?;
-    stage.testbed.wait_until_ready(Site::Recovery)?;
-    if let Some(ended) = before {
+    if let Some(ended) = recovery.kill(stage)? {
         return Ok((ended, false));
     }
     let ended = Recovery::start(stage)?.finish()?;

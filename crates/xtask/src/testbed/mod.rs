@@ -51,6 +51,7 @@ pub(crate) use librarian::image as librarian_image;
 pub(crate) use lifecycle::Testbed;
 pub(crate) use place::Site;
 pub(crate) use processes::send as send_signal;
+pub(crate) use readiness::NOT_LISTED;
 pub(crate) use record::Etcd;
 pub(crate) use tools::velero as velero_programs;
 

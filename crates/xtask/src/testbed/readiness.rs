@@ -18,6 +18,9 @@ use super::units::DRIVER_NAME;
 /// Where the API server reaches the kubelet, for exec and logs.
 pub(crate) const KUBELET_PORT: u16 = 10250;
 
+/// What kubectl says of a kind that the API server does not list: one whose definition is new is listed a moment after it is established.
+pub(crate) const NOT_LISTED: &str = "no matches for kind";
+
 /// The units that do not run.
 pub(crate) fn of_units(state: &StateDirectory, units: &[Unit]) -> Result<Vec<String>> {
     let reports = supervisor::read_status(state)?;

@@ -172,7 +172,14 @@ impl SiteUp<'_> {
             ],
         )?;
         files::write(&directory.milestone(SNAPSHOT_KINDS_MILESTONE), "")?;
-        self.apply(directory, self.manifests)?;
+        wait(
+            deadline,
+            "the kinds of snapshots to be listed",
+            || match self.apply(directory, self.manifests) {
+                Err(error) if error.to_string().contains(readiness::NOT_LISTED) => Ok(None),
+                ended => ended.map(Some),
+            },
+        )?;
         self.apply(directory, &directory.configuration().join("dns.json"))
     }
 
