@@ -37,10 +37,15 @@ pub(crate) fn skip_gates(
     Ok((records, warnings))
 }
 
-/// Pods that may still be there of gates that are skipped: an engine that was killed, or whose time was over, was asking by them.
-pub(crate) fn gate_pods(plan: &RunPlan, names: &[String]) -> Vec<ObjectRef> {
+/// Pods that may still be there of gates that are skipped, by this command or an earlier one: an engine that was killed was asking by
+/// them.
+pub(crate) fn gate_pods(plan: &RunPlan, progress: &Progress) -> Vec<ObjectRef> {
+    let is_skipped = |step: &Step| {
+        let outcome = progress.outcome(&step.id);
+        outcome.is_some_and(|outcome| outcome.facts.contains_key("skipped"))
+    };
     gates(plan)
-        .filter(|(_, gating)| names.contains(&gating.name))
+        .filter(|(step, _)| is_skipped(step))
         .filter_map(|(step, gating)| gating.pod(&plan.run, &step.id))
         .collect()
 }
@@ -69,6 +74,7 @@ fn unknown(plan: &RunPlan, name: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use refloat_core::names::part_object_name;
     use serde_json::{Value, json};
 
     use super::*;
@@ -118,16 +124,23 @@ mod tests {
     }
 
     #[test]
-    fn only_the_pod_of_a_gate_that_is_skipped_is_looked_for() {
-        let asked = plan_of(&json!({ "probe": { "host": "web", "port": 80, "ask": "tcp" } }));
-        let (ready, other) = (["ready".to_owned()], ["other".to_owned()]);
-        let [pod] = &gate_pods(&asked, &ready)[..] else {
-            panic!("not one pod");
-        };
-        assert_eq!(pod.resource.kind, "Pod");
-        assert_eq!(pod.namespace.as_deref(), Some("refloat-system"));
-        assert!(gate_pods(&asked, &other).is_empty());
-        assert!(gate_pods(&plan(), &ready).is_empty(), "nobody asks");
+    fn the_pod_of_a_gate_that_was_skipped_is_looked_for_whoever_skipped_it() {
+        let check = json!({ "probe": { "host": "web", "port": 80, "ask": "tcp" } });
+        for (plan, pods) in [(plan_of(&check), 1), (plan(), 0)] {
+            let mut progress = Progress::default();
+            assert!(gate_pods(&plan, &progress).is_empty(), "it is asked");
+            let names = ["ready".to_owned()];
+            let (records, _) = skip_gates(&plan, &progress, &names).expect("it has this gate");
+            progress.apply(&records[0]);
+            let found = gate_pods(&plan, &progress);
+            assert_eq!(found.len(), pods);
+            for pod in found {
+                assert_eq!(pod.resource.kind, "Pod");
+                assert_eq!(pod.namespace.as_deref(), Some("refloat-system"));
+                let name = part_object_name(&plan.run, "probe gate ready");
+                assert_eq!(pod.name, name, "as the step's own");
+            }
+        }
     }
 
     #[test]

@@ -74,14 +74,15 @@ impl Going<'_> {
             self.printer.note(&format!("warning: {warning}"));
         }
         warnings.extend(judged.warning);
-        warnings.extend(self.remove_gate_pods(&plan).await);
+        let progress = Progress::of(journal.records());
+        warnings.extend(self.remove_gate_pods(&plan, &progress).await);
         Ok(Some((plan, journal, warnings)))
     }
 
     /// Nobody asks for a gate that is skipped: the pod that did goes. Where it cannot be removed the recovery goes on, and says so.
-    async fn remove_gate_pods(&self, plan: &RunPlan) -> Vec<String> {
+    async fn remove_gate_pods(&self, plan: &RunPlan, progress: &Progress) -> Vec<String> {
         let mut warnings = Vec::new();
-        for pod in gate_pods(plan, self.arguments.options.skip_gates()) {
+        for pod in gate_pods(plan, progress) {
             if let Err(failure) = remove_pod(self.cluster, &pod).await {
                 let why = failure.text();
                 let warning = format!(

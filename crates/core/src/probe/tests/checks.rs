@@ -179,3 +179,10 @@ fn its_format_is_read_as_it_was_written() {
         assert_eq!(serde_json::to_string(&answer).expect("plain data"), text);
     }
 }
+
+#[test]
+fn a_command_that_runs_is_a_question_that_is_asked() {
+    let asks = |code: &str| is_asking(&Why::new(code, "x"));
+    assert!(asks(COMMAND_RUNNING) && asks("probe-asking") && asks("probe-going"));
+    assert!(!asks("probe-other-answer") && !asks("probe-pod-unscheduled"));
+}
