@@ -29,6 +29,7 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
         let decisions = self.decide(going, due, progress).await;
         let at = self.world.now();
         let mut next = Next::default();
+        let mut decided = Vec::new();
         let mut over = BTreeSet::new();
         for (step, decision, asked) in decisions {
             let id = step.id.clone();
@@ -46,7 +47,7 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
                     if is_news && !step.work.only_asks() {
                         going.rounds.anew(&step.id, self.world.elapsed());
                     }
-                    records.push(intent);
+                    decided.push(intent);
                     next.push(Intended { step, is_news }, effects);
                 }
                 Decision::Verdict(Verdict::Wait(why)) => {
@@ -57,17 +58,19 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
                     self.observer.event(&Event::Done(step, &outcome));
                     over.insert(step.id.as_str());
                     let step = id;
-                    records.push(Record::Done { at, step, outcome });
+                    decided.push(Record::Done { at, step, outcome });
                 }
                 Decision::Verdict(Verdict::Stuck(problem)) | Decision::Overdue(problem) => {
-                    records.push(self.stuck(going, step, problem));
+                    decided.push(self.stuck(going, step, problem));
                 }
                 Decision::Verdict(Verdict::Look(_)) => {
-                    records.push(self.stuck(going, step, endless_look(step)));
+                    decided.push(self.stuck(going, step, endless_look(step)));
                 }
             }
         }
+        // First what was created: what is decided may be its failure.
         records.extend(still_awaited(going, &over, at));
+        records.extend(decided);
         if planted::is(Bug::JournalAfterActing) {
             next.late = records;
         } else {

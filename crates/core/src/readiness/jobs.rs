@@ -5,6 +5,9 @@ use serde_json::Value;
 use super::reading::Condition;
 use super::{Gate, View, pods};
 
+/// Code of the problem of a Job that has failed. It stands in journals.
+pub const JOB_FAILED: &str = "job-failed";
+
 /// Complete; a Job that only has begun is not ready.
 pub(super) fn job(view: &View<'_>) -> Gate {
     if let Some(gate) = job_ended(view) {
@@ -26,7 +29,7 @@ pub fn job_ended(view: &View<'_>) -> Option<Gate> {
     // `FailureTarget` comes first: it has failed and its last pods are being ended.
     if let Some(failed) = told("Failed").or_else(|| told("FailureTarget")) {
         return Some(view.failed(
-            "job-failed",
+            JOB_FAILED,
             &format!("it failed: {}", failed.words()),
             "look at its pods' logs, mend the cause, delete the Job, then run the command again",
         ));

@@ -32,7 +32,7 @@ mod workloads;
 pub use clock::Clock;
 pub use cluster::deleting;
 pub use duty::{Duty, Sample};
-pub use jobs::job_ended;
+pub use jobs::{JOB_FAILED, job_ended};
 pub use page::page;
 pub use told::{Told, told};
 pub use words::ready_when;

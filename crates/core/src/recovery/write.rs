@@ -141,7 +141,8 @@ impl Writing {
         } else {
             Origin::Created
         };
-        let ended = if is_ours && self.goes_by_itself() {
+        // One that was told to have failed goes, and is made anew.
+        let ended = if is_ours && self.goes_by_itself() && !deeds.failed() {
             readiness::job_ended(&view)
         } else {
             None
@@ -164,7 +165,7 @@ impl Writing {
                 || updated(live, &self.object.to_value()) != *live)
     }
 
-    /// What is not there is created, unless this recovery has and it came to its end and went.
+    /// What is not there is created, unless this recovery has and it came to a good end and went.
     fn absent(&self, run: &RunId, deeds: &Deeds) -> Verdict {
         if self.adopt {
             return Verdict::Wait(
@@ -176,7 +177,7 @@ impl Writing {
             );
         }
         match deeds.created() {
-            Some(uid) if self.goes_by_itself() => Verdict::Done(
+            Some(uid) if self.goes_by_itself() && !deeds.failed() => Verdict::Done(
                 Outcome::default()
                     .with("uid", uid)
                     .with(Origin::FACT, Origin::Created.as_str())

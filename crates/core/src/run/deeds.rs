@@ -5,6 +5,9 @@
 
 use crate::driver::Effect;
 
+/// Stands among the intentions of the few steps of which what was created has failed for good.
+const FAILED: &str = "failed";
+
 /// Deeds of one step, over all engines of its run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Deeds {
@@ -36,8 +39,15 @@ impl Deeds {
         }
     }
 
+    /// Another than the one that failed has not.
     pub(super) fn create(&mut self, uid: &str) {
+        self.intentions.retain(|one| **one != *FAILED);
         self.created = Some(uid.into());
+    }
+
+    /// What it created has failed: it has to be made anew once it is gone.
+    pub(super) fn fail(&mut self) {
+        self.intend(&[FAILED.to_owned()]);
     }
 
     fn place(&self, line: &str) -> Result<usize, usize> {
@@ -61,6 +71,11 @@ impl Deeds {
         self.intentions
             .iter()
             .any(|line| line.starts_with("create "))
+    }
+
+    /// True when what it created last has failed for good.
+    pub fn failed(&self) -> bool {
+        self.intentions.iter().any(|line| **line == *FAILED)
     }
 
     /// Uid of the object that it created, once the journal has it.

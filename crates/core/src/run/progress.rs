@@ -10,6 +10,7 @@ use super::deeds::{self, Deeds};
 use super::{End, MustRelease, PAUSE_STEP, Phase, Record};
 use crate::driver::{Effect, Outcome, Problem};
 use crate::planted::{self, Bug};
+use crate::readiness::JOB_FAILED;
 
 /// State of one step.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,11 +139,7 @@ impl Progress {
             }
             Record::Stuck { at, step, problem } => {
                 self.last = Some(*at);
-                let state = StepState::Stuck {
-                    began: self.began(step).unwrap_or(*at),
-                    problem: Box::new(problem.clone()),
-                };
-                self.known(step).state = Some(state);
+                self.needs_a_person(*at, step, problem);
             }
             Record::Failing { at, problem } => {
                 self.last = Some(*at);
@@ -214,6 +211,20 @@ impl Progress {
     pub(crate) fn refused(&mut self, step: &str, effect: &Effect) {
         if let Some(deeds) = &mut self.known(step).deeds {
             deeds.forget(effect);
+        }
+    }
+
+    fn needs_a_person(&mut self, at: Timestamp, step: &str, problem: &Problem) {
+        let state = StepState::Stuck {
+            began: self.began(step).unwrap_or(at),
+            problem: Box::new(problem.clone()),
+        };
+        let known = self.known(step);
+        known.state = Some(state);
+        if problem.code == JOB_FAILED
+            && let Some(deeds) = &mut known.deeds
+        {
+            deeds.fail();
         }
     }
 

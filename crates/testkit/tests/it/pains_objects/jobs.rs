@@ -188,6 +188,52 @@ fn a_job_that_was_created_when_somebody_interrupted_runs_once() {
     assert_eq!(creations(world), 1);
 }
 
+/// Fails the Job as soon as it is created.
+struct Breaking<'a>(&'a SimWorld);
+
+impl Breaking<'_> {
+    fn fail(&self) {
+        let job = ObjectRef::namespaced(resource("Job"), "shop", "import");
+        let status = json!({ "status": failed() });
+        self.0.with_store(|store| store.change(&job, &status));
+    }
+}
+
+impl Observer for Breaking<'_> {
+    fn event(&self, _: &Event<'_>) {}
+    fn interrupted(&self) -> bool {
+        self.fail();
+        false
+    }
+}
+
+/// One that failed is told, and is run again by the same command once it is gone, as it was told.
+#[test]
+fn a_job_that_failed_and_is_gone_is_run_again() {
+    let sealed = sealed_with(|store| {
+        let removed = json!({ "ttlSecondsAfterFinished": 0 });
+        put(
+            store,
+            "Job",
+            "import",
+            job("import", &removed, &Value::Null),
+        );
+    });
+    let world = target_with(|_| ());
+    let planned = planned(&sealed, &world, |_| ());
+    let (recovery, _) = recovery(world, planned);
+    let world = &recovery.world;
+    let end = drive_before(world, &recovery.plan, &recovery.records, &Breaking(world));
+    let Ok(Drive::Stuck(problem)) = end else {
+        panic!("{end:?}");
+    };
+    assert_eq!(problem.code, "job-failed");
+    let job = ObjectRef::namespaced(resource("Job"), "shop", "import");
+    world.with_store(|store| store.remove(&job));
+    assert_eq!(recovery.resume(), COMPLETED);
+    assert_eq!(creations(world), 2);
+}
+
 /// What is at the target under the name of a Job that has ended is nobody's business, whatever becomes of the rest.
 #[test]
 fn a_failed_job_at_the_target_is_left_alone_whatever_is_asked_for_the_rest() {

@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use super::{code, decide, deeds, effect, live, none, origin, patch, settings, writing};
-use crate::driver::{Effect, Propagation, Verdict};
+use super::{clock, code, decide, deeds, effect, live, none, origin, patch, settings, writing};
+use crate::driver::{Effect, Problem, Propagation, Verdict};
 use crate::recovery::{Existing, digest};
+use crate::run::{Progress, Record};
 
 #[test]
 fn a_replacement_deletes_once_and_never_what_another_has_put_there() {
@@ -117,5 +118,56 @@ fn a_job_that_ended_is_not_waited_for_while_its_time_to_live_takes_it() {
             panic!("{ttl} {run} {kind}: {verdict:?}");
         };
         assert_eq!(why.code, "being-deleted", "{ttl} {run} {kind}");
+    }
+}
+
+#[test]
+fn a_job_with_a_time_to_live_that_failed_is_run_again_once_it_is_gone() {
+    let spec = json!({ "spec": { "ttlSecondsAfterFinished": 0 } });
+    let job = writing("Job", Existing::Fail, spec);
+    let first = decide(&job, &none(), None);
+    let at = clock().now;
+    let step = || "write".to_owned();
+    let created = |uid: &str| Record::Created {
+        at,
+        step: step(),
+        uid: uid.to_owned(),
+    };
+    let stuck = |code: &str| Record::Stuck {
+        at,
+        step: step(),
+        problem: Problem::stuck(code, "it failed", "mend it"),
+    };
+    let intent = Record::Intent {
+        at,
+        step: step(),
+        effects: vec![effect(&first).intention()],
+    };
+    let again = |more: &[Record]| {
+        let records = [&[intent.clone(), created("mine")], more].concat();
+        Progress::of(&records).deeds("write").clone()
+    };
+    let failed = again(&[stuck("job-failed")]);
+    let verdict = decide(&job, &failed, None);
+    assert!(
+        matches!(effect(&verdict), Effect::Create { .. }),
+        "{verdict:?}"
+    );
+    assert_eq!(failed.created(), Some("mine"), "a rollback asks for it");
+    let going = live(&job, |it| {
+        it["metadata"]["annotations"] = json!({ "refloat.io/recovery": "restore-2" });
+        it["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        it["status"]["conditions"] = json!([{ "type": "Failed", "status": "True" }]);
+    });
+    let verdict = decide(&job, &failed, Some(going));
+    assert!(
+        matches!(&verdict, Verdict::Wait(_)),
+        "it is mended: {verdict:?}"
+    );
+    for deeds in [
+        again(&[stuck("job-failed"), created("another")]),
+        again(&[stuck("quota-exceeded")]),
+    ] {
+        assert_eq!(origin(&decide(&job, &deeds, None)), "created");
     }
 }
