@@ -158,9 +158,7 @@ fn creations(world: &SimWorld) -> usize {
     history.iter().filter(created).count()
 }
 
-/// What its controller removes once it has ended is gone when the recovery goes on: only the journal knows of it.
-#[test]
-fn a_job_that_was_created_when_somebody_interrupted_runs_once() {
+fn of_a_job_with_a_time_to_live() -> Recovery {
     let sealed = sealed_with(|store| {
         let removed = json!({ "ttlSecondsAfterFinished": 0 });
         put(
@@ -172,7 +170,13 @@ fn a_job_that_was_created_when_somebody_interrupted_runs_once() {
     });
     let world = target_with(|_| ());
     let planned = planned(&sealed, &world, |_| ());
-    let (recovery, _) = recovery(world, planned);
+    recovery(world, planned).0
+}
+
+/// What its controller removes once it has ended is gone when the recovery goes on: only the journal knows of it.
+#[test]
+fn a_job_that_was_created_when_somebody_interrupted_runs_once() {
+    let recovery = of_a_job_with_a_time_to_live();
     let world = &recovery.world;
     let end = drive_before(world, &recovery.plan, &recovery.records, &Impatient(world));
     let Ok(Drive::Stuck(problem)) = end else {
@@ -210,18 +214,7 @@ impl Observer for Breaking<'_> {
 /// One that failed is told, and is run again by the same command once it is gone, as it was told.
 #[test]
 fn a_job_that_failed_and_is_gone_is_run_again() {
-    let sealed = sealed_with(|store| {
-        let removed = json!({ "ttlSecondsAfterFinished": 0 });
-        put(
-            store,
-            "Job",
-            "import",
-            job("import", &removed, &Value::Null),
-        );
-    });
-    let world = target_with(|_| ());
-    let planned = planned(&sealed, &world, |_| ());
-    let (recovery, _) = recovery(world, planned);
+    let recovery = of_a_job_with_a_time_to_live();
     let world = &recovery.world;
     let end = drive_before(world, &recovery.plan, &recovery.records, &Breaking(world));
     let Ok(Drive::Stuck(problem)) = end else {
