@@ -113,3 +113,43 @@ fn a_question_that_is_asked_when_its_time_is_over_is_answered_first() {
     let over = with(161, Some(&pod(status)), None);
     assert!(matches!(over, Decision::Overdue(_)), "{over:?}");
 }
+
+/// Only who asks is let go on when its time is over: what is to be deleted to make room stays.
+#[test]
+fn a_deletion_of_a_step_that_writes_is_overdue_with_its_step() {
+    let maps = json!({ "group": "", "version": "v1", "kind": "ConfigMap", "plural": "configmaps", "namespaced": true });
+    let object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a", "namespace": "shop", "uid": "b" } });
+    let writing = json!({
+        "resource": maps, "object": object, "owner": { "manager": "helm", "apply": false }, "existing": "replace", "adopt": false,
+    });
+    let mut write = step("write", Phase::Applications, &[]);
+    write.work = Work::Write(serde_json::from_value(writing).unwrap());
+    let plan = run_plan(vec![write]);
+    let progress = Progress::of(&[began(0, "write")]);
+    let mut seen = Seen::default();
+    for query in first_queries(&plan, &plan.steps[0], &progress, NOBODY) {
+        seen.insert(query, Answer::Object(Some(object.clone())));
+    }
+    let at = |waited| {
+        let moment = moment(waited);
+        advance(
+            &plan,
+            &plan.steps[0],
+            &progress,
+            NOBODY,
+            &seen,
+            None,
+            moment,
+        )
+    };
+    let acts = at(100);
+    let Decision::Verdict(Verdict::Act(effects)) = &acts else {
+        panic!("{acts:?}");
+    };
+    assert!(
+        matches!(effects[..], [Effect::Delete { .. }]),
+        "{effects:?}"
+    );
+    let over = at(101);
+    assert!(matches!(over, Decision::Overdue(_)), "{over:?}");
+}
