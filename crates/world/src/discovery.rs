@@ -87,19 +87,7 @@ impl Discovered {
         if FLEETING_GROUPS.contains(&group) {
             return;
         }
-        self.unread.push(Unread {
-            resource: Resource::from(ResourceNames {
-                group: group.to_owned(),
-                version: version.to_owned(),
-                kind: "*".to_owned(),
-                plural: "*".to_owned(),
-                namespaced: true,
-            }),
-            namespace: None,
-            message: format!(
-                "the server behind APIService {version}.{group} does not answer: what it serves is not known"
-            ),
-        });
+        self.unread.push(Unread::of_api(group, version));
     }
 
     fn has(&self, resource: &Resource) -> bool {

@@ -1,10 +1,13 @@
 //! Reads what is in a cluster, as far as it concerns some namespaces. Judges nothing; drops nothing without a word.
 
+use std::time::Duration;
+
 use futures::StreamExt as _;
 use kube::Client;
 use refloat_core::driver::{ListRequest, ObjectRef, Problem};
 use refloat_core::inventory::{Inventory, Resource, Thing, Unread};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::cluster::CALLS_MAX;
 use crate::discovery::{Served, discover};
@@ -13,6 +16,11 @@ use crate::{Cluster, read};
 
 /// Names of other namespaces that an error message offers.
 const NAMES_OFFERED_MAX: usize = 8;
+
+/// For how long a server behind an APIService may be away before that is the answer. The API server asks it again by itself, each
+/// minute at the latest (`discoveryManager.Run` of kube-aggregator).
+pub const AWAY_MAX: Duration = Duration::from_secs(75);
+const AWAY_PAUSE: Duration = Duration::from_secs(2);
 
 /// What an inventory covers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -75,6 +83,28 @@ impl Cluster {
             .unread
             .sort_by(|a, b| (&a.resource, &a.namespace).cmp(&(&b.resource, &b.namespace)));
         Ok(inventory)
+    }
+
+    /// [`Self::inventory`], where nothing may be missing: while a server behind an APIService does not answer, it is looked again, for
+    /// `longest` (see [`AWAY_MAX`]). `told` hears once that it is waited, and for what.
+    pub async fn patient_inventory(
+        &self,
+        scope: &InventoryScope,
+        longest: Duration,
+        told: impl FnOnce(&str),
+    ) -> Result<Inventory, Problem> {
+        let start = Instant::now();
+        let mut told = Some(told);
+        while let Some(away) = discover(&self.client).await?.unread.first()
+            && start.elapsed() < longest
+        {
+            if let Some(told) = told.take() {
+                let seconds = longest.as_secs();
+                told(&format!("{}; waiting, {seconds} s at most", away.message));
+            }
+            tokio::time::sleep(AWAY_PAUSE).await;
+        }
+        self.inventory(scope).await
     }
 
     /// A list; of a kind that may not be read everywhere, a list of each namespace.

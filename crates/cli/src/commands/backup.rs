@@ -16,7 +16,7 @@ use refloat_core::run::{End, Progress, Record, RunKind, RunPlan, Workers};
 use refloat_drivers::CATALOGUE;
 use refloat_vault::format::PointId;
 use refloat_vault::store::RunJournal;
-use refloat_world::{Cluster, InventoryScope};
+use refloat_world::{AWAY_MAX, Cluster, InventoryScope};
 
 use self::made::show;
 use super::heartbeat;
@@ -117,9 +117,13 @@ pub(super) async fn run(
     check_permissions(&cluster, RunKind::Backup, &spec.namespaces).await?;
     end_dead_runs(&cluster, &access, &name, printer).await?;
     let inventory = cluster
-        .inventory(&InventoryScope {
-            namespaces: spec.namespaces.clone(),
-        })
+        .patient_inventory(
+            &InventoryScope {
+                namespaces: spec.namespaces.clone(),
+            },
+            AWAY_MAX,
+            |line| printer.note(line),
+        )
         .await?;
     let reach = scope(&inventory, &spec.namespaces);
     let began = Timestamp::now();

@@ -58,7 +58,14 @@ pub(super) async fn store(
     let listed = Timestamp::now();
     let mut inventory = cluster.inventory(&scope).await?;
     if let Some(unread) = inventory.unread.first() {
-        return Err(Problem::stuck(
+        // A server that has gone away a moment ago is asked again, within the step's limit.
+        let class = if unread.is_api() {
+            Class::Retry
+        } else {
+            Class::Stuck
+        };
+        return Err(Problem::of(
+            class,
             "inventory-incomplete",
             format!(
                 "{} could not be read: {}",

@@ -150,6 +150,30 @@ pub struct Unread {
     pub message: String,
 }
 
+impl Unread {
+    /// All that a server behind an APIService serves, because that server does not answer.
+    pub fn of_api(group: &str, version: &str) -> Self {
+        Self {
+            resource: Resource::from(ResourceNames {
+                group: group.to_owned(),
+                version: version.to_owned(),
+                kind: "*".to_owned(),
+                plural: "*".to_owned(),
+                namespaced: true,
+            }),
+            namespace: None,
+            message: format!(
+                "the server behind APIService {version}.{group} does not answer: what it serves is not known"
+            ),
+        }
+    }
+
+    /// Whether it is [`Self::of_api`].
+    pub fn is_api(&self) -> bool {
+        self.resource.plural == "*"
+    }
+}
+
 impl Inventory {
     /// An inventory of these things; of two with one identity the later stays.
     pub fn of(things: impl IntoIterator<Item = Thing>) -> Self {

@@ -186,7 +186,7 @@ pub(super) fn check(
     required::check(point, target, goal, &mut problems);
     in_use::check(context, point, target, goal, &mut problems);
     for unread in &target.unread {
-        if webhooks::is_answered_later(context, target, &unread.resource) {
+        if webhooks::is_answered_later(context, target, unread) {
             continue;
         }
         problems.push(Problem::stuck(

@@ -10,7 +10,7 @@ use super::super::draft;
 use super::super::operators::service_named;
 use super::finding::{Raised, Weight};
 use super::scene::{Scene, elements, text};
-use crate::inventory::{Inventory, Resource, Thing, ThingId};
+use crate::inventory::{Inventory, Thing, ThingId, Unread};
 
 const KINDS: &[&str] = &[
     "MutatingWebhookConfiguration",
@@ -138,10 +138,10 @@ fn before_it_answers(scene: &Scene<'_>, service: &ThingId) -> Option<BTreeSet<St
 pub(super) fn is_answered_later(
     context: &Context<'_>,
     target: &Inventory,
-    unread: &Resource,
+    unread: &Unread,
 ) -> bool {
-    let name = format!("{}.{}", unread.version, unread.group);
+    let name = format!("{}.{}", unread.resource.version, unread.resource.group);
     let id = ThingId::cluster("apiregistration.k8s.io", "APIService", &name);
     let service = target.get(&id).and_then(|one| one.at("/spec/service"));
-    unread.plural == "*" && service.is_some_and(|one| service_named(context, one).is_some())
+    unread.is_api() && service.is_some_and(|one| service_named(context, one).is_some())
 }
