@@ -79,13 +79,18 @@ func convert(response http.ResponseWriter, asked *http.Request) {
 	})
 }
 
-// serveCounts is an API of its own, behind an APIService: it has no resource, and is there.
+// serveCounts is an API of its own, behind an APIService: its one resource only takes questions.
 func serveCounts(response http.ResponseWriter, asked *http.Request) {
 	name := "counts." + group
 	switch strings.Trim(asked.URL.Path, "/") {
 	case "apis/" + name + "/v1":
+		count := object{
+			"name": "counts", "singularName": "count", "kind": "Count", "namespaced": true,
+			"verbs": []string{"create"},
+		}
 		answer(response, object{
-			"apiVersion": "v1", "kind": "APIResourceList", "groupVersion": name + "/v1", "resources": []object{},
+			"apiVersion": "v1", "kind": "APIResourceList", "groupVersion": name + "/v1",
+			"resources": []object{count},
 		})
 	case "apis/" + name:
 		version := object{"groupVersion": name + "/v1", "version": "v1"}

@@ -1,8 +1,7 @@
 //! `kill -9` of the engine at random moments; then it is started again.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Lines};
-use std::process::{Child, ChildStderr, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::bad_input::refused;
+use super::heard::Heard;
 use super::{Stage, state};
 use crate::printer::say;
 use crate::testbed::Site;
@@ -116,25 +116,19 @@ pub(super) fn backup(stage: &Stage<'_>) -> Result<()> {
 /// A second backup of the same protection does not disturb the first: it says who is at work.
 pub(super) fn two_at_once(stage: &Stage<'_>) -> Result<()> {
     let arguments = ["backup", "--protection", "shop", "-n", "shop", "-o", "json"];
-    let mut first = stage
-        .refloat
-        .command(Some(Site::Primary), &arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()?;
+    let mut first = Heard::start(stage, Site::Primary, &arguments)?;
     // A mover may be gone between two looks at its pods: the first step's line says as surely that its engine works.
     let works = |line: &str| line.contains("[1/");
-    let _said = said_until(&mut first, works)?;
+    first.says(works);
     let second = stage.backup(&["-n", "shop"], &[])?;
-    let ended = first.wait()?;
+    let first = first.succeeds();
     refused(
         "the second backup",
         &second,
         "backup-running",
         &["last sign", "backup-"],
     )?;
-    ensure!(ended.success(), "the first backup was disturbed: {ended}");
+    first.context("the first backup was disturbed")?;
     stage.nothing_left(Site::Primary)
 }
 
@@ -147,40 +141,19 @@ const RECOVER: [&str; 6] = [
     "--yes",
 ];
 
-/// Reads what it says until a line is as wanted, or it ends; what is returned keeps its stderr open.
-fn said_until(
-    child: &mut Child,
-    wanted: impl Fn(&str) -> bool,
-) -> Result<Lines<BufReader<ChildStderr>>> {
-    let said = BufReader::new(child.stderr.take().context("no stderr")?);
-    let mut lines = said.lines();
-    while let Some(line) = lines.next().transpose()? {
-        if wanted(&line) {
-            break;
-        }
-    }
-    Ok(lines)
-}
-
 /// Starts the recovery, waits until its engine works, and kills it a moment later; false when it was done before, whether or not its
 /// process had ended.
 fn recovery_killed(stage: &Stage<'_>, after: Duration) -> Result<bool> {
-    let mut child = stage
-        .refloat
-        .command(Some(Site::Recovery), &RECOVER)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()?;
+    let mut recovery = Heard::start(stage, Site::Recovery, &RECOVER)?;
     // The first step line, or the word that it goes on: from then on there is a journal.
     let works = |line: &str| line.contains("going on with recovery") || line.contains("[1/");
-    let _said = said_until(&mut child, works)?;
+    recovery.says(works);
     thread::sleep(after);
-    let running = child.try_wait()?.is_none();
+    let running = recovery.child.try_wait()?.is_none();
     if running {
-        child.kill()?;
+        recovery.child.kill()?;
     }
-    let ended = child.wait()?;
+    let ended = recovery.child.wait()?;
     ensure!(running || ended.success(), "a recovery failed: {ended}");
     Ok(running && is_recovery_open(stage)?)
 }

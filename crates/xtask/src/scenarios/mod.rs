@@ -11,6 +11,7 @@ mod existing;
 mod fidelity;
 mod gates;
 mod hard;
+mod heard;
 mod holds;
 mod killed;
 mod mappings;

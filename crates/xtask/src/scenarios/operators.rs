@@ -2,8 +2,6 @@
 //! versions, serves an API of its own, fills in defaults, and makes objects itself before it is asked.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::Stage;
 use super::bad_input::refused;
+use super::heard::Heard;
 use crate::shop::Shop;
 use crate::testbed::{Site, librarian_image};
 
@@ -218,6 +217,31 @@ impl<'a> Library<'a> {
     }
 }
 
+/// A backup while nobody answers for an API, until somebody does.
+fn away_for_a_moment(source: &Library<'_>) -> Result<()> {
+    // One that is asked at a port that its Service does not have is not there.
+    let to_port = |port: u16| {
+        let patch = json!({ "spec": { "service": { "port": port } } }).to_string();
+        source.kubectl(&["patch", API, "--type=merge", "-p", &patch])
+    };
+    let group = "--api-group=counts.library.example.com";
+    let list = ["api-resources", group, "-o", "name"];
+    let is_served = || -> Result<bool> { Ok(!source.kubectl(&list)?.is_empty()) };
+    source.until("its API is served", is_served)?;
+    to_port(444)?;
+    let group = "--api-group=counts.library.example.com";
+    let list = ["api-resources", group, "-o", "name"];
+    source.until("its API is away", || Ok(source.kubectl(&list)?.is_empty()))?;
+    let words = ["backup", "--protection", "library", "-n", "library"];
+    let mut backup = Heard::start(source.stage, source.site, &words)?;
+    let waits = "APIService v1.counts.library.example.com does not answer";
+    let waits = backup.says(|line| line.contains(waits) && line.contains("waiting"));
+    to_port(443)?;
+    ensure!(waits, "nobody says what is waited for: {}", backup.said);
+    backup.succeeds()?;
+    Ok(())
+}
+
 /// Backed up and recovered into an empty site, nothing told and nothing left to a person.
 pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
     stage.testbed.load_image(&librarian_image()?)?;
@@ -235,14 +259,7 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
 
 fn played(stage: &Stage<'_>, source: &Library<'_>, target: &Library<'_>) -> Result<()> {
     source.open()?;
-    let backup = ["backup", "--protection", "library", "-n", "library"];
-    let made = stage.refloat.answer(Some(Site::Primary), &backup, &[])?;
-    ensure!(
-        made.code == Some(0),
-        "the backup: {} {}",
-        made.value,
-        made.said
-    );
+    away_for_a_moment(source)?;
     let done = target.recover(&[])?;
     ensure!(
         done.code == Some(0),
@@ -282,26 +299,14 @@ fn distrusted(source: &Library<'_>, target: &Library<'_>) -> Result<()> {
     let mut words = RECOVER.to_vec();
     let file = file.display().to_string();
     words.extend(["--patch", &file]);
-    let mut recovery = target
-        .stage
-        .refloat
-        .command(Some(target.site), &words)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let said = recovery.stderr.take().context("no stderr")?;
-    let mut lines = BufReader::new(said).lines();
-    let mut heard = String::new();
-    let waits = lines.by_ref().map_while(Result::ok).any(|line| {
-        heard.push_str(&line);
-        heard.push('\n');
-        line.contains("failed calling webhook") && line.contains("x509")
-    });
+    let mut recovery = Heard::start(target.stage, target.site, &words)?;
+    let waits = |line: &str| line.contains("failed calling webhook") && line.contains("x509");
     ensure!(
-        waits,
-        "nobody says that the webhook is not trusted: {heard}"
+        recovery.says(waits),
+        "nobody says that the webhook is not trusted: {}",
+        recovery.said
     );
+    let heard = &recovery.said;
     ensure!(
         heard.contains("write Deployment.apps library/librarian")
             && !heard.contains("write Book.library.example.com"),
@@ -314,9 +319,7 @@ fn distrusted(source: &Library<'_>, target: &Library<'_>) -> Result<()> {
     let trusted = source.kubectl(&["get", hooks, "-o", bundle])?;
     let mended = replace(&trusted).to_string();
     target.kubectl(&["patch", hooks, "--type=json", "-p", &mended])?;
-    heard.extend(lines.map_while(Result::ok).map(|line| line + "\n"));
-    let ended = recovery.wait()?;
-    ensure!(ended.success(), "mended: {ended} {heard}");
+    let heard = recovery.succeeds()?;
     target.is_back(source)?;
     target.is_guarded()?;
     target.is_led(&heard)
