@@ -160,7 +160,7 @@ pub(super) fn led(view: &View<'_>) -> Gate {
             "it is ready, and none of its pods has taken a Lease of its namespace yet",
             "one of its pods takes the Lease",
         );
-        return gate.or_assumed(view.clock, ELECTION_SECONDS);
+        return gate.or_assumed_since(view.clock, ready_since(view), ELECTION_SECONDS);
     };
     let name = text(lease, "/metadata/name").unwrap_or_default();
     let how = if lives {
@@ -175,5 +175,10 @@ pub(super) fn led(view: &View<'_>) -> Gate {
         &format!("one of its pods takes the Lease, {seconds} s after it was renewed last"),
     );
     let most = u32::try_from(2 * seconds + MARGIN_SECONDS).unwrap_or(u32::MAX);
-    gate.or_assumed(view.clock, most)
+    gate.or_assumed_since(view.clock, ready_since(view), most)
+}
+
+/// Nobody leads before a pod is ready, however long its image takes.
+fn ready_since<'a>(view: &View<'a>) -> Option<&'a str> {
+    view.condition("Available")?.since
 }

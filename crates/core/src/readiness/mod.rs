@@ -66,8 +66,13 @@ impl Gate {
 
     /// A closed gate that is opened after this many seconds of waiting, because what it waits for may never be told.
     fn or_assumed(self, clock: Clock, after_seconds: u32) -> Self {
+        self.or_assumed_since(clock, None, after_seconds)
+    }
+
+    /// The same, for what cannot be so before something else has come to be, at this time of the cluster's.
+    fn or_assumed_since(self, clock: Clock, from: Option<&str>, after_seconds: u32) -> Self {
         match self {
-            Self::Closed(why) if clock.is_past(after_seconds) => Self::Assumed(why),
+            Self::Closed(why) if clock.has_lasted(from, after_seconds) => Self::Assumed(why),
             other => other,
         }
     }

@@ -81,6 +81,16 @@ fn what_says_that_it_elects_a_leader_is_waited_for_until_it_has() {
         let scene = || deployment(args).list(resource(), &[], vec![]);
         assert_eq!(scene().says(), "closed leader-not-elected", "{args:?}");
         assert_eq!(scene().after(30).says(), "assumed leader-not-elected");
+        let later = |seconds: i64| {
+            let condition = json!({
+                "type": "Available", "status": "True", "lastTransitionTime": ago(seconds),
+            });
+            let mut scene = scene();
+            scene.live["status"]["conditions"] = json!([condition]);
+            scene.after(600).says()
+        };
+        assert_eq!(later(29), "closed leader-not-elected", "a slow image");
+        assert_eq!(later(30), "assumed leader-not-elected");
         let led = deployment(args).list(resource(), &[], vec![lease(&holder(), 1)]);
         assert_eq!(led.says(), "open");
     }
