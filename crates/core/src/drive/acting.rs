@@ -6,8 +6,8 @@ use std::future::Future;
 use super::doing::{self, Doing};
 use super::looking::Known;
 use super::verdicts::fatal;
-use super::{DriveError, Engine, Going, Journal, Observer};
-use crate::driver::{Answer, Effect, Effected, ExecAnswer, Op, Outcome, Problem, Query};
+use super::{DriveError, Engine, Event, Going, Journal, Observer};
+use crate::driver::{Answer, Effect, Effected, ExecAnswer, Op, Outcome, Problem, Query, Why};
 use crate::planted::{self, Bug};
 use crate::probe;
 use crate::recovery::without_namespace;
@@ -161,6 +161,7 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
             let is_news = intended.is_news;
             let whole = results.len() == effects.len() && results.iter().all(Result::is_ok);
             let mut fresh = Vec::new();
+            let mut refused = None;
             for (effect, result) in effects.iter().zip(results) {
                 going.touched(effect);
                 going.created.extend(created(step, &result));
@@ -191,23 +192,45 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
                         let at = self.world.now();
                         if let Some(outcome) = probe::refused(effect, &problem, before, at) {
                             going.brought.insert(step.id.clone(), outcome);
-                        } else if let Some(problem) =
-                            fatal(effect, explained(step, effect, problem))
-                            && !(is_news && may_be_there(step, effect))
-                        {
-                            records.push(self.stuck(going, step, problem));
+                            continue;
+                        }
+                        let problem = explained(step, effect, problem);
+                        let why = Why::new(&problem.code, &problem.message).taking(&problem.hint);
+                        match fatal(effect, problem) {
+                            Some(problem) if !(is_news && may_be_there(step, effect)) => {
+                                records.push(self.stuck(going, step, problem));
+                            }
+                            Some(_) | None => refused = Some(why),
                         }
                     }
                 }
             }
-            let now = self.world.elapsed();
-            if whole && is_news {
-                going.rounds.acted(&step.id, fresh, now);
-            } else {
-                going.rounds.in_vain(&step.id, now);
-            }
+            let fresh = (whole && is_news).then_some(fresh);
+            self.acted(going, step, fresh, refused);
         }
         self.write(progress, records).await
+    }
+
+    /// It was acted on: what that answered, if it was all done and news; and what was refused.
+    fn acted(
+        &self,
+        going: &mut Going<'_>,
+        step: &Step,
+        fresh: Option<Vec<(Query, Answer)>>,
+        refused: Option<Why>,
+    ) {
+        let now = self.world.elapsed();
+        if let Some(fresh) = fresh {
+            // What its limit and its gates count begins with what is there, not with the wish for it.
+            if !step.work.only_asks() {
+                going.rounds.anew(&step.id, now);
+            }
+            going.rounds.acted(&step.id, fresh, now);
+        } else if going.rounds.in_vain(&step.id, refused.clone(), now)
+            && let Some(why) = refused
+        {
+            self.observer.event(&Event::Waiting(step, &why));
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::rounds::Due;
 use super::turn::believed_absent;
+use super::verdicts::overdue;
 use super::{Engine, Going, Journal, Observer};
 use crate::driver::{Answer, Effect, LOOK_ROUNDS_MAX, Query, Seen, Verdict};
 use crate::run::{Decision, Moment, Progress, Step, advance, first_queries};
@@ -249,7 +250,10 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
                             let now = self.world.elapsed();
                             Decision::Verdict(going.rounds.judged(&step.id, why, now))
                         }
-                        other => other,
+                        Decision::Overdue(problem) => {
+                            Decision::Overdue(overdue(problem, going.rounds.refused(&step.id)))
+                        }
+                        other @ Decision::Verdict(_) => other,
                     };
                     let asked = look.asked.remove(step.id.as_str()).unwrap_or_default();
                     look.decisions.push((step, decision, asked));

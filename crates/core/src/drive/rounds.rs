@@ -43,6 +43,8 @@ struct Round<'a> {
     again: Duration,
     /// Tries in vain, one after the other.
     vain: u32,
+    /// What the last of them was answered.
+    refused: Option<Why>,
     /// What its own effects answered, the newest last: as new as a read.
     fresh: Vec<(Query, Answer)>,
     /// Since when its limit runs.
@@ -66,6 +68,7 @@ impl<'a> Round<'a> {
             asked: Vec::new(),
             again: Duration::ZERO,
             vain: 0,
+            refused: None,
             fresh: Vec::new(),
             since,
             looked: Duration::ZERO,
@@ -249,6 +252,7 @@ impl<'a> Rounds<'a> {
         }
         if let Some(round) = self.steps.get_mut(step) {
             round.vain = 0;
+            round.refused = None;
         }
     }
 
@@ -297,20 +301,29 @@ impl<'a> Rounds<'a> {
         round.acting = false;
         round.again = now;
         round.vain = 0;
+        round.refused = None;
         round.fresh = fresh;
     }
 
-    /// It was acted on in vain, or did again what it had done before.
-    pub(super) fn in_vain(&mut self, step: &str, now: Duration) {
+    /// It was acted on in vain, or did again what it had done before. Answers whether it is worth a word that it was refused: once is not.
+    pub(super) fn in_vain(&mut self, step: &str, refused: Option<Why>, now: Duration) -> bool {
         // One that is over stays so, whatever its last effects brought.
         let Some(round) = self.steps.get_mut(step) else {
-            return;
+            return false;
         };
+        let again = round.refused.is_some() && refused.is_some();
+        round.refused = refused;
         round.acting = false;
         let after = RETRY.saturating_mul(2_u32.saturating_pow(round.vain.min(8)));
         round.again = on_raster(now + after.min(RETRY_MAX));
         round.vain += 1;
         round.fresh = Vec::new();
+        again
+    }
+
+    /// What its last try was refused with.
+    pub(super) fn refused(&self, step: &str) -> Option<&Why> {
+        self.steps.get(step)?.refused.as_ref()
     }
 
     /// Takes what a step's own effects answered.

@@ -1,6 +1,6 @@
 //! What the loop makes of effects that failed and of drivers that never stop looking.
 
-use crate::driver::{Class, Effect, LOOK_ROUNDS_MAX, Problem, Repeat};
+use crate::driver::{Class, Effect, LOOK_ROUNDS_MAX, Problem, Repeat, Why};
 use crate::planted::{self, Bug};
 use crate::run::Step;
 
@@ -30,6 +30,21 @@ pub(super) fn fatal(effect: &Effect, problem: Problem) -> Option<Problem> {
             "it may or may not have happened, and may not be repeated: look, then decide",
         )),
         Class::Wait | Class::Retry => None,
+    }
+}
+
+/// A step whose time is over while it acted: what its last try was answered says more than what it still has to do.
+pub(super) fn overdue(problem: Problem, refused: Option<&Why>) -> Problem {
+    let Some(why) = refused else {
+        return problem;
+    };
+    Problem {
+        message: format!("{}; its last try: {}", problem.message, why.message),
+        hint: format!(
+            "{}; then run the same command again: it goes on where it was",
+            why.takes
+        ),
+        ..problem
     }
 }
 

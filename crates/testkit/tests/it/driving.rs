@@ -56,6 +56,16 @@ pub(crate) fn resume(
     plan: &RunPlan,
     records: &RefCell<Vec<Record>>,
 ) -> Result<Drive, DriveError> {
+    resume_before(world, plan, records, &Patience::default())
+}
+
+/// The same before the eyes of somebody.
+pub(crate) fn resume_before(
+    world: &SimWorld,
+    plan: &RunPlan,
+    records: &RefCell<Vec<Record>>,
+    observer: &impl Observer,
+) -> Result<Drive, DriveError> {
     let at = world.now();
     let why = "resume".to_owned();
     records.borrow_mut().push(Record::Resumed {
@@ -63,7 +73,7 @@ pub(crate) fn resume(
         why,
         evidence: None,
     });
-    drive(world, plan, records)
+    drive_before(world, plan, records, observer)
 }
 
 /// Objects of ours that are left: nothing may be.

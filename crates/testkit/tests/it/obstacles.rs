@@ -1,6 +1,8 @@
 //! A recovery that meets what a person must see to: it stops, names it, and goes on once that is mended.
 
-use refloat_core::drive::Drive;
+use std::cell::RefCell;
+
+use refloat_core::drive::{Drive, Event, Observer};
 use refloat_core::driver::{ObjectRef, Problem};
 use refloat_core::names::SYSTEM_NAMESPACE;
 use refloat_core::plan::plan;
@@ -262,6 +264,19 @@ fn a_mover_is_kept_to_nodes_that_run_its_image() {
     assert_eq!(systems, [Some("linux".to_owned())]);
 }
 
+/// Keeps what is said of steps that wait.
+#[derive(Default)]
+struct Listener(RefCell<Vec<String>>);
+
+impl Observer for Listener {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Waiting(step, why) = event {
+            let line = format!("{}: {}", step.title, why.message);
+            self.0.borrow_mut().push(line);
+        }
+    }
+}
+
 #[test]
 fn a_kind_that_is_taken_away_on_the_way_is_named() {
     let recovery = begun();
@@ -269,12 +284,21 @@ fn a_kind_that_is_taken_away_on_the_way_is_named() {
     recovery
         .world
         .with_store(|store| store.serve_no_more(&ingress));
-    let Ok(Drive::Stuck(problem)) = recovery.resume() else {
+    let listener = Listener::default();
+    let end = recovery.resume_before(&listener);
+    let Ok(Drive::Stuck(problem)) = end else {
         panic!("it wrote a kind that is not served");
     };
+    let told = listener.0.borrow();
+    let refused = |line: &&String| line.starts_with("write Ingress.networking.k8s.io shop/web: ");
+    assert!(
+        told.iter().filter(refused).count() > 1,
+        "nobody was told while it was tried: {told:?}"
+    );
     assert_eq!(problem.code, "acting-timeout");
     assert!(
-        problem.message.contains("create Ingress shop/web"),
+        problem.message.contains("create Ingress shop/web")
+            && problem.message.contains("its last try: "),
         "{problem:?}"
     );
     recovery.world.with_store(|store| store.serve(ingress));

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use refloat_core::drive::{Drive, DriveError};
+use refloat_core::drive::{Drive, DriveError, Observer};
 use refloat_core::inventory::Thing;
 use refloat_core::json::Json;
 use refloat_core::names::{ANNOTATION_DIGEST, ANNOTATION_RECOVERY};
@@ -11,7 +11,7 @@ use refloat_core::run::{End, Record, RunPlan, Work};
 use refloat_testkit::sim::SimWorld;
 use serde_json::Value;
 
-use crate::driving::{drive, leftovers, resume};
+use crate::driving::{drive, leftovers, resume, resume_before};
 use crate::site::{self, Sealed};
 
 /// One recovery: its target, its plan, its journal.
@@ -46,6 +46,12 @@ impl Recovery {
     pub(crate) fn resume(&self) -> Result<Drive, DriveError> {
         self.world.plan_fault(None);
         resume(&self.world, &self.plan, &self.records)
+    }
+
+    /// The same before the eyes of somebody.
+    pub(crate) fn resume_before(&self, observer: &impl Observer) -> Result<Drive, DriveError> {
+        self.world.plan_fault(None);
+        resume_before(&self.world, &self.plan, &self.records, observer)
     }
 
     /// Goes on under the fault that was planned.

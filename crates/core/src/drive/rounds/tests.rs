@@ -259,7 +259,7 @@ fn what_was_in_vain_is_tried_again_after_ever_longer_times() {
     let mut now = 0;
     let mut gaps = Vec::new();
     for _ in 0..7 {
-        rounds.in_vain("a", at(now));
+        rounds.in_vain("a", None, at(now));
         let begun = now;
         while due(&mut rounds, &steps, now).is_empty() {
             now += 50;
@@ -269,6 +269,22 @@ fn what_was_in_vain_is_tried_again_after_ever_longer_times() {
     assert_eq!(gaps, [200, 400, 800, 1600, 3000, 3000, 3000]);
     rounds.acted("a", Vec::new(), at(now));
     assert_eq!(due(&mut rounds, &steps, now), ["a"], "at once");
+}
+
+#[test]
+fn a_refusal_is_worth_a_word_the_second_time_and_kept_until_something_else_happens() {
+    let steps = [step("a")];
+    let mut rounds = Rounds::new(at(0), MOST);
+    assert_eq!(due(&mut rounds, &steps, 0), ["a"]);
+    let why = || Some(Why::new("webhook-failed", "nobody answers"));
+    assert!(!rounds.in_vain("a", why(), at(0)), "once is not");
+    assert!(rounds.in_vain("a", why(), at(200)));
+    assert_eq!(rounds.refused("a"), why().as_ref());
+    rounds.acted("a", Vec::new(), at(400));
+    assert_eq!(rounds.refused("a"), None, "it was done");
+    assert!(!rounds.in_vain("a", why(), at(600)), "the first again");
+    rounds.waits(&step("a"), vec![list()], at(800));
+    assert_eq!(rounds.refused("a"), None, "it waits for something else");
 }
 
 #[test]
@@ -320,7 +336,7 @@ fn what_is_over_is_not_waited_for() {
     assert_eq!(due(&mut rounds, &steps, 0), ["a", "b"]);
     rounds.waits(&step("b"), vec![command()], at(0));
     rounds.over("a");
-    rounds.in_vain("a", at(0));
+    rounds.in_vain("a", None, at(0));
     rounds.acted("a", Vec::new(), at(0));
     rounds.waits(&step("a"), vec![list()], at(0));
     assert_eq!(
