@@ -1,5 +1,7 @@
 //! What the API server serves: one aggregated document each for the core group and for all others.
 
+use std::time::Duration;
+
 use kube::Client;
 use kube::client::{APIGroupDiscovery, APIResourceDiscovery};
 use refloat_core::driver::Problem;
@@ -7,7 +9,7 @@ use refloat_core::inventory::{Resource, ResourceNames, Unread};
 
 use crate::failure::Failure;
 use crate::problem::problem;
-use crate::transport::{Call, Verb};
+use crate::transport::{CALL_SECONDS_MAX, Call, Verb, again};
 
 /// Groups of which it does not matter that their server is away.
 const FLEETING_GROUPS: &[&str] = &[
@@ -33,6 +35,22 @@ pub(crate) struct Discovered {
     pub(crate) unread: Vec<Unread>,
 }
 
+/// Asks as any read is asked: with a limit, and a few times.
+async fn tried<T, F>(ask: impl Fn() -> F) -> Result<T, Failure>
+where
+    F: Future<Output = kube::Result<T>>,
+{
+    let limit = Duration::from_secs(CALL_SECONDS_MAX);
+    again(true, || {
+        let asked = tokio::time::timeout(limit, ask());
+        async move {
+            let answer = asked.await.map_err(|_| Failure::Late(limit))?;
+            answer.map_err(|error| Failure::of_client(&error))
+        }
+    })
+    .await
+}
+
 /// Asks the API server what it serves.
 pub(crate) async fn discover(client: &Client) -> Result<Discovered, Problem> {
     let call = Call::on_kind(
@@ -40,12 +58,11 @@ pub(crate) async fn discover(client: &Client) -> Result<Discovered, Problem> {
         &Resource::cluster("v1", "APIGroup", "API groups"),
         None,
     );
-    let failed = |error: kube::Error| problem(&call, Failure::of_client(&error));
-    let core = client
-        .list_core_api_versions_aggregated()
-        .await
-        .map_err(failed)?;
-    let groups = client.list_api_groups_aggregated().await.map_err(failed)?;
+    let failed = |failure| problem(&call, failure);
+    let core = tried(|| client.list_core_api_versions_aggregated()).await;
+    let core = core.map_err(failed)?;
+    let groups = tried(|| client.list_api_groups_aggregated()).await;
+    let groups = groups.map_err(failed)?;
     if core.items.is_empty() {
         return Err(Problem::stuck(
             "discovery-unsupported",

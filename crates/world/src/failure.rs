@@ -62,7 +62,7 @@ impl Failure {
 
     /// True when the server certainly did nothing.
     pub(crate) fn unheard(&self) -> bool {
-        matches!(self, Self::Refused { code: 429, .. })
+        matches!(self, Self::NeverSent(_) | Self::Refused { code: 429, .. })
     }
 
     /// True when the same call may do better a moment later.

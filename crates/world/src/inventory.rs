@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use kube::Client;
-use refloat_core::driver::{ListRequest, ObjectRef, Problem};
+use refloat_core::driver::{Class, ListRequest, ObjectRef, Problem};
 use refloat_core::inventory::{Inventory, Resource, Thing, Unread};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -20,7 +20,11 @@ const NAMES_OFFERED_MAX: usize = 8;
 /// For how long a server behind an APIService may be away before that is the answer. The API server asks it again by itself, each
 /// minute at the latest (`discoveryManager.Run` of kube-aggregator).
 pub const AWAY_MAX: Duration = Duration::from_secs(75);
-const AWAY_PAUSE: Duration = Duration::from_secs(2);
+/// For how long anything else may be unread that may be read a moment later.
+pub const PASSING_MAX: Duration = Duration::from_secs(20);
+/// Between two looks.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(8);
 
 /// What an inventory covers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -69,6 +73,7 @@ impl Cluster {
                     resource: request.resource,
                     namespace: request.namespace,
                     message: format!("{} ({})", problem.message, problem.code),
+                    passing: problem.class == Class::Retry,
                 }),
             }
         }
@@ -85,26 +90,42 @@ impl Cluster {
         Ok(inventory)
     }
 
-    /// [`Self::inventory`], where nothing may be missing: while a server behind an APIService does not answer, it is looked again, for
-    /// `longest` (see [`AWAY_MAX`]). `told` hears once that it is waited, and for what.
+    /// [`Self::inventory`], where nothing may be missing that can be had: while the API server does not answer or something is unread that
+    /// may be read a moment later, it is looked again, ever more rarely, for `longest`. Only what `matters` says yes to counts; while
+    /// something of that will not pass, nothing is waited for. `told` hears once that it is waited, and for what.
     pub async fn patient_inventory(
         &self,
         scope: &InventoryScope,
         longest: Duration,
+        matters: impl Fn(&Unread) -> bool,
         told: impl FnOnce(&str),
     ) -> Result<Inventory, Problem> {
         let start = Instant::now();
         let mut told = Some(told);
-        while let Some(away) = discover(&self.client).await?.unread.first()
-            && start.elapsed() < longest
-        {
+        let mut pause = PAUSE_MIN;
+        loop {
+            let answer = self.inventory(scope).await;
+            let why = match &answer {
+                Ok(inventory) => {
+                    let unread = || inventory.unread.iter().filter(|one| matters(one));
+                    let passes = unread().all(|one| one.passing);
+                    let first = unread().next().filter(|_| passes);
+                    first.map(Unread::to_string)
+                }
+                Err(problem) if problem.class == Class::Retry => Some(problem.message.clone()),
+                Err(_) => None,
+            };
+            let left = longest.saturating_sub(start.elapsed());
+            let Some(why) = why.filter(|_| !left.is_zero()) else {
+                return answer;
+            };
             if let Some(told) = told.take() {
                 let seconds = longest.as_secs();
-                told(&format!("{}; waiting, {seconds} s at most", away.message));
+                told(&format!("{why}; waiting, {seconds} s at most"));
             }
-            tokio::time::sleep(AWAY_PAUSE).await;
+            tokio::time::sleep(pause.min(left)).await;
+            pause = (pause * 2).min(PAUSE_MAX);
         }
-        self.inventory(scope).await
     }
 
     /// A list; of a kind that may not be read everywhere, a list of each namespace.
@@ -248,6 +269,7 @@ fn sorted_out(resource: &Resource, objects: Vec<Listed>) -> (Vec<Thing>, Vec<Unr
                 resource: resource.clone(),
                 namespace: None,
                 message: "the server listed an object without a name".to_owned(),
+                passing: false,
             }),
         }
     }

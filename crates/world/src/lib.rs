@@ -27,7 +27,7 @@ mod write;
 pub use cluster::Cluster;
 pub use connect::{ConnectOptions, install_tls_provider};
 pub use connect_error::ConnectError;
-pub use inventory::{AWAY_MAX, InventoryScope};
+pub use inventory::{AWAY_MAX, InventoryScope, PASSING_MAX};
 pub use kinds::{CLUSTER_KINDS, EVERYWHERE_KINDS, Kind, SKIPPED_KINDS, Skip, Skipped};
 pub use permissions::{Need, missing_permissions_problem};
 pub use probe::{ProbeCredentials, ask_once};

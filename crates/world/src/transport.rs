@@ -22,10 +22,10 @@ use path::{encode, segment};
 pub(crate) use reply::Reply;
 
 /// A call is given up after this time.
-const CALL_SECONDS_MAX: u64 = 30;
+pub(crate) const CALL_SECONDS_MAX: u64 = 30;
 /// A page of a list is given up after this time.
 const LIST_SECONDS_MAX: u64 = 60;
-/// How often a read, or a call that was turned away unheard, is tried.
+/// How often a read, or a call that was not heard, is tried.
 const TRIES_MAX: u32 = 3;
 /// The longest time between two tries.
 const BACK_OFF_MAX: Duration = Duration::from_secs(5);
@@ -243,13 +243,21 @@ impl Call {
 
 /// Sends a call; what may be repeated is tried again a few times.
 pub(crate) async fn send(client: &Client, call: &Call) -> Result<Reply, Failure> {
+    again(call.verb.reads(), || send_once(client, call)).await
+}
+
+/// Asks until there is an answer that stands, or it was tried a few times. What changes nothing `reads`.
+pub(crate) async fn again<T, F>(reads: bool, ask: impl Fn() -> F) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
     let mut tries = 1;
     loop {
-        let failure = match send_once(client, call).await {
+        let failure = match ask().await {
             Ok(reply) => return Ok(reply),
             Err(failure) => failure,
         };
-        let again = failure.unheard() || (call.verb.reads() && failure.passing());
+        let again = failure.unheard() || (reads && failure.passing());
         if !again || tries >= TRIES_MAX {
             return Err(failure);
         }

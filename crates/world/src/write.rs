@@ -1,6 +1,6 @@
 //! Creates, patches and deletes objects, one call each, as far as their preconditions allow.
 //!
-//! A write is never repeated here unless the server turned it away unheard (429).
+//! A write is never repeated here unless it was never sent or the server turned it away unheard (429).
 
 use kube::Client;
 use refloat_core::driver::{

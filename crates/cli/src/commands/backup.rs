@@ -122,6 +122,7 @@ pub(super) async fn run(
                 namespaces: spec.namespaces.clone(),
             },
             AWAY_MAX,
+            |_| true,
             |line| printer.note(line),
         )
         .await?;

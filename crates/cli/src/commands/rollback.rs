@@ -8,7 +8,8 @@ use std::sync::Arc;
 use clap::Args;
 use jiff::Timestamp;
 use refloat_core::drive::{Drive, Engine, TURN_STEPS_MAX};
-use refloat_core::driver::Query;
+use refloat_core::driver::{ObjectRef, Problem, Query};
+use refloat_core::inventory::Unread;
 use refloat_core::names::{ProtectionName, RunId};
 use refloat_core::plan::{Changed, Data, RollbackGoal, RolledBack, rollback, rollback_look};
 use refloat_core::run::{End, Progress, Record, RunKind, RunPlan, Workers};
@@ -16,7 +17,7 @@ use refloat_core::world::World;
 use refloat_drivers::CATALOGUE;
 use refloat_vault::format::PointId;
 use refloat_vault::store::RunJournal;
-use refloat_world::{Cluster, InventoryScope};
+use refloat_world::{AWAY_MAX, Cluster, InventoryScope};
 
 use self::told::{Achieved, preview, removals};
 use crate::config::Config;
@@ -151,7 +152,7 @@ async fn begin(
     if !finished && progress.paused().is_none() {
         refuse_if_alive(access, &recovery.plan.run, &recovery.journal).await?;
     }
-    let planned = planned(access, cluster, &recovery, &goal).await?;
+    let planned = planned(access, cluster, &recovery, &goal, printer).await?;
     check_permissions(cluster, RunKind::Rollback, &namespaces(&planned.plan)).await?;
     let shown = preview(&recovery, &planned, finished);
     printer.note(shown.trim_end());
@@ -165,7 +166,7 @@ async fn begin(
         let run = recovery.plan.run.clone();
         clean_up_dead_run(cluster, access, recovery.journal, printer).await?;
         let recovery = find(access, cluster, &Wanted::Run(run), printer).await?;
-        self::planned(access, cluster, &recovery, &goal).await?
+        self::planned(access, cluster, &recovery, &goal, printer).await?
     };
     let plan = Arc::new(planned.plan);
     let started = Record::Started {
@@ -186,19 +187,41 @@ async fn planned(
     cluster: &Cluster,
     recovery: &Recovery,
     goal: &RollbackGoal,
+    printer: Printer,
 ) -> Result<RolledBack, Failure> {
     let queries: Vec<Query> = rollback_look(&recovery.plan);
     let seat = Seat::new(cluster, access, &recovery.plan);
     let seen = seat.see(&queries).await;
-    let kinds = cluster.inventory(&InventoryScope::default()).await?;
+    let told = |line: &str| printer.note(line);
+    let kinds = cluster
+        .patient_inventory(&InventoryScope::default(), AWAY_MAX, Unread::is_api, told)
+        .await?;
     let progress = Progress::of(recovery.journal.records());
-    Ok(rollback(
-        &recovery.plan,
-        &progress,
-        &seen,
-        &kinds.served,
-        goal,
-    )?)
+    let planned = rollback(&recovery.plan, &progress, &seen, &kinds.served, goal)?;
+    let going: Vec<&ObjectRef> = removals(&planned.plan).map(|one| &one.object).collect();
+    sees_all(&going, &kinds.unread)?;
+    Ok(planned)
+}
+
+/// Whether a namespace that is to go is empty of what others have is not known while nobody answers for an API, unless that goes, too.
+fn sees_all(going: &[&ObjectRef], unread: &[Unread]) -> Result<(), Problem> {
+    let goes = |kind: &str, name: &str| {
+        going
+            .iter()
+            .any(|one| one.resource.kind == kind && (name.is_empty() || one.name == name))
+    };
+    let stays = |one: &&Unread| {
+        let name = format!("{}.{}", one.resource.version, one.resource.group);
+        one.is_api() && !goes("APIService", &name)
+    };
+    match unread.iter().find(stays) {
+        Some(away) if goes("Namespace", "") => Err(Problem::stuck(
+            "inventory-incomplete",
+            format!("{away}: a namespace that is to go may hold objects of it that are somebody's"),
+            "repair that API, or remove the APIService if nothing serves it any more; then run the same command again",
+        )),
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn namespaces(plan: &RunPlan) -> Vec<String> {
@@ -290,6 +313,7 @@ async fn drive(
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use refloat_core::inventory::Resource;
 
     use super::*;
 
@@ -297,6 +321,22 @@ mod tests {
     struct Command {
         #[command(flatten)]
         arguments: Arguments,
+    }
+
+    #[test]
+    fn a_namespace_does_not_go_while_nobody_knows_what_is_in_it() {
+        let of = |version: &str, kind: &str, name: &str| {
+            ObjectRef::cluster(Resource::cluster(version, kind, "x"), name)
+        };
+        let namespace = of("v1", "Namespace", "shop");
+        let api = |name| of("apiregistration.k8s.io/v1", "APIService", name);
+        let away = [Unread::of_api("counts.example.com", "v1")];
+        let (own, other) = (api("v1.counts.example.com"), api("v1.others.example.com"));
+        assert!(sees_all(&[&namespace], &away).is_err());
+        assert!(sees_all(&[&namespace, &other], &away).is_err());
+        assert!(sees_all(&[&namespace], &[]).is_ok());
+        assert!(sees_all(&[&other], &away).is_ok());
+        assert!(sees_all(&[&namespace, &own], &away).is_ok(), "it goes, too");
     }
 
     #[test]

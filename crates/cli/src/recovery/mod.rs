@@ -7,6 +7,7 @@ mod gates;
 mod going_on;
 mod identity;
 mod image;
+mod looking;
 mod mappings;
 mod open;
 mod preflight;
@@ -18,7 +19,7 @@ mod trials;
 
 use clap::{Args, ValueEnum};
 use refloat_core::driver::Problem;
-use refloat_core::inventory::{Inventory, ThingId};
+use refloat_core::inventory::ThingId;
 use refloat_core::names::ProtectionName;
 use refloat_core::plan::{
     self, Around, Detail, Evidence, Goal, Moves, NodePorts, Planned, Preflight, Selection, View,
@@ -28,7 +29,7 @@ use refloat_core::recovery::Existing;
 use refloat_core::run::{Phase, Progress, describe, until};
 use refloat_vault::format::{PointDocument, PointId};
 use refloat_vault::store::{RunJournal, SealedPoint};
-use refloat_world::{Cluster, InventoryScope};
+use refloat_world::Cluster;
 use sha2::{Digest, Sha256};
 
 pub(crate) use beside::{Beginning, refuse_beneath, refuse_beside};
@@ -41,9 +42,10 @@ pub(crate) use preflight::Preflighted;
 pub(crate) use report::{Achieved, Paused};
 pub(crate) use settled::settled;
 
+use self::looking::look;
 use crate::failure::Failure;
 use crate::printer::{Printer, bytes, moment};
-use crate::seat::{Access, existing_namespaces, read_point_objects, vault_failure, writer_name};
+use crate::seat::{Access, read_point_objects, vault_failure, writer_name};
 
 pub(crate) use mappings::Given;
 pub(crate) use recoveries::{
@@ -318,7 +320,7 @@ pub(crate) async fn attempt(
     // Vault and target do not wait for each other. What is wrong with the point is said first all the same.
     let (objects, target) = tokio::join!(
         read_point_objects(&access.vault, secret, &document.content),
-        look(cluster, target_namespaces(&document, &given))
+        look(cluster, target_namespaces(&document, &given), printer)
     );
     let objects = objects?;
     let source = &document.content;
@@ -376,12 +378,6 @@ pub(crate) async fn attempt(
         around,
         evidence: goal.evidence,
     })
-}
-
-/// What is in these namespaces of the target, as far as there are any, and in no namespace.
-async fn look(cluster: &Cluster, namespaces: Vec<String>) -> Result<Inventory, Failure> {
-    let namespaces = existing_namespaces(cluster, &namespaces).await?;
-    Ok(cluster.inventory(&InventoryScope { namespaces }).await?)
 }
 
 /// Namespaces that the recovery writes into.

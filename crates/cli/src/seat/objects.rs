@@ -12,7 +12,7 @@ use refloat_mover::{
 };
 use refloat_vault::format::RepositorySecret;
 use refloat_vault::store::Vault;
-use refloat_world::{Cluster, InventoryScope};
+use refloat_world::{Cluster, InventoryScope, PASSING_MAX};
 
 use super::access::repository_engine;
 
@@ -43,6 +43,27 @@ fn worker_lost(error: &tokio::task::JoinError) -> Problem {
     Problem::of(Class::Bug, "worker-lost", error.to_string(), hint)
 }
 
+/// What may be read a moment later is asked for again, within the step's limit; for the rest a person is needed at once.
+fn incomplete(inventory: &Inventory) -> Result<(), Problem> {
+    let unread = &inventory.unread;
+    let lasting = unread.iter().find(|one| !one.passing);
+    let Some(one) = lasting.or_else(|| unread.first()) else {
+        return Ok(());
+    };
+    let class = if one.passing {
+        Class::Retry
+    } else {
+        Class::Stuck
+    };
+    let hint = "grant `get` and `list`, or repair the API";
+    Err(Problem::of(
+        class,
+        "inventory-incomplete",
+        one.to_string(),
+        hint,
+    ))
+}
+
 /// Lists the namespaces' things and the owned ones of the cluster, and stores them as read, with what Flux says of their order.
 pub(super) async fn store(
     cluster: &Cluster,
@@ -56,24 +77,10 @@ pub(super) async fn store(
         namespaces: namespaces.to_vec(),
     };
     let listed = Timestamp::now();
-    let mut inventory = cluster.inventory(&scope).await?;
-    if let Some(unread) = inventory.unread.first() {
-        // A server that has gone away a moment ago is asked again, within the step's limit.
-        let class = if unread.is_api() {
-            Class::Retry
-        } else {
-            Class::Stuck
-        };
-        return Err(Problem::of(
-            class,
-            "inventory-incomplete",
-            format!(
-                "{} could not be read: {}",
-                unread.resource.plural, unread.message
-            ),
-            "grant `get` and `list`, or repair the API",
-        ));
-    }
+    let mut inventory = cluster
+        .patient_inventory(&scope, PASSING_MAX, |_| true, |_| ())
+        .await?;
+    incomplete(&inventory)?;
     let inside = |namespace: Option<&str>, id: &ThingId| {
         let namespace = namespace.or_else(|| id.is("", "Namespace").then_some(id.name.as_str()));
         namespace.is_some_and(|one| namespaces.iter().any(|known| known == one))

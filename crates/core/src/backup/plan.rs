@@ -34,13 +34,9 @@ pub fn plan(
         }
     }
     for unread in &inventory.unread {
-        let place = unread.namespace.as_deref().unwrap_or("all namespaces");
         problems.push(Problem::stuck(
             "inventory-incomplete",
-            format!(
-                "{} in {place} could not be read: {}",
-                unread.resource.plural, unread.message
-            ),
+            unread.to_string(),
             "grant `get` and `list`, or repair the API: a point without these objects may not be recoverable",
         ));
     }

@@ -20,6 +20,7 @@ mod thing;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
@@ -148,6 +149,24 @@ pub struct Unread {
     pub namespace: Option<String>,
     /// What the server said.
     pub message: String,
+    /// It may be read a moment later.
+    #[serde(default)]
+    pub passing: bool,
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_api() {
+            return formatter.write_str(&self.message);
+        }
+        let place = self.namespace.as_deref().unwrap_or("all namespaces");
+        let plural = &self.resource.plural;
+        write!(
+            formatter,
+            "{plural} in {place} could not be read: {}",
+            self.message
+        )
+    }
 }
 
 impl Unread {
@@ -165,6 +184,7 @@ impl Unread {
             message: format!(
                 "the server behind APIService {version}.{group} does not answer: what it serves is not known"
             ),
+            passing: true,
         }
     }
 

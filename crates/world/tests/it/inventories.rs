@@ -1,24 +1,20 @@
 //! What is read of a cluster, and what is said about what could not be read.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-
-use refloat_core::inventory::Unread;
 use refloat_world::{CLUSTER_KINDS, EVERYWHERE_KINDS, InventoryScope, SKIPPED_KINDS, Skip};
 use serde_json::{Value, json};
 
 use crate::fake::{Asked, Say, Server, status};
 
-fn resource(plural: &str, kind: &str, scope: &str, verbs: &[&str]) -> Value {
+pub(crate) fn resource(plural: &str, kind: &str, scope: &str, verbs: &[&str]) -> Value {
     json!({"resource": plural, "responseKind": {"group": "", "version": "", "kind": kind}, "scope": scope,
         "singularResource": kind.to_lowercase(), "verbs": verbs})
 }
 
-fn group(name: &str, versions: &Value) -> Value {
+pub(crate) fn group(name: &str, versions: &Value) -> Value {
     json!({"metadata": {"name": name, "creationTimestamp": null}, "versions": versions})
 }
 
-fn discovery(items: &Value) -> Value {
+pub(crate) fn discovery(items: &Value) -> Value {
     json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items})
 }
 
@@ -87,7 +83,7 @@ fn items(names: &[&str]) -> Say {
     Say::Json(200, json!({"metadata": {}, "items": items}))
 }
 
-fn cluster(asked: &Asked) -> Option<Say> {
+pub(crate) fn cluster(asked: &Asked) -> Option<Say> {
     let forbidden = "gone.x.io is forbidden: User \"me\" cannot list resource \"gone\" in API group \"x.io\" in the \
                      namespace \"shop\"";
     match asked.path.as_str() {
@@ -122,7 +118,7 @@ fn cluster(asked: &Asked) -> Option<Say> {
     }
 }
 
-fn scope(namespaces: &[&str]) -> InventoryScope {
+pub(crate) fn scope(namespaces: &[&str]) -> InventoryScope {
     InventoryScope {
         namespaces: namespaces.iter().map(|name| (*name).to_owned()).collect(),
     }
@@ -186,65 +182,6 @@ async fn everything_of_use_is_read_and_what_is_not_is_said() {
             .iter()
             .all(|call| !call.path.ends_with("/events"))
     );
-}
-
-/// A cluster with one group of its own server, which is away until it has been asked so often.
-async fn waking(asked_before: usize) -> Server {
-    let times = AtomicUsize::new(0);
-    Server::start(move |asked| {
-        if asked.path != "/apis" {
-            return cluster(asked);
-        }
-        let is_away = times.fetch_add(1, Ordering::SeqCst) < asked_before;
-        let version = if is_away {
-            json!([{"version": "v1", "freshness": "Stale", "resources": []}])
-        } else {
-            let kinds = json!([resource("counts", "Count", "Namespaced", ALL)]);
-            json!([{"version": "v1", "freshness": "Current", "resources": kinds}])
-        };
-        let groups = discovery(&json!([group("away.io", &version)]));
-        Some(Say::Json(200, groups))
-    })
-    .await
-}
-
-#[tokio::test]
-async fn a_server_that_is_away_for_a_moment_is_waited_for() {
-    let server = waking(1).await;
-    let longest = Duration::from_secs(20);
-    let mut told = Vec::new();
-    let inventory = server
-        .cluster()
-        .await
-        .patient_inventory(&scope(&["shop"]), longest, |line| {
-            told.push(line.to_owned());
-        })
-        .await
-        .unwrap();
-    assert_eq!(
-        inventory.unread.iter().filter(|one| one.is_api()).count(),
-        0
-    );
-    assert!(inventory.served.iter().any(|one| one.kind == "Count"));
-    assert_eq!(
-        told,
-        [
-            "the server behind APIService v1.away.io does not answer: what it serves is not known; waiting, 20 s at most"
-        ]
-    );
-}
-
-#[tokio::test]
-async fn a_server_that_stays_away_is_told_of_in_the_end() {
-    let server = waking(usize::MAX).await;
-    let inventory = server
-        .cluster()
-        .await
-        .patient_inventory(&scope(&["shop"]), Duration::from_millis(1), |_| ())
-        .await
-        .unwrap();
-    let away: Vec<bool> = inventory.unread.iter().map(Unread::is_api).collect();
-    assert_eq!(away, [true]);
 }
 
 /// Group, plural and kind.

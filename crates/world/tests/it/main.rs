@@ -10,6 +10,7 @@ mod executing;
 mod fake;
 mod inventories;
 mod paging;
+mod patience;
 mod permitting;
 mod reading;
 mod refusals;

@@ -191,10 +191,7 @@ pub(super) fn check(
         }
         problems.push(Problem::stuck(
             "inventory-incomplete",
-            format!(
-                "{} at the target could not be read: {}",
-                unread.resource.plural, unread.message
-            ),
+            format!("at the target: {unread}"),
             "grant `get` and `list`, or repair the API",
         ));
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::facts::{hook, judged, nothing, problem};
 use super::fixture::{Case, case, thing};
 use super::ground::{drawn, expect_none, object, planned};
-use crate::inventory::{Resource, Unread};
+use crate::inventory::Unread;
 use crate::plan::Findings;
 use crate::recovery::Writing;
 use crate::run::Work;
@@ -149,11 +149,8 @@ fn an_api_without_its_server_is_no_obstacle_when_the_server_comes_back() {
             &json!({ "spec": { "service": name } }),
         );
         case.target.insert(left);
-        case.target.unread.push(Unread {
-            resource: Resource::namespaced("counts.example.com/v1", "*", "*"),
-            namespace: None,
-            message: "the server does not answer".to_owned(),
-        });
+        let unread = Unread::of_api("counts.example.com", "v1");
+        case.target.unread.push(unread);
         case.plan().map(|_| ()).map_err(|all| all[0].code.clone())
     };
     assert_eq!(problems("web"), Ok(()));

@@ -244,6 +244,7 @@ fn an_incomplete_look_at_the_target_refuses() {
             resource: super::fixture::resource("Secret"),
             namespace: None,
             message: "forbidden".to_owned(),
+            passing: false,
         });
     });
 }
