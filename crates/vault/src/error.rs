@@ -188,6 +188,27 @@ impl VaultError {
         }
     }
 
+    /// True when one object is what is wrong. All else is a fault of the store or of who asks, and says nothing of the object.
+    pub fn is_of_object(&self) -> bool {
+        match self {
+            Self::Untrusted { .. }
+            | Self::Unreadable { .. }
+            | Self::Newer { .. }
+            | Self::NotFound { .. } => true,
+            Self::Location { .. }
+            | Self::Unreachable { .. }
+            | Self::Credentials { .. }
+            | Self::BucketMissing { .. }
+            | Self::NoConditionalCreate { .. }
+            | Self::Exists { .. }
+            | Self::Missing
+            | Self::WrongVault { .. }
+            | Self::SiteExists { .. }
+            | Self::Driven { .. }
+            | Self::Taken { .. } => false,
+        }
+    }
+
     /// The error as a value for the engine and the user.
     pub fn problem(&self) -> Problem {
         Problem::of(self.class(), self.code(), self.to_string(), self.hint())

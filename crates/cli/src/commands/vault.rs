@@ -241,6 +241,9 @@ async fn check(arguments: &Check, config: &Config, printer: Printer) -> Result<(
                     )
                     .await;
                     if let Err(failure) = verified {
+                        if is_of_store(&failure) {
+                            return Err(failure);
+                        }
                         let said = failure.problems.into_iter().map(|one| one.message);
                         problems.extend(said.map(|text| format!("{}: {text}", listed.id)));
                     }
@@ -257,6 +260,18 @@ async fn check(arguments: &Check, config: &Config, printer: Printer) -> Result<(
     Ok(())
 }
 
+/// The store is what failed, not what it holds: nothing is known to be damaged.
+fn is_of_store(failure: &Failure) -> bool {
+    let codes = [
+        "mover-store-failed",
+        "mover-store-timeout",
+        "mover-store-denied",
+        "mover-store-credentials",
+    ];
+    let mut problems = failure.problems.iter();
+    problems.any(|one| codes.contains(&one.code.as_str()))
+}
+
 /// One problem for each damage: a program that reads the answer reads one document.
 fn damaged(found: &[String]) -> Failure {
     let hint = "do not prune anything; recover from points that verify, and find out who could write to the bucket";
@@ -265,4 +280,30 @@ fn damaged(found: &[String]) -> Failure {
         .map(|message| Problem::stuck("vault-damaged", message, hint))
         .collect();
     problems.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seat::part_problem;
+    use refloat_mover::PartError;
+
+    #[test]
+    fn a_store_that_fails_is_no_damage() {
+        let is_of_store = |error: &PartError| is_of_store(&part_problem(error).into());
+        assert!(is_of_store(&PartError::StoreTimeout {
+            operation: "read",
+            object: "data/00".to_owned(),
+            seconds: 60,
+        }));
+        let gone = PartError::PackMissing {
+            part: "shop/data".to_owned(),
+            pack: "00".to_owned(),
+        };
+        assert!(!is_of_store(&gone));
+        assert!(!is_of_store(&PartError::Panicked {
+            step: "reading",
+            message: "damaged".to_owned(),
+        }));
+    }
 }

@@ -103,10 +103,14 @@ impl Vault {
 
     /// Reads a point and checks its signature.
     pub async fn point(&self, id: &PointId) -> Result<SealedPoint, VaultError> {
-        let path = id.path();
-        let bytes = self.read(&path).await?;
-        let keys = self.keys();
-        let (signer, inner) = Envelope::open(&bytes, self.id(), Kind::RecoveryPoint, &path, &keys)
+        let bytes = self.read(&id.path()).await?;
+        self.opened(id, &bytes)
+    }
+
+    /// The point in these bytes, if its signature holds.
+    fn opened(&self, id: &PointId, bytes: &[u8]) -> Result<SealedPoint, VaultError> {
+        let (path, keys) = (id.path(), self.keys());
+        let (signer, inner) = Envelope::open(bytes, self.id(), Kind::RecoveryPoint, &path, &keys)
             .map_err(|error| untrusted(&path, error))?;
         let document: PointDocument = payload(&path, &inner, POINT_FORMAT)?;
         if document.id != *id || document.content.site != signer {
@@ -117,7 +121,7 @@ impl Vault {
         }
         Ok(SealedPoint {
             signer,
-            envelope: format::digest(&bytes),
+            envelope: format::digest(bytes),
             document,
         })
     }
@@ -164,15 +168,17 @@ impl Vault {
         Ok(chain)
     }
 
-    /// One point with its verifications, and the digest of its envelope, whatever is in it.
+    /// One point with its verifications, and the digest of its envelope, whatever is in it. A store that fails says nothing of the
+    /// point: who lists must not take it for damaged.
     async fn listed(&self, id: PointId) -> Result<(Listed, Option<String>), VaultError> {
-        let point = self.point(&id).await;
-        let (digest, verified) = if let Ok(point) = &point {
-            let verified = self.verifications(&id, &point.envelope).await?;
-            (Some(point.envelope.clone()), verified)
-        } else {
-            let bytes = self.read(&id.path()).await;
-            (bytes.ok().map(|bytes| format::digest(&bytes)), Vec::new())
+        let (point, digest) = match self.read(&id.path()).await {
+            Ok(bytes) => (self.opened(&id, &bytes), Some(format::digest(&bytes))),
+            Err(error) if error.is_of_object() => (Err(error), None),
+            Err(error) => return Err(error),
+        };
+        let verified = match &point {
+            Ok(point) => self.verifications(&id, &point.envelope).await?,
+            Err(_) => Vec::new(),
         };
         let listed = Listed {
             id,

@@ -7,6 +7,7 @@ use refloat_vault::store::Vault;
 use crate::keys::{
     delete, document, get, open, primary, put, recovering, recovery, seal, shop, site, store,
 };
+use crate::stores::{Script, Silent, Turn};
 
 const FIRST: &str = "points/shop/0000000001";
 const SECOND: &str = "points/shop/0000000002";
@@ -142,6 +143,27 @@ async fn what_was_deleted_or_rolled_back_is_named() {
     vault.seal(&primary(), content, "0.0.0", now).await.unwrap();
     let replaced = warnings(THIRD, Some(get(other.as_ref(), THIRD).await)).await;
     assert!(replaced[0].contains("shop/4"), "{replaced:?}");
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_damages_no_point() {
+    let store = store().await;
+    seal(&open(&store).await, 3).await;
+    for path in [SECOND, THIRD] {
+        let away = Silent::over(&store, Script::new(path, &[], &[Turn::Lost]));
+        let vault = open(&away).await;
+        let error = vault.chain(&shop()).await.unwrap_err();
+        assert_eq!(error.code(), "vault-unreachable");
+        assert!(error.to_string().contains(path), "{error}");
+        let chain = vault.chain(&shop()).await.unwrap();
+        assert!(chain.points.iter().all(|listed| listed.point.is_ok()));
+        assert!(chain.warnings.is_empty(), "{:?}", chain.warnings);
+    }
+    // What is wrong with the point itself is said of it alone.
+    put(store.as_ref(), SECOND, &b"{}"[..]).await;
+    let chain = open(&store).await.chain(&shop()).await.unwrap();
+    let usable = chain.points.iter().map(|listed| listed.point.is_ok());
+    assert_eq!(usable.collect::<Vec<_>>(), [true, false, true]);
 }
 
 #[tokio::test]

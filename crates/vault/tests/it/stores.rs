@@ -1,7 +1,8 @@
 //! Stores that are wrong on purpose.
 
+use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use futures::stream::BoxStream;
 use object_store::path::Path;
@@ -11,12 +12,57 @@ use object_store::{
 };
 
 /// What a put becomes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Fault {
     /// A create of what is there passes.
     CreatesTwice,
     /// The reply of a create is lost, and the client asks again.
     LosesReplies,
+    /// Some requests are not answered.
+    Silent(Script),
+}
+
+/// What becomes of one request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Turn {
+    /// It is answered.
+    Answered,
+    /// It does not arrive.
+    Lost,
+}
+
+/// What becomes of the next requests for some objects; those after them are answered.
+#[derive(Debug, Default)]
+pub(crate) struct Script {
+    /// Part of the objects' paths.
+    pub(crate) of: &'static str,
+    pub(crate) puts: Mutex<VecDeque<Turn>>,
+    pub(crate) gets: Mutex<VecDeque<Turn>>,
+}
+
+impl Script {
+    pub(crate) fn new(of: &'static str, puts: &[Turn], gets: &[Turn]) -> Self {
+        Self {
+            of,
+            puts: Mutex::new(puts.iter().copied().collect()),
+            gets: Mutex::new(gets.iter().copied().collect()),
+        }
+    }
+
+    fn turn(&self, turns: &Mutex<VecDeque<Turn>>, location: &Path) -> Turn {
+        if !location.as_ref().contains(self.of) {
+            return Turn::Answered;
+        }
+        let next = turns.lock().unwrap().pop_front();
+        next.unwrap_or(Turn::Answered)
+    }
+}
+
+fn no_answer<T>() -> Result<T> {
+    Err(object_store::Error::Generic {
+        store: "silent",
+        source: "connection reset by peer".into(),
+    })
 }
 
 /// A store with one fault.
@@ -30,6 +76,15 @@ struct Faulty {
 pub(crate) struct Careless;
 /// Loses each first reply.
 pub(crate) struct LostReplies;
+/// Does not answer now and then.
+pub(crate) struct Silent;
+
+impl Silent {
+    pub(crate) fn over(store: &Arc<dyn ObjectStore>, script: Script) -> Arc<dyn ObjectStore> {
+        let (store, fault) = (Arc::clone(store), Fault::Silent(script));
+        Arc::new(Faulty { store, fault })
+    }
+}
 
 impl Careless {
     pub(crate) fn over(store: Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> {
@@ -59,7 +114,7 @@ impl ObjectStore for Faulty {
         payload: PutPayload,
         options: PutOptions,
     ) -> Result<PutResult> {
-        match self.fault {
+        match &self.fault {
             Fault::CreatesTwice => {
                 let options = PutOptions::from(PutMode::Overwrite);
                 self.store.put_opts(location, payload, options).await
@@ -72,6 +127,10 @@ impl ObjectStore for Faulty {
                 drop(first);
                 self.store.put_opts(location, payload, options).await
             }
+            Fault::Silent(script) => match script.turn(&script.puts, location) {
+                Turn::Answered => self.store.put_opts(location, payload, options).await,
+                Turn::Lost => no_answer(),
+            },
         }
     }
 
@@ -84,6 +143,11 @@ impl ObjectStore for Faulty {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        if let Fault::Silent(script) = &self.fault
+            && let Turn::Lost = script.turn(&script.gets, location)
+        {
+            return no_answer();
+        }
         self.store.get_opts(location, options).await
     }
 
