@@ -104,11 +104,13 @@ impl Narrator {
     }
 
     fn line(&self, text: &str) {
-        let text = format!("{:>7.1} s  {text}", self.began.elapsed().as_secs_f64());
-        match &self.bar {
-            Some(bar) => bar.suspend(|| self.printer.note(&text)),
-            None => self.printer.note(&text),
-        }
+        line(self.printer, self.bar.as_ref(), self.began, text);
+    }
+
+    /// Tells what is no event of the run: that its journal waits for the store.
+    pub(crate) fn teller(&self) -> impl Fn(&str) + Send + Sync + use<> {
+        let (printer, bar, began) = (self.printer, self.bar.clone(), self.began);
+        move |text| line(printer, bar.as_ref(), began, text)
     }
 
     /// Takes the living line away.
@@ -116,6 +118,15 @@ impl Narrator {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// One line, above the living one.
+fn line(printer: Printer, bar: Option<&ProgressBar>, began: Instant, text: &str) {
+    let text = format!("{:>7.1} s  {text}", began.elapsed().as_secs_f64());
+    match bar {
+        Some(bar) => bar.suspend(|| printer.note(&text)),
+        None => printer.note(&text),
     }
 }
 

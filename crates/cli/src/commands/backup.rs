@@ -291,6 +291,7 @@ async fn drive(
         .map_err(|error| vault_failure(&error))?;
     let mut progress = Progress::of(journal.records());
     let narrator = Narrator::new(printer, plan);
+    journal.tell(narrator.teller());
     let mut engine = Engine {
         world: seat,
         journal: &mut journal,

@@ -275,6 +275,7 @@ async fn drive(
     }
     let seat = Seat::new(cluster, access, plan);
     let narrator = Narrator::new(printer, steps);
+    journal.tell(narrator.teller());
     narrator.already_done(
         steps
             .steps

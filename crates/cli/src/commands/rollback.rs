@@ -287,6 +287,7 @@ async fn drive(
     let mut progress = Progress::of(journal.records());
     let seat = Seat::new(cluster, access, plan);
     let narrator = Narrator::new(printer, plan);
+    journal.tell(narrator.teller());
     let done = |step: &&refloat_core::run::Step| progress.is_done(&step.id);
     narrator.already_done(plan.steps.iter().filter(done).count());
     let mut engine = Engine {

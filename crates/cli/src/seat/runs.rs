@@ -103,6 +103,7 @@ pub(crate) async fn clean_up_dead_run(
     let mut progress = Progress::of(journal.records());
     let seat = Seat::new(cluster, access, &plan);
     let narrator = Narrator::new(printer, &plan);
+    journal.tell(narrator.teller());
     let mut engine = Engine {
         world: &seat,
         journal: &mut journal,

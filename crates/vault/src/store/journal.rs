@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use refloat_core::drive::{Journal, JournalError};
 use refloat_core::names::RunId;
 use refloat_core::run::{Record, RunPlan};
 
+use super::patience::{Patience, Tell, Wait};
 use super::vault::Vault;
 use crate::error::VaultError;
 use crate::format::{self, Entry, EntryError};
@@ -23,6 +25,8 @@ pub struct RunJournal {
     last_writer: Option<String>,
     /// This process has said that it lives.
     marked: bool,
+    patience: Patience,
+    tell: Box<Tell>,
 }
 
 fn entry_error(path: &str, error: EntryError) -> VaultError {
@@ -124,9 +128,23 @@ impl RunJournal {
             records: Vec::new(),
             last_writer: None,
             marked: false,
+            patience: Patience::default(),
+            tell: Box::new(|why| tracing::warn!(%why, "a journal waits")),
         };
         while journal.read_next().await? {}
         Ok(journal)
+    }
+
+    /// The same journal with another patience for a store that does not answer.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Who is told that it waits; a warning in the log without it.
+    pub fn tell(&mut self, tell: impl Fn(&str) + Send + Sync + 'static) {
+        self.tell = Box::new(tell);
     }
 
     async fn read_next(&mut self) -> Result<bool, VaultError> {
@@ -196,45 +214,70 @@ impl RunJournal {
 
     async fn write(&mut self, records: &[Record]) -> Result<(), VaultError> {
         let sequence = self.sequence + 1;
+        let mut wait = Wait::new(self.patience, records);
         if !self.marked {
-            match self.vault.mark_run(&self.run).await {
-                // Nobody finds a run that is begun without a mark.
-                Err(error) if sequence == 1 => return Err(error),
-                Err(error) => {
-                    tracing::debug!(%error, run = %self.run, "the run could not be marked");
-                }
-                Ok(()) => {}
-            }
-            self.marked = true;
+            self.mark(&mut wait).await?;
         }
         let now = Timestamp::now();
         let entry = Entry::new(sequence, self.previous.clone(), &self.writer, now, records);
-        let path = path(&self.run, sequence);
         let bytes = entry
             .write(&self.vault.journal, &self.run)
-            .map_err(|error| entry_error(&path, error))?;
-        let digest = format::digest(&bytes);
-        match self.vault.create(&path, bytes).await {
-            Ok(()) => {}
-            Err(VaultError::Taken { .. }) => {
-                let there = self.vault.read(&path).await?;
-                if format::digest(&there) != digest {
-                    let writer = self
-                        .read_entry(&there, sequence)
-                        .map_or_else(|_| "somebody".to_owned(), |entry| entry.writer);
-                    let run = self.run.to_string();
-                    return Err(VaultError::Driven { run, writer });
-                }
+            .map_err(|error| entry_error(&path(&self.run, sequence), error))?;
+        let bytes = Bytes::from(bytes);
+        while let Err(error) = self.create(sequence, &bytes).await {
+            if !wait.goes_on(&error, &*self.tell).await {
+                return Err(error);
             }
-            Err(error) => return Err(error),
         }
         self.sequence = sequence;
-        self.previous = Some(digest);
+        self.previous = Some(format::digest(&bytes));
         self.last_writer = Some(self.writer.clone());
+        if wait.has_waited() {
+            // No mark was taken meanwhile either: this engine must not look dead for longer than the store was away.
+            self.mark(&mut wait).await?;
+        }
         if records.iter().any(ends) {
             self.vault.close_run(&self.run).await;
         }
         Ok(())
+    }
+
+    /// Says that the run lives. One that is begun must have a mark, for nobody finds it without; later a mark more or less is nothing.
+    async fn mark(&mut self, wait: &mut Wait) -> Result<(), VaultError> {
+        while let Err(error) = self.vault.mark_run(&self.run).await {
+            if self.sequence > 0 {
+                tracing::debug!(%error, run = %self.run, "the run could not be marked");
+                break;
+            }
+            if !wait.goes_on(&error, &*self.tell).await {
+                return Err(error);
+            }
+        }
+        self.marked = true;
+        Ok(())
+    }
+
+    /// Creates an entry. It may be there already, when a reply was lost after its effect: its bytes tell it from another engine's.
+    async fn create(&self, sequence: u64, bytes: &Bytes) -> Result<(), VaultError> {
+        let path = path(&self.run, sequence);
+        let taken = match self.vault.create(&path, bytes.clone()).await {
+            Err(taken @ VaultError::Taken { .. }) => taken,
+            created => return created,
+        };
+        let there = match self.vault.read(&path).await {
+            Ok(there) => there,
+            // A store may say so of a create that has not ended and leaves nothing.
+            Err(VaultError::NotFound { .. }) => return Err(taken),
+            Err(error) => return Err(error),
+        };
+        if there == *bytes {
+            return Ok(());
+        }
+        let writer = self
+            .read_entry(&there, sequence)
+            .map_or_else(|_| "somebody".to_owned(), |entry| entry.writer);
+        let run = self.run.to_string();
+        Err(VaultError::Driven { run, writer })
     }
 }
 

@@ -15,7 +15,11 @@ impl Vault {
     }
 
     /// Creates an object that must not be there.
-    pub(super) async fn create(&self, path: &str, bytes: Vec<u8>) -> Result<(), VaultError> {
+    pub(super) async fn create(
+        &self,
+        path: &str,
+        bytes: impl Into<PutPayload>,
+    ) -> Result<(), VaultError> {
         create(self.store.as_ref(), &below(&self.prefix, path), bytes)
             .await
             .map_err(|error| VaultError::store(path, error))

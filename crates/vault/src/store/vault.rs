@@ -59,11 +59,11 @@ pub(super) fn below(prefix: &Path, path: &str) -> Path {
 pub(super) async fn create(
     store: &dyn ObjectStore,
     path: &Path,
-    bytes: Vec<u8>,
+    bytes: impl Into<PutPayload>,
 ) -> Result<(), object_store::Error> {
     let options = PutOptions::from(PutMode::Create);
     store
-        .put_opts(path, PutPayload::from(bytes), options)
+        .put_opts(path, bytes.into(), options)
         .await
         .map(|_| ())
 }

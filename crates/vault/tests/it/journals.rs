@@ -1,13 +1,17 @@
 //! Journals: a chain that one engine writes, and that nobody without the keys can write or read.
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use object_store::ObjectStore;
 use refloat_core::drive::{Journal, JournalError};
 use refloat_core::driver::Problem;
 use refloat_core::names::RunId;
 use refloat_core::run::Record;
-use refloat_vault::store::RunJournal;
+use refloat_vault::store::{Patience, RunJournal};
 
 use crate::keys::{get, open, put, store, time};
-use crate::stores::LostReplies;
+use crate::stores::{LostReplies, Script, Silent, Turn};
 
 fn run(name: &str) -> RunId {
     RunId::new(name).unwrap()
@@ -147,6 +151,135 @@ async fn a_lost_reply_is_neither_a_race_nor_a_second_entry() {
     journal.append_records(&record("y")).await.unwrap();
     let read = RunJournal::open(&vault, &run("a"), "x").await.unwrap();
     assert_eq!(read.records(), [record("x"), record("y")].concat());
+}
+
+/// A journal over a store that does not answer, and what is told of it.
+async fn patient(
+    store: &Arc<dyn ObjectStore>,
+    script: Script,
+    at_most: Duration,
+) -> (RunJournal, Arc<Mutex<Vec<String>>>) {
+    let vault = open(&Silent::over(store, script)).await;
+    let first_pause = Duration::from_millis(1);
+    let journal = RunJournal::open(&vault, &run("a"), "one").await.unwrap();
+    let mut journal = journal.with_patience(Patience {
+        at_most,
+        first_pause,
+    });
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = Arc::clone(&told);
+    journal.tell(move |text| tell.lock().unwrap().push(text.to_owned()));
+    (journal, told)
+}
+
+const LONG: Duration = Duration::from_mins(1);
+const ENTRIES: &str = "runs/a/journal/";
+
+#[tokio::test]
+async fn a_store_that_is_away_for_a_moment_is_waited_for_and_that_is_said_once() {
+    let store = store().await;
+    // The mark of the run, then its first entry.
+    let (lost, answered) = (Turn::Lost, Turn::Answered);
+    let script = Script::new("v/", &[lost, lost, answered, lost, lost], &[]);
+    let (mut journal, told) = patient(&store, script, LONG).await;
+    for step in ["x", "y"] {
+        journal.append_records(&record(step)).await.unwrap();
+    }
+    let told = told.lock().unwrap().clone();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("does not answer"), "{told:?}");
+    assert!(told[0].contains("60 s at most"), "{told:?}");
+    let vault = open(&store).await;
+    assert!(vault.run_seen(&run("a")).await.unwrap().is_some());
+    let read = RunJournal::open(&vault, &run("a"), "x").await.unwrap();
+    assert_eq!(read.records(), [record("x"), record("y")].concat());
+}
+
+#[tokio::test]
+async fn whoever_has_waited_is_seen_to_live_at_once() {
+    let store = store().await;
+    let vault = open(&store).await;
+    let script = Script::new(ENTRIES, &[Turn::Answered, Turn::Lost], &[]);
+    let (mut journal, _) = patient(&store, script, LONG).await;
+    journal.append_records(&record("x")).await.unwrap();
+    // No mark was taken while the store was away.
+    vault.close_run(&run("a")).await;
+    assert_eq!(vault.run_seen(&run("a")).await.unwrap(), None);
+    journal.append_records(&record("y")).await.unwrap();
+    assert!(vault.run_seen(&run("a")).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn an_entry_whose_reply_was_lost_is_written_once() {
+    for (puts, gets) in [
+        (vec![Turn::ReplyLost], vec![]),
+        // The read that tells it is not answered either.
+        (
+            vec![Turn::ReplyLost, Turn::Lost],
+            vec![Turn::Answered, Turn::Lost],
+        ),
+        // A create is refused for another that has not ended and leaves nothing.
+        (vec![Turn::Conflict, Turn::Answered], vec![]),
+    ] {
+        let store = store().await;
+        let script = Script::new(ENTRIES, &puts, &gets);
+        let (mut journal, told) = patient(&store, script, LONG).await;
+        for step in ["x", "y"] {
+            journal.append_records(&record(step)).await.unwrap();
+        }
+        assert_eq!(told.lock().unwrap().len(), 1, "{puts:?}");
+        let vault = open(&store).await;
+        let read = RunJournal::open(&vault, &run("a"), "x").await.unwrap();
+        assert_eq!(read.records(), [record("x"), record("y")].concat());
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_was_taken_over_while_it_waited_stops() {
+    let store = store().await;
+    let script = Script::new(ENTRIES, &[Turn::Answered, Turn::Lost, Turn::Lost], &[]);
+    let (mut old, _) = patient(&store, script, LONG).await;
+    old.append_records(&record("x")).await.unwrap();
+    let vault = open(&store).await;
+    let mut new = RunJournal::open(&vault, &run("a"), "new").await.unwrap();
+    new.append_records(&record("taken over")).await.unwrap();
+    let stopped = old.append(&record("y")).await.unwrap_err();
+    assert_eq!(stopped, JournalError::TakenOver("new".to_owned()));
+    let read = RunJournal::open(&vault, &run("a"), "x").await.unwrap();
+    assert_eq!(read.records(), [record("x"), record("taken over")].concat());
+}
+
+#[tokio::test]
+async fn a_store_that_stays_away_ends_the_wait() {
+    let store = store().await;
+    let script = Script::new(ENTRIES, &[Turn::Lost; 1000], &[]);
+    let (mut journal, told) = patient(&store, script, Duration::from_millis(20)).await;
+    let error = journal.append(&record("x")).await.unwrap_err();
+    let JournalError::Unwritable(problem) = error else {
+        panic!("{error}");
+    };
+    assert_eq!(problem.code, "vault-unreachable");
+    assert_eq!(told.lock().unwrap().len(), 1);
+}
+
+/// A pause that is longer than what a hold may be prolonged by: nothing is asked again.
+#[tokio::test]
+async fn what_is_held_is_not_held_for_a_store_that_is_away() {
+    let store = store().await;
+    let script = Script::new(ENTRIES, &[Turn::Lost], &[]);
+    let (journal, told) = patient(&store, script, LONG).await;
+    let mut journal = journal.with_patience(Patience {
+        at_most: LONG,
+        first_pause: LONG,
+    });
+    let kept = [Record::Kept {
+        at: time("2026-01-04T00:00:00Z"),
+        step: "capture".to_owned(),
+        facts: std::collections::BTreeMap::new(),
+    }];
+    let error = journal.append_records(&kept).await.unwrap_err();
+    assert_eq!(error.code(), "vault-unreachable");
+    assert!(told.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -29,6 +29,10 @@ pub(crate) enum Turn {
     Answered,
     /// It does not arrive.
     Lost,
+    /// It is done, and the reply is lost.
+    ReplyLost,
+    /// It is told that another request for the same object is going on, and nothing is done.
+    Conflict,
 }
 
 /// What becomes of the next requests for some objects; those after them are answered.
@@ -130,6 +134,14 @@ impl ObjectStore for Faulty {
             Fault::Silent(script) => match script.turn(&script.puts, location) {
                 Turn::Answered => self.store.put_opts(location, payload, options).await,
                 Turn::Lost => no_answer(),
+                Turn::ReplyLost => {
+                    self.store.put_opts(location, payload, options).await?;
+                    no_answer()
+                }
+                Turn::Conflict => Err(object_store::Error::AlreadyExists {
+                    path: location.to_string(),
+                    source: "a conflicting request is going on".into(),
+                }),
             },
         }
     }
