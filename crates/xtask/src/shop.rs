@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::ground::Ground;
 use crate::printer::say;
-use crate::testbed::{NOT_LISTED, Site, output};
+use crate::testbed::{NOT_LISTED, Site, is_not_sent, output};
 
 const MANIFESTS: &str = include_str!("../../../testbed/scenarios/shop/shop.yaml");
 const SCHEMA: &str = include_str!("../../../testbed/scenarios/shop/schema.sql");
@@ -47,27 +47,35 @@ impl<'a> Shop<'a> {
         Self { ground, site }
     }
 
-    /// kubectl at this site with an input; what it printed.
+    /// kubectl at this site with an input; what it printed. One that could send nothing is run again.
     pub(crate) fn kubectl(&self, arguments: &[&str], input: &str) -> Result<String> {
-        let mut command = self.ground.kubectl(self.site);
-        let mut child = command
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("cannot start kubectl")?;
-        let mut stdin = child.stdin.take().context("kubectl has no input")?;
-        stdin.write_all(input.as_bytes())?;
-        drop(stdin);
-        let done = child.wait_with_output()?;
-        ensure!(
-            done.status.success(),
-            "kubectl {}: {}",
-            arguments.join(" "),
-            String::from_utf8_lossy(&done.stderr)
-        );
-        Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+        let begun = Instant::now();
+        loop {
+            let mut command = self.ground.kubectl(self.site);
+            let mut child = command
+                .args(arguments)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .context("cannot start kubectl")?;
+            let mut stdin = child.stdin.take().context("kubectl has no input")?;
+            // One that ends before it has read all says why.
+            let written = stdin.write_all(input.as_bytes());
+            drop(stdin);
+            let done = child.wait_with_output()?;
+            if done.status.success() {
+                written.context("kubectl has not read its input")?;
+                return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
+            }
+            let said = String::from_utf8_lossy(&done.stderr);
+            ensure!(
+                is_not_sent(&said, begun),
+                "kubectl {}: {said}",
+                arguments.join(" ")
+            );
+            thread::sleep(Duration::from_secs(1));
+        }
     }
 
     /// The same, again while the API server does not list a kind: it lists what it serves a moment after a definition is established.

@@ -52,7 +52,7 @@ pub(super) fn databases(stage: &Stage<'_>) -> Result<()> {
             "wait",
             "--for=delete",
             "pod/db-0",
-            "--timeout=60s",
+            "--timeout=180s",
         ],
         "",
     )?;
@@ -72,9 +72,9 @@ pub(super) fn databases(stage: &Stage<'_>) -> Result<()> {
 }
 
 pub(super) fn cuts(stage: &Stage<'_>) -> Result<()> {
-    let spec = json!({ "namespaces": ["shop"], "snapshot": { "cutSecondsMax": 6 } });
-    let file = stage.protection("cuts", &spec)?;
-    let ask = |faults: Value| -> Result<Answer> {
+    let ask = |faults: Value, snapshot: Value| -> Result<Answer> {
+        let spec = json!({ "namespaces": ["shop"], "snapshot": snapshot });
+        let file = stage.protection("cuts", &spec)?;
         fs::write(
             stage.testbed.control_file(Site::Primary),
             faults.to_string(),
@@ -85,14 +85,17 @@ pub(super) fn cuts(stage: &Stage<'_>) -> Result<()> {
         fs::write(stage.testbed.control_file(Site::Primary), "{}")?;
         answer
     };
-    let answer = ask(json!({ "fail_snapshot": "the array is full" }))?;
+    let full = json!({ "fail_snapshot": "the array is full" });
+    // Its failure has to be told before its time is over, by a slow machine too.
+    let answer = ask(full, json!({ "cutSecondsMax": 60 }))?;
     refused(
         "failing cut",
         &answer,
         "waiting-for-cut-timeout",
         &["the array is full", "shop/data-db-0"],
     )?;
-    let answer = ask(json!({ "cut_delay_seconds": 30 }))?;
+    let slow = json!({ "cut_delay_seconds": 30 });
+    let answer = ask(slow, json!({ "cutSecondsMax": 6 }))?;
     refused(
         "slow cut",
         &answer,
@@ -100,7 +103,7 @@ pub(super) fn cuts(stage: &Stage<'_>) -> Result<()> {
         &["shop/data-db-0"],
     )?;
     // A cut that is made but not yet uploaded counts; the data is moved when it is ready.
-    let answer = ask(json!({ "ready_delay_seconds": 4 }))?;
+    let answer = ask(json!({ "ready_delay_seconds": 4 }), json!({}))?;
     ensure!(
         answer.code == Some(0),
         "late upload: {} {}",

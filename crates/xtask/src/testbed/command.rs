@@ -6,6 +6,8 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -18,6 +20,9 @@ pub(crate) const MARKER_UNIT: &str = "REFLOAT_TESTBED_UNIT";
 
 /// The search path of everything we start: a user's own may lack the administrator's directories.
 pub(crate) const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How long a kubectl is run again while its connection to the API server does not come about.
+const SENT_LIMIT: Duration = Duration::from_mins(2);
 
 /// A way to run programs that carry the marker of one testbed.
 #[derive(Debug, Clone)]
@@ -81,17 +86,29 @@ pub(crate) fn net_argument(namespace: &Path) -> String {
     format!("--net={}", namespace.display())
 }
 
-/// Run a command to its end; its error output becomes part of the error.
+/// Run a command to its end; its error output becomes part of the error. A kubectl that could send nothing is run again.
 pub(crate) fn output(mut command: Command) -> Result<String> {
     let words = words(&command);
-    let result = command
-        .output()
-        .with_context(|| format!("cannot start `{words}`"))?;
-    if !result.status.success() {
+    let is_kubectl = Path::new(command.get_program()).ends_with("kubectl");
+    let begun = Instant::now();
+    loop {
+        let result = command
+            .output()
+            .with_context(|| format!("cannot start `{words}`"))?;
+        if result.status.success() {
+            return Ok(String::from_utf8_lossy(&result.stdout).into_owned());
+        }
         let said = String::from_utf8_lossy(&result.stderr);
-        bail!("`{words}` failed ({}): {}", result.status, said.trim());
+        if !(is_kubectl && is_not_sent(&said, begun)) {
+            bail!("`{words}` failed ({}): {}", result.status, said.trim());
+        }
+        thread::sleep(Duration::from_secs(1));
     }
-    Ok(String::from_utf8_lossy(&result.stdout).into_owned())
+}
+
+/// Whether a kubectl that ended so is to be run again: it says that its connection did not come about, so nothing was sent.
+pub(crate) fn is_not_sent(said: &str, begun: Instant) -> bool {
+    said.contains("TLS handshake timeout") && begun.elapsed() < SENT_LIMIT
 }
 
 fn words(command: &Command) -> String {

@@ -45,7 +45,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 
-pub(crate) use command::output;
+pub(crate) use command::{is_not_sent, output};
 pub(crate) use faults::From;
 pub(crate) use librarian::image as librarian_image;
 pub(crate) use lifecycle::Testbed;
