@@ -9,7 +9,8 @@ use serde_json::json;
 use super::{Api, Checked, Ground, done, ensure, same};
 
 const PAUSE: Duration = Duration::from_millis(100);
-const PAUSES_MAX: usize = 150;
+/// A busy server takes long to open a watch: a minute of them.
+const PAUSES_MAX: usize = 600;
 
 pub(super) async fn a_pause_ends_with_the_names_of_what_changed<W: World, A: Api>(
     world: &W,

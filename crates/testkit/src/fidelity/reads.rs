@@ -7,6 +7,9 @@ use super::{Api, Checked, Ground, done, ensure, refused, same, says, text, versi
 use crate::sim::resource;
 use crate::sim::server::{Request, Verb};
 
+/// How long a watch is listened to, the first time and again.
+const WATCH_SECONDS: [u64; 4] = [1, 5, 20, 60];
+
 pub(super) async fn what_is_not_there_is_named<A: Api>(ground: &Ground<'_, A>) -> Checked {
     let reply = ground.get(&ground.at("ConfigMap", "none")).await;
     refused(&reply, 404, "NotFound")?;
@@ -150,7 +153,13 @@ fn told(events: &[Value]) -> String {
         .join(", ")
 }
 
-async fn watched<A: Api>(ground: &Ground<'_, A>, since: &str, selector: &str) -> Vec<Value> {
+/// What a watch says: a longer one is begun anew until so many events came, because a slow server tells the last ones late.
+async fn watched<A: Api>(
+    ground: &Ground<'_, A>,
+    since: &str,
+    selector: &str,
+    count: usize,
+) -> Vec<Value> {
     let request = Request {
         verb: Verb::Watch,
         ..listing(ground)
@@ -158,7 +167,14 @@ async fn watched<A: Api>(ground: &Ground<'_, A>, since: &str, selector: &str) ->
     let request = request
         .with("resourceVersion", since)
         .with("labelSelector", selector);
-    ground.api.watch(&request, 1).await
+    let mut events = Vec::new();
+    for seconds in WATCH_SECONDS {
+        events = ground.api.watch(&request, seconds).await;
+        if events.len() >= count {
+            break;
+        }
+    }
+    events
 }
 
 pub(super) async fn a_watch_tells_what_happened_since<A: Api>(ground: &Ground<'_, A>) -> Checked {
@@ -177,7 +193,7 @@ pub(super) async fn a_watch_tells_what_happened_since<A: Api>(ground: &Ground<'_
             .await,
     )?;
     done(ground.delete(&a, json!({})).await)?;
-    let events = watched(ground, &since, "name").await;
+    let events = watched(ground, &since, "name", 3).await;
     same(
         "events",
         told(&events),
@@ -211,7 +227,7 @@ pub(super) async fn a_watch_by_labels_tells_comings_and_goings<A: Api>(
     )?;
     done(ground.patch(&a, "one", label("no")).await)?;
     done(ground.delete(&a, json!({})).await)?;
-    let events = watched(ground, &since, "in=yes").await;
+    let events = watched(ground, &since, "in=yes", 3).await;
     same(
         "events",
         told(&events),
@@ -223,7 +239,7 @@ pub(super) async fn a_watch_without_version_begins_with_all<A: Api>(
     ground: &Ground<'_, A>,
 ) -> Checked {
     maps(ground, &["a", "b"]).await?;
-    let events = watched(ground, "0", "name").await;
+    let events = watched(ground, "0", "name", 2).await;
     same("events", told(&events), "ADDED a, ADDED b".to_owned())
 }
 
@@ -239,13 +255,19 @@ pub(super) async fn a_bookmark_has_a_version_and_nothing_else<A: Api>(
     let request = request
         .with("resourceVersion", since)
         .with("allowWatchBookmarks", "true");
-    let events = ground.api.watch(&request, 5).await;
-    let mark = events
-        .iter()
-        .find(|event| text(event, "/type") == "BOOKMARK");
+    // It comes shortly before a watch ends, which a slow server may miss.
+    let (mut events, mut mark) = (Vec::new(), None);
+    for seconds in [5, 20, 60] {
+        events = ground.api.watch(&request, seconds).await;
+        let is_mark = |event: &&Value| text(event, "/type") == "BOOKMARK";
+        mark = events.iter().find(is_mark).cloned();
+        if mark.is_some() {
+            break;
+        }
+    }
     let mark = mark.ok_or_else(|| format!("no bookmark in {events:?}"))?;
-    same("kind", text(mark, "/object/kind"), "ConfigMap")?;
-    same("name", text(mark, "/object/metadata/name"), "")?;
+    same("kind", text(&mark, "/object/kind"), "ConfigMap")?;
+    same("name", text(&mark, "/object/metadata/name"), "")?;
     ensure(version(&mark["object"]).parse::<u64>().is_ok(), || {
         mark.to_string()
     })
@@ -259,7 +281,7 @@ pub(super) async fn a_watch_from_before_its_history_is_expired<A: Api>(
         // A real server forgets after some minutes.
         return Ok(());
     }
-    let events = watched(ground, "1", "name").await;
+    let events = watched(ground, "1", "name", 1).await;
     same("events", events.len(), 1)?;
     same("type", text(&events[0], "/type"), "ERROR")?;
     same("reason", text(&events[0], "/object/reason"), "Expired")?;
