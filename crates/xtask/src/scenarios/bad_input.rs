@@ -1,6 +1,8 @@
 //! Bad input of a backup: a clear error with a stable code, nothing changed.
 
 use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -57,6 +59,7 @@ impl Stage<'_> {
 
     /// Makes backups until the shop has so many points: a scenario may be run alone.
     pub(super) fn ensure_points(&self, count: usize) -> Result<()> {
+        let mut made = 0;
         loop {
             let of_the_shop = ["points", "--protection", "shop"];
             let found = self
@@ -66,13 +69,19 @@ impl Stage<'_> {
             if points.is_some_and(|points| points.len() >= count) {
                 return Ok(());
             }
-            let made = self.backup(&["-n", "shop"], &[])?;
             ensure!(
-                made.code == Some(0),
-                "a backup: {} {}",
-                made.value,
-                made.said
+                made < count,
+                "after {made} backups there are not {count} points: {}",
+                found.value
             );
+            let backup = self.backup(&["-n", "shop"], &[])?;
+            ensure!(
+                backup.code == Some(0),
+                "a backup: {} {}",
+                backup.value,
+                backup.said
+            );
+            made += 1;
         }
     }
 
@@ -176,6 +185,7 @@ fn missing_rights(
         "--serviceaccount=shop:reader",
     ];
     stage.shop.kubectl(&bind, "")?;
+    until_it_may_read(stage)?;
     refused(
         "few rights",
         &ask()?,
@@ -198,6 +208,21 @@ fn missing_rights(
     stage
         .shop
         .kubectl(&["-n", "shop", "delete", "serviceaccount", "reader"], "")?;
+    Ok(())
+}
+
+/// The API server heeds a binding a moment after it is made.
+fn until_it_may_read(stage: &Stage<'_>) -> Result<()> {
+    let reader = "--as=system:serviceaccount:shop:reader";
+    let may = ["auth", "can-i", "get", "namespaces", reader];
+    let start = Instant::now();
+    while let Err(not) = stage.shop.kubectl(&may, "") {
+        ensure!(
+            start.elapsed() < Duration::from_mins(1),
+            "the role is bound, and heeded by nobody: {not:#}"
+        );
+        thread::sleep(Duration::from_millis(300));
+    }
     Ok(())
 }
 

@@ -152,7 +152,7 @@ fn on_stage(moments: &[Moment], binary: PathBuf) -> Result<(usize, Vec<String>)>
         expected.len(),
         begun.elapsed().as_secs_f64()
     ));
-    ground.clear(Site::Recovery)?;
+    stage.clear(Site::Recovery)?;
 
     let mut failed = Vec::new();
     let mut plays: Vec<Play<'_>> = vec![
@@ -184,7 +184,7 @@ fn on_stage(moments: &[Moment], binary: PathBuf) -> Result<(usize, Vec<String>)>
                 testbed.wait_until_ready(Site::Recovery)?;
                 let rest = Recovery::start(&stage)?.finish()?;
                 say(format_args!("  (run to its end: {})", rest.success));
-                ground.clear(Site::Recovery)?;
+                stage.clear(Site::Recovery)?;
             }
         }
     }
@@ -378,7 +378,7 @@ pub(super) fn same_end(stage: &Stage<'_>, expected: &BTreeMap<String, Value>) ->
     );
     bulk::owners(stage)?;
     stage.nothing_left(Site::Recovery)?;
-    stage.ground.clear(Site::Recovery)
+    stage.clear(Site::Recovery)
 }
 
 /// The engine dies, and another one goes on; one that had ended by itself was not hit.

@@ -117,7 +117,7 @@ fn rollback(stage: &Stage<'_>, run: &str) -> Result<()> {
 
 pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
     stage.ensure_points(1)?;
-    stage.ground.clear(Site::Recovery)?;
+    stage.clear(Site::Recovery)?;
     let mut command = stage.testbed.kubectl(Site::Recovery);
     let file = stage.ground.scratch().join("foreign.json");
     std::fs::write(&file, foreign().to_string())?;
@@ -185,5 +185,5 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
         left == ["configmap/kube-root-ca.crt", "configmap/mine"],
         "left after the second rollback: {left:?}"
     );
-    stage.ground.clear(Site::Recovery)
+    stage.clear(Site::Recovery)
 }

@@ -47,6 +47,14 @@ impl Heard {
         self.says(|_| false);
         let ended = self.child.wait()?;
         ensure!(ended.success(), "{ended}: {}", self.said);
-        Ok(self.said)
+        Ok(std::mem::take(&mut self.said))
+    }
+}
+
+/// A scenario that fails leaves none behind that goes on.
+impl Drop for Heard {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }

@@ -183,12 +183,12 @@ fn compare(stage: &Stage<'_>, expected: &BTreeMap<String, Value>) -> Result<()> 
         "the end states differ: {differences:?}"
     );
     stage.nothing_left(Site::Recovery)?;
-    stage.ground.clear(Site::Recovery)
+    stage.clear(Site::Recovery)
 }
 
 pub(super) fn recovery(stage: &Stage<'_>) -> Result<()> {
     stage.ensure_points(1)?;
-    stage.ground.clear(Site::Recovery)?;
+    stage.clear(Site::Recovery)?;
     let start = Instant::now();
     let whole = stage.refloat.answer(Some(Site::Recovery), &RECOVER, &[])?;
     ensure!(
@@ -200,7 +200,7 @@ pub(super) fn recovery(stage: &Stage<'_>) -> Result<()> {
     let length = start.elapsed();
     let expected = state::of(stage.ground, Site::Recovery)?;
     ensure!(expected.len() > 20, "the state is empty: {expected:?}");
-    stage.ground.clear(Site::Recovery)?;
+    stage.clear(Site::Recovery)?;
 
     let (mut killed, mut whole, mut number) = (0, 0, 0);
     let mut unfinished = false;

@@ -21,7 +21,7 @@ const DEAD: [&str; 2] = ["--source-dead", "a scenario"];
 
 pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
     stage.ensure_points(1)?;
-    stage.ground.clear(Site::Recovery)?;
+    stage.clear(Site::Recovery)?;
     alike(stage)?;
     let outcome = ready(stage).and_then(|()| drill(stage));
     kubectl(
@@ -35,7 +35,7 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
             "--timeout=120s",
         ],
     )?;
-    stage.ground.clear(Site::Recovery)?;
+    stage.clear(Site::Recovery)?;
     let class = ["delete", "storageclass", CLASS, "--ignore-not-found"];
     kubectl(stage, Site::Recovery, &class)?;
     outcome

@@ -82,7 +82,7 @@ impl Printed {
 
 pub(super) fn read(stage: &Stage<'_>) -> Result<()> {
     stage.ensure_points(1)?;
-    stage.ground.clear(Site::Recovery)?;
+    stage.clear(Site::Recovery)?;
     printed(stage)?;
     explained(stage)?;
     seen(stage)?;
@@ -230,7 +230,7 @@ fn in_the_way(stage: &Stage<'_>) -> Result<()> {
     stage.at_target(&mine)?;
     let shown = stage.plan(&[]);
     let json = stage.plan(&["-o", "json"]);
-    stage.ground.clear(Site::Recovery)?;
+    stage.clear(Site::Recovery)?;
     let shown = shown?;
     let words = [
         "at the target already",

@@ -63,7 +63,7 @@ struct Target<'a> {
 
 pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
     stage.ensure_points(1)?;
-    stage.ground.clear(Site::Recovery)?;
+    stage.clear(Site::Recovery)?;
     let target = Target {
         stage,
         hands: Shop::new(stage.ground, Site::Recovery),
@@ -159,14 +159,19 @@ impl Target<'_> {
             &[
                 "wait",
                 "--for=condition=Established",
-                "--timeout=30s",
+                "--timeout=120s",
                 "crd/campaigns.shop.example.com",
             ],
             "",
         )?;
         // A policy, a quota's status and a new kind are known a moment after they are written.
         let start = Instant::now();
+        let group = "--api-group=shop.example.com";
+        let listed = ["api-resources", group, "-o", "name"];
         loop {
+            let is_listed = self
+                .kubectl(&listed, "")
+                .is_ok_and(|names| names.contains("campaigns"));
             let denied = self
                 .kubectl(&["create", "--dry-run=server", "-f", "-"], PROBE)
                 .is_err_and(|error| error.to_string().contains("no settings here"));
@@ -179,12 +184,12 @@ impl Target<'_> {
                 "-o",
                 "jsonpath={.status.hard}",
             ];
-            if denied && !self.kubectl(&counted, "")?.is_empty() {
+            if is_listed && denied && !self.kubectl(&counted, "")?.is_empty() {
                 return Ok(());
             }
             ensure!(
-                start.elapsed() < Duration::from_secs(30),
-                "the policy or the quota does not work"
+                start.elapsed() < Duration::from_mins(2),
+                "the policy, the quota or the new kind does not work"
             );
             thread::sleep(Duration::from_millis(300));
         }
@@ -193,7 +198,7 @@ impl Target<'_> {
     fn mend(&self, class: &str) -> Result<()> {
         self.kubectl(&["taint", "node", "--all", "example.com/reserved-"], "")?;
         self.kubectl(
-            &["delete", "--ignore-not-found", "--timeout=60s", "-f", "-"],
+            &["delete", "--ignore-not-found", "--timeout=180s", "-f", "-"],
             WRONG,
         )?;
         self.kubectl(&["apply", "-f", "-"], class)?;

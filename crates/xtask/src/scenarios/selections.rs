@@ -86,7 +86,7 @@ pub(super) fn one_volume(stage: &Stage<'_>) -> Result<()> {
         "shop",
         "wait",
         "--for=jsonpath={.status.phase}=Succeeded",
-        "--timeout=60s",
+        "--timeout=180s",
         "pod/reader",
     ];
     kubectl(stage, Site::Primary, &ended)?;
@@ -147,10 +147,10 @@ fn go_on_in_silence(stage: &Stage<'_>, more: &[&str], word: &str) -> Result<()> 
 }
 
 fn whole(stage: &Stage<'_>) -> Result<BTreeMap<String, Value>> {
-    stage.ground.clear(Site::Recovery)?;
+    stage.clear(Site::Recovery)?;
     recovered(stage, &[])?;
     let found = state::of(stage.ground, Site::Recovery)?;
-    stage.ground.clear(Site::Recovery)?;
+    stage.clear(Site::Recovery)?;
     Ok(found)
 }
 
@@ -209,5 +209,5 @@ pub(super) fn two_goes(stage: &Stage<'_>) -> Result<()> {
         "the end states differ: {differences:?}"
     );
     stage.nothing_left(Site::Recovery)?;
-    stage.ground.clear(Site::Recovery)
+    stage.clear(Site::Recovery)
 }

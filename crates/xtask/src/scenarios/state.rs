@@ -1,10 +1,13 @@
 //! What a site looks like after a recovery, without what differs each time: to compare two recoveries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::Stage;
 use crate::ground::Ground;
 use crate::shop;
 use crate::testbed::{Site, output};
@@ -24,6 +27,9 @@ const VOLATILE: &[&str] = &[
     "selfLink",
 ];
 
+/// The finalizer of the CSI provisioner.
+const PROVISIONER: &str = "external-provisioner.volume.kubernetes.io/finalizer";
+
 fn strip(value: &mut Value) {
     if let Some(object) = value.as_object_mut() {
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -38,6 +44,21 @@ fn strip(value: &mut Value) {
         }
         object.remove("status");
     }
+}
+
+/// The CSI provisioner gives a volume its finalizer when it comes to it, and their order tells nothing.
+fn strip_finalizers(volume: &mut Value) {
+    let Some(metadata) = volume.get_mut("metadata").and_then(Value::as_object_mut) else {
+        return;
+    };
+    let all = metadata.remove("finalizers").unwrap_or_default();
+    let texts = all
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str);
+    let kept: BTreeSet<&str> = texts.filter(|one| *one != PROVISIONER).collect();
+    metadata.insert("finalizers".to_owned(), json!(kept));
 }
 
 /// Names of volumes and addresses are new each time; that a claim names a volume stays.
@@ -108,6 +129,7 @@ pub(super) fn of(ground: &Ground, site: Site) -> Result<BTreeMap<String, Value>>
         strip_spec(&mut object);
         strip_owners(&mut object, &uids);
         if id.starts_with("PersistentVolume /") {
+            strip_finalizers(&mut object);
             object["metadata"]["name"] = Value::from(name);
         }
         ensure!(
@@ -127,6 +149,42 @@ pub(super) fn of(ground: &Ground, site: Site) -> Result<BTreeMap<String, Value>>
         shop::query(ground, site, sums)?.into(),
     );
     Ok(state)
+}
+
+impl Stage<'_> {
+    /// Takes the shop away from a site, and waits until its volumes are gone, too: the storage takes them a moment later.
+    pub(super) fn clear(&self, site: Site) -> Result<()> {
+        self.ground.clear(site)?;
+        let begun = Instant::now();
+        loop {
+            let left = going_volumes(self.ground, site)?;
+            if left.is_empty() {
+                return Ok(());
+            }
+            ensure!(
+                begun.elapsed() < Duration::from_mins(3),
+                "volumes of the shop are left at {site}: {left:?}"
+            );
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+/// Volumes of the shop that its storage is to delete now that their claims are gone.
+fn going_volumes(ground: &Ground, site: Site) -> Result<Vec<String>> {
+    let mut command = ground.kubectl(site);
+    command.args(["get", "persistentvolumes", "-o", "json"]);
+    let all: Value = serde_json::from_str(&output(command)?)?;
+    let items = all["items"].as_array().context("no items")?;
+    let is_going = |volume: &&Value| {
+        volume["spec"]["claimRef"]["namespace"] == "shop"
+            && volume["spec"]["persistentVolumeReclaimPolicy"] == "Delete"
+            && (volume["status"]["phase"] == "Bound" || volume["status"]["phase"] == "Released")
+    };
+    let going = items.iter().filter(is_going);
+    Ok(going
+        .map(|volume| volume["metadata"]["name"].to_string())
+        .collect())
 }
 
 /// The first differences, for people.

@@ -29,7 +29,7 @@ const DEAD: [&str; 2] = ["--source-dead", "a scenario"];
 
 pub(super) fn unfit(stage: &Stage<'_>) -> Result<()> {
     stage.ensure_points(1)?;
-    stage.ground.clear(Site::Recovery)?;
+    stage.clear(Site::Recovery)?;
     let answer = stage.recover(&[])?;
     refused(
         "no evidence",
@@ -125,14 +125,14 @@ fn namespace_in_use(stage: &Stage<'_>) -> Result<()> {
         ],
     )?;
     ensure!(mine == "b", "what was there was changed: {mine}");
-    stage.ground.clear(Site::Recovery)
+    stage.clear(Site::Recovery)
 }
 
 /// An image that nobody has: a backup fails and cleans up, a recovery goes on once it is given another. The backup's registry has no
 /// address, which may pass: it gives it two minutes. The recovery's image has a name that is none.
 pub(super) fn without_image(stage: &Stage<'_>) -> Result<()> {
     stage.ensure_points(1)?;
-    stage.ground.clear(Site::Recovery)?;
+    stage.clear(Site::Recovery)?;
     let none = [("REFLOAT_MOVER_IMAGE", "refloat.local/nobody-has-this:1")];
     let answer = stage.backup(&["-n", "shop"], &none)?;
     refused(
@@ -162,13 +162,13 @@ pub(super) fn without_image(stage: &Stage<'_>) -> Result<()> {
         answer.said
     );
     stage.nothing_left(Site::Recovery)?;
-    stage.ground.clear(Site::Recovery)
+    stage.clear(Site::Recovery)
 }
 
 /// The storage has no room; the recovery waits and says why, and goes on when there is.
 pub(super) fn without_space(stage: &Stage<'_>) -> Result<()> {
     stage.ensure_points(1)?;
-    stage.ground.clear(Site::Recovery)?;
+    stage.clear(Site::Recovery)?;
     let control = stage.testbed.control_file(Site::Recovery);
     fs::write(
         &control,
@@ -186,7 +186,7 @@ pub(super) fn without_space(stage: &Stage<'_>) -> Result<()> {
     let start = Instant::now();
     let said = loop {
         let said = fs::read_to_string(&log)?;
-        if said.contains("no space left in the pool") || start.elapsed() > Duration::from_mins(1) {
+        if said.contains("no space left in the pool") || start.elapsed() > Duration::from_mins(3) {
             break said;
         }
         thread::sleep(Duration::from_millis(200));
@@ -202,5 +202,5 @@ pub(super) fn without_space(stage: &Stage<'_>) -> Result<()> {
         "it did not go on: {}",
         fs::read_to_string(&log)?
     );
-    stage.ground.clear(Site::Recovery)
+    stage.clear(Site::Recovery)
 }

@@ -94,7 +94,7 @@ impl super::Testbed {
     pub(crate) fn wait_for_object_store(&self) -> Result<()> {
         let endpoint = self.object_store()?.endpoint;
         let address = endpoint.trim_start_matches("http://").to_owned();
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while TcpStream::connect(&address).is_err() {
             ensure!(Instant::now() < deadline, "{endpoint} does not answer");
             thread::sleep(Duration::from_millis(50));

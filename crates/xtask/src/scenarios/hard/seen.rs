@@ -41,7 +41,7 @@ impl Hard<'_> {
         let names = loop {
             let names = self.names(hard, "jobs")?;
             // The one with a time to live goes by itself.
-            if !names.contains(&"sweep".to_owned()) || start.elapsed() > Duration::from_secs(30) {
+            if !names.contains(&"sweep".to_owned()) || start.elapsed() > Duration::from_mins(2) {
                 break names;
             }
             thread::sleep(Duration::from_millis(300));
