@@ -30,10 +30,10 @@ pub(crate) const PSQL: &[&str] = &[
     "-d",
     "shop",
 ];
-/// What kubectl says of a command that `timeout` has ended (timeout(1)).
-const HANGS: &str = "exit code 124";
-/// Longest wait for a kind to be listed whose definition is established.
-const LISTED_LIMIT: Duration = Duration::from_secs(30);
+/// Last words of kubectl when its command had no answer: refused, given up while it read, or ended by `timeout` (timeout(1)).
+const UNANSWERED: [&str; 3] = ["exit code 1", "exit code 3", "exit code 124"];
+/// Longest wait for a kind to be listed whose definition is established, and for an answer of the web application.
+const LIMIT: Duration = Duration::from_mins(2);
 /// Bytes that one account takes, row and index together, about.
 const ACCOUNT_BYTES: u32 = 560;
 
@@ -83,9 +83,7 @@ impl<'a> Shop<'a> {
         let begun = Instant::now();
         loop {
             match self.kubectl(arguments, input) {
-                Err(error)
-                    if error.to_string().contains(NOT_LISTED) && begun.elapsed() < LISTED_LIMIT =>
-                {
+                Err(error) if error.to_string().contains(NOT_LISTED) && begun.elapsed() < LIMIT => {
                     thread::sleep(Duration::from_millis(300));
                 }
                 ended => return ended,
@@ -105,7 +103,7 @@ impl<'a> Shop<'a> {
                 &[
                     "wait",
                     "--for=condition=Established",
-                    "--timeout=30s",
+                    "--timeout=120s",
                     "crd/campaigns.shop.example.com",
                 ],
                 "",
@@ -120,6 +118,10 @@ impl<'a> Shop<'a> {
         ))?;
         self.rolled_out("deployment/web")?;
         self.rolled_out("deployment/campaign-operator")?;
+        // It writes the campaign's ConfigMap before it says so.
+        let campaign = "campaigns.shop.example.com/summer";
+        let ready = ["wait", "--for=condition=Ready", "--timeout=180s", campaign];
+        self.kubectl(&[&["-n", "shop"], &ready[..]].concat(), "")?;
         let size = self.sql("SELECT pg_size_pretty(pg_database_size('shop'))")?;
         say(format_args!(
             "  open after {:.1} s: {accounts} accounts, {} of data",
@@ -195,7 +197,7 @@ pub(crate) fn web_answer_within(
     Ok(answer.lines().last().unwrap_or_default().to_owned())
 }
 
-/// Asks the web application in a namespace, again only while no connection comes about and none is refused; whatever is answered counts.
+/// Asks the web application in a namespace, again while no answer comes; whatever is answered counts.
 ///
 /// kube-proxy follows a Service's endpoints with a second's delay. A connection that begins while it changes its tables may be tracked
 /// without the change, and then times out however often its first packet is sent again.
@@ -204,13 +206,19 @@ pub(crate) fn web_answer_once_connected(
     site: Site,
     namespace: &str,
 ) -> Result<String> {
-    for _ in 0..4 {
+    let begun = Instant::now();
+    loop {
         match web_answer(ground, site, namespace) {
-            Err(error) if format!("{error:#}").contains(HANGS) => {
-                say(format_args!("  a connection to the web application hangs"));
+            Err(error) if is_unanswered(&format!("{error:#}")) && begun.elapsed() < LIMIT => {
+                say("  no answer of the web application yet");
+                thread::sleep(Duration::from_secs(1));
             }
             answered => return answered,
         }
     }
-    web_answer(ground, site, namespace)
+}
+
+/// Whether the question ended without an answer: no connection, none in time, or a connection that said nothing.
+fn is_unanswered(error: &str) -> bool {
+    UNANSWERED.iter().any(|end| error.trim_end().ends_with(end))
 }

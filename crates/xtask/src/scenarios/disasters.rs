@@ -4,6 +4,8 @@
 //! Plays on a testbed of its own whose etcd flushes to the disk. Called by `cargo xtask test`: a few blows in CI, many with
 //! `--long`.
 
+mod moments;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -16,6 +18,7 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use self::moments::{Blow, IN_CI, LONG, Moment};
 use super::{Length, Stage, bulk, duel, killed, state};
 use crate::ground::Ground;
 use crate::printer::say;
@@ -33,59 +36,6 @@ const BLOWS_MAX: u32 = 4;
 const ON_ITS_WAY: Duration = Duration::from_millis(300);
 /// A recovery that takes longer than this hangs.
 const RECOVERY_LIMIT: Duration = Duration::from_mins(4);
-
-/// What dies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Blow {
-    Engine,
-    ApiServer,
-    Etcd,
-    /// The engine's way to the API server, silently.
-    Link,
-    /// The movers' way to the store, silently.
-    StoreLink,
-    /// The engine, and the API server a moment before it.
-    EngineAndApiServer,
-}
-
-/// What dies when this part of the steps, in percent, is done.
-type Moment = (Blow, u32);
-
-const IN_CI: &[Moment] = &[
-    (Blow::Engine, 45),
-    (Blow::ApiServer, 25),
-    (Blow::Etcd, 65),
-    (Blow::Link, 10),
-];
-
-const LONG: &[Moment] = &[
-    (Blow::Engine, 2),
-    (Blow::Engine, 14),
-    (Blow::Engine, 33),
-    (Blow::Engine, 58),
-    (Blow::Engine, 80),
-    (Blow::Engine, 93),
-    (Blow::Engine, 97),
-    (Blow::ApiServer, 3),
-    (Blow::ApiServer, 12),
-    (Blow::ApiServer, 40),
-    (Blow::ApiServer, 66),
-    (Blow::ApiServer, 92),
-    (Blow::ApiServer, 97),
-    (Blow::Etcd, 3),
-    (Blow::Etcd, 18),
-    (Blow::Etcd, 35),
-    (Blow::Etcd, 50),
-    (Blow::Etcd, 91),
-    (Blow::Etcd, 97),
-    (Blow::Link, 3),
-    (Blow::Link, 30),
-    (Blow::Link, 60),
-    (Blow::Link, 94),
-    (Blow::StoreLink, 5),
-    (Blow::EngineAndApiServer, 20),
-    (Blow::EngineAndApiServer, 70),
-];
 
 pub(super) const RECOVER: [&str; 6] = [
     "recover",
@@ -237,9 +187,13 @@ impl Recovery {
         })
     }
 
-    /// Reads on until this part of the steps is done; false when it ended before.
+    /// Reads on until this part of the steps is done; false when it or its time ended before.
     pub(super) fn until(&mut self, percent: u32) -> bool {
-        while let Ok((at, line)) = self.lines.recv() {
+        loop {
+            let left = RECOVERY_LIMIT.saturating_sub(self.begun.elapsed());
+            let Ok((at, line)) = self.lines.recv_timeout(left) else {
+                return false;
+            };
             self.said.push_str(&line);
             self.said.push('\n');
             let Some((done, total)) = steps(&line) else {
@@ -250,7 +204,6 @@ impl Recovery {
                 return true;
             }
         }
-        false
     }
 
     /// Kills it, and waits until the site is ready; how it ended when it had ended before, or its journal had and only its process had not.
@@ -276,6 +229,14 @@ impl Recovery {
 
     pub(super) fn finish(mut self) -> Result<Ended> {
         self.until(101);
+        // It still writes its report when it has said all. One that hangs is ended.
+        while self.child.try_wait()?.is_none() {
+            if self.begun.elapsed() >= RECOVERY_LIMIT {
+                self.child.kill()?;
+                break;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
         let status = self.child.wait()?;
         ensure!(
             self.begun.elapsed() < RECOVERY_LIMIT,

@@ -112,7 +112,13 @@ impl Testbed {
     pub(crate) fn wait_until_ready(&self, site: Site) -> Result<()> {
         let begun = Instant::now();
         loop {
-            let missing = self.missing()?;
+            let mut missing = self.missing()?;
+            // A server that answers may not be ready yet.
+            let mut ready = self.kubectl(site);
+            ready.args(["--request-timeout=5s", "get", "--raw=/readyz"]);
+            if let Err(error) = super::command::output(ready) {
+                missing.push(format!("{site}: its API server is not ready: {error:#}"));
+            }
             if missing.is_empty() {
                 return Ok(());
             }

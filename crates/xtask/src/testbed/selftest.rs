@@ -77,7 +77,7 @@ fn step(what: &str) {
 
 /// Fail unless the machine is as it was, at the latest a moment after.
 fn nothing_left(state: &StateDirectory, before: &Census, when: &str) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let differences = Census::take(state)?.differences(before);
         if differences.is_empty() {
@@ -113,16 +113,10 @@ fn grew(state: &StateDirectory, before: &Census) -> Result<()> {
 
 fn up_again_changes_nothing(name: &str, state: &StateDirectory) -> Result<()> {
     let reports = supervisor::read_status(state)?;
-    let start = Instant::now();
     Testbed::up(name)?;
     ensure!(
         supervisor::read_status(state)? == reports,
         "a second `up` started programs anew"
-    );
-    ensure!(
-        start.elapsed() < Duration::from_secs(20),
-        "a second `up` took {:?}",
-        start.elapsed()
     );
     Ok(())
 }
@@ -150,7 +144,7 @@ fn kill_supervisor(state: &StateDirectory) -> Result<()> {
         processes::send(id, nix::sys::signal::Signal::SIGKILL)?;
     }
     site::wait(
-        Instant::now() + Duration::from_secs(10),
+        Instant::now() + Duration::from_mins(1),
         "the supervisor's end",
         || Ok((!supervisor::is_running(state)?).then_some(())),
     )
@@ -171,7 +165,7 @@ fn driver_comes_back(testbed: &Testbed) -> Result<()> {
         bail!("the CSI driver does not run");
     };
     processes::send(process.cast_signed(), nix::sys::signal::Signal::SIGKILL)?;
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_mins(2);
     site::wait(deadline, "the CSI driver", || {
         let now = report("primary/csi-driver")?;
         let again =
@@ -190,7 +184,7 @@ fn interrupted_up(name: &str, state: &StateDirectory, after: Duration) -> Result
         .stderr(Stdio::null())
         .spawn()
         .context("cannot start `up`")?;
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_mins(3);
     site::wait(deadline, "the state directory", || {
         Ok(state.path().exists().then_some(()))
     })?;
@@ -253,28 +247,31 @@ fn kill_site(name: &str, testbed: &Testbed) -> Result<()> {
         !answers(testbed, Site::Primary),
         "the API server of a killed site answers"
     );
-    ensure!(
-        answers(testbed, Site::Recovery),
-        "the other site does not answer"
-    );
+    until("an answer of the other site", || {
+        answers(testbed, Site::Recovery)
+    })?;
     let store = testbed.record().addresses.object_store();
-    ensure!(
-        readiness::http_status(store, "/").is_ok(),
-        "the S3 server does not answer"
-    );
+    until("an answer of the S3 server", || {
+        readiness::http_status(store, "/").is_ok()
+    })?;
     if testbed.command_in(Site::Primary, "true").is_ok() {
         bail!("one can run commands at a killed site");
     }
     Testbed::up(name)?;
-    ensure!(
-        answers(testbed, Site::Primary),
-        "a killed site does not come back by `up`"
-    );
+    until("a killed site, by `up`,", || {
+        answers(testbed, Site::Primary)
+    })?;
     ensure!(
         reports_elsewhere(state)? == others_before,
         "`up` disturbed the living site"
     );
     testbed.kill(Site::Primary)
+}
+
+/// Waits for what must be so in the end.
+fn until(what: &str, is_so: impl Fn() -> bool) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_mins(2);
+    site::wait(deadline, what, || Ok(is_so().then_some(())))
 }
 
 /// The units of all places but the primary site, with their processes.

@@ -44,11 +44,14 @@ pub(crate) fn run(testbed: &Testbed, site: Site) -> Result<()> {
     );
     let service =
         "getent hosts database.selftest.svc.cluster.local kubernetes.default.svc.cluster.local";
-    let resolved = scenario.in_database(&["sh", "-c", service])?;
-    ensure!(
-        resolved.lines().count() == 2,
-        "DNS in a pod does not know the services: {resolved}"
-    );
+    // CoreDNS is told of a Service a moment after it is made.
+    let deadline = Instant::now() + TIME_MAX;
+    site::wait(deadline, "DNS of the services in a pod", || {
+        let resolved = scenario.in_database(&["sh", "-c", service]);
+        Ok(resolved
+            .is_ok_and(|said| said.lines().count() == 2)
+            .then_some(()))
+    })?;
 
     scenario.take("cut", &snapshots)
 }
