@@ -50,7 +50,6 @@ pub(super) fn bucket(stage: &Stage<'_>) -> Result<PathBuf> {
 /// The S3 server is killed while a part is on its way; a supervisor brings it back. The backup ends with a point or with a
 /// clear error, never with a point that lacks something, and leaves nothing.
 pub(super) fn dying(stage: &Stage<'_>) -> Result<()> {
-    stage.shop.sql("CREATE TABLE noise AS SELECT n, md5(random()::text) || md5(random()::text) AS text FROM generate_series(1, 900000) AS n")?;
     let mut missed = 0;
     while !dies_in_the_middle(stage)? {
         missed += 1;
@@ -83,6 +82,9 @@ pub(super) fn dying(stage: &Stage<'_>) -> Result<()> {
 
 /// Kills the S3 server while a mover of a backup runs; false when the backup ended before one was seen.
 fn dies_in_the_middle(stage: &Stage<'_>) -> Result<bool> {
+    // New data each time: what the store has already is not sent again.
+    stage.shop.sql("DROP TABLE IF EXISTS noise")?;
+    stage.shop.sql("CREATE TABLE noise AS SELECT n, md5(random()::text) || md5(random()::text) AS text FROM generate_series(1, 900000) AS n")?;
     let mut child = stage
         .refloat
         .command(
