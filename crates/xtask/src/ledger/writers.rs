@@ -1,5 +1,6 @@
 //! Writers into the ledger from outside of what is protected, and how they fared.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -42,6 +43,10 @@ pub(crate) struct Waited {
 
 /// A longer time in which nobody finishes a transfer is a wait: transfers take milliseconds, a busy machine some tens.
 const GAP_SECONDS: f64 = 0.4;
+/// Writers have begun after this time.
+const BEGIN_LIMIT: Duration = Duration::from_mins(3);
+/// Who writes at all finishes a transfer within this time.
+const WRITTEN_LIMIT: Duration = Duration::from_mins(2);
 
 impl Ledger<'_> {
     /// Starts the writer, in a namespace of its own; one that runs is replaced.
@@ -59,6 +64,7 @@ impl Ledger<'_> {
             );
         let site = Site::Primary;
         let apply = ["apply", "--server-side", "-f", "-"];
+        self.make_place()?;
         self.kubectl(site, &apply, &manifests)?;
         let map = serde_json::json!({
             "apiVersion": "v1", "kind": "ConfigMap",
@@ -72,18 +78,45 @@ impl Ledger<'_> {
             "wait",
             "--for=condition=Ready",
             "pod/writer",
-            "--timeout=60s",
+            "--timeout=180s",
         ];
         self.kubectl(site, &wait, "")?;
         // From the first transfers on it counts.
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let begun = Instant::now();
         while self.written()?.len() < 20 {
             ensure!(
-                Instant::now() < deadline,
+                begun.elapsed() < BEGIN_LIMIT,
                 "the writer writes nothing: {}",
                 self.errors()?
             );
-            std::thread::sleep(Duration::from_millis(200));
+            thread::sleep(Duration::from_millis(200));
+        }
+        Ok(())
+    }
+
+    /// The writer's namespace, once pods are admitted there.
+    fn make_place(&self) -> Result<()> {
+        let namespace = serde_json::json!({
+            "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "writer" },
+        });
+        let apply = ["apply", "--server-side", "-f", "-"];
+        self.kubectl(Site::Primary, &apply, &namespace.to_string())?;
+        let account = [
+            "-n",
+            "writer",
+            "get",
+            "serviceaccount/default",
+            "--ignore-not-found",
+            "-o",
+            "name",
+        ];
+        let begun = Instant::now();
+        while self.kubectl(Site::Primary, &account, "")?.trim().is_empty() {
+            ensure!(
+                begun.elapsed() < BEGIN_LIMIT,
+                "the writer's namespace has no service account"
+            );
+            thread::sleep(Duration::from_millis(200));
         }
         Ok(())
     }
@@ -138,10 +171,34 @@ impl Ledger<'_> {
         Ok(all)
     }
 
+    /// Every transfer so far, once writers of either engine finished one after this moment: they may be on their way still.
+    fn written_until(&self, until: f64) -> Result<Vec<Written>> {
+        let begun = Instant::now();
+        loop {
+            let written = self.written()?;
+            let still =
+                [("PostgreSQL", false), ("MariaDB", true)]
+                    .into_iter()
+                    .find(|(_, maria)| {
+                        let mut of_engine = written.iter().filter(|one| one.maria == *maria);
+                        !of_engine.any(|one| one.began + one.took > until)
+                    });
+            let Some((engine, _)) = still else {
+                return Ok(written);
+            };
+            ensure!(
+                begun.elapsed() < WRITTEN_LIMIT,
+                "nobody writes into {engine} any more: {}",
+                self.errors()?
+            );
+            thread::sleep(Duration::from_millis(500));
+        }
+    }
+
     /// How long after this moment writers of either engine were made to wait at a stretch: the longest gap in which nobody
     /// finished a transfer. A gap that begins later than `until` does not count.
     pub(crate) fn back_after(&self, moment: f64, until: f64) -> Result<Waited> {
-        let written = self.written()?;
+        let written = self.written_until(until)?;
         let mut waited = Waited {
             seconds: 0.0,
             from_to: (0.0, 0.0),
@@ -153,12 +210,6 @@ impl Ledger<'_> {
                 .filter(|one| one.maria == maria)
                 .map(|one| one.began + one.took)
                 .collect();
-            ensure!(
-                ends.last().is_some_and(|last| *last > until),
-                "nobody writes into {} any more: {}",
-                if maria { "MariaDB" } else { "PostgreSQL" },
-                self.errors()?
-            );
             for pair in ends.windows(2) {
                 let [before, after] = pair else { continue };
                 if *after <= moment || *before >= until {
