@@ -2,9 +2,10 @@
 
 mod writers;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 pub(crate) use writers::{Load, Waited, Written};
 
@@ -17,6 +18,8 @@ const POSTGRES: &str = include_str!("../../../testbed/scenarios/ledger/postgres.
 const MARIADB: &str = include_str!("../../../testbed/scenarios/ledger/mariadb.sql");
 /// Sum of all balances in either database.
 const SUM: &str = "10000000";
+/// A database is ready again after this time.
+const READY_LIMIT: Duration = Duration::from_mins(3);
 
 /// Seconds since 1970, as the writer's clock says too: it is this machine's.
 pub(crate) fn now() -> f64 {
@@ -49,10 +52,32 @@ impl<'a> Ledger<'a> {
             "-o",
             "name",
         ]);
-        if output(command)?.trim().is_empty() {
-            self.open().context("the ledger does not open")?;
+        let begun = !output(command)?.trim().is_empty();
+        if begun && self.is_filled()? {
+            return Ok(());
         }
-        self.ready(Site::Primary)
+        if begun {
+            self.clear(Site::Primary)?;
+        }
+        self.open().context("the ledger does not open")
+    }
+
+    /// False when its opening ended before both databases were filled.
+    fn is_filled(&self) -> Result<bool> {
+        let sets = ["statefulset/pg", "statefulset/maria"];
+        let get = [
+            &["-n", "ledger", "get", "--ignore-not-found", "-o", "name"],
+            &sets[..],
+        ]
+        .concat();
+        if self.kubectl(Site::Primary, &get, "")?.lines().count() < sets.len() {
+            return Ok(false);
+        }
+        self.ready(Site::Primary)?;
+        let postgres = "SELECT count(*) FROM pg_tables WHERE tablename = 'log';";
+        let mariadb = "SELECT count(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'ledger' AND TABLE_NAME IN ('log', 'visits');";
+        Ok(self.postgres(Site::Primary, postgres)? == "1"
+            && self.mariadb(Site::Primary, mariadb)? == "2")
     }
 
     /// Brings both databases up and fills them.
@@ -67,13 +92,61 @@ impl<'a> Ledger<'a> {
         Ok(())
     }
 
-    /// Waits until both databases are ready.
+    /// Waits until both databases are ready, and answer.
     pub(crate) fn ready(&self, site: Site) -> Result<()> {
         for set in ["statefulset/pg", "statefulset/maria"] {
             let wait = ["-n", "ledger", "rollout", "status", set, "--timeout=180s"];
             self.kubectl(site, &wait, "")?;
         }
-        Ok(())
+        let begun = Instant::now();
+        loop {
+            let one = "SELECT 1;";
+            let answers = self
+                .postgres(site, one)
+                .and_then(|first| Ok([first, self.mariadb(site, one)?]));
+            match answers {
+                Ok(answers) if answers.iter().all(|answer| answer == "1") => return Ok(()),
+                answers => ensure!(
+                    begun.elapsed() < READY_LIMIT,
+                    "a database does not answer: {answers:?}"
+                ),
+            }
+            thread::sleep(Duration::from_millis(300));
+        }
+    }
+
+    /// The pod's uid, and `True` when it is ready; empty when it is not there.
+    pub(crate) fn pod(&self, pod: &str) -> Result<(String, String)> {
+        let path = "jsonpath={.metadata.uid} {.status.conditions[?(@.type==\"Ready\")].status}";
+        let get = [
+            "-n",
+            "ledger",
+            "get",
+            "pod",
+            pod,
+            "--ignore-not-found",
+            "-o",
+            path,
+        ];
+        let found = self.kubectl(Site::Primary, &get, "")?;
+        let (uid, ready) = found.trim().split_once(' ').unwrap_or((found.trim(), ""));
+        Ok((uid.to_owned(), ready.to_owned()))
+    }
+
+    /// Waits until another pod than this one has its place, and is ready.
+    pub(crate) fn until_replaced(&self, pod: &str, uid: &str) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            let (now, ready) = self.pod(pod)?;
+            if !now.is_empty() && now != uid && ready == "True" {
+                return self.ready(Site::Primary);
+            }
+            ensure!(
+                begun.elapsed() < READY_LIMIT,
+                "{pod} was {uid}, is {now}, ready: {ready}"
+            );
+            thread::sleep(Duration::from_millis(300));
+        }
     }
 
     /// Statements in PostgreSQL; the answer.

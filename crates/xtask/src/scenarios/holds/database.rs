@@ -13,7 +13,7 @@ use crate::ledger::now;
 use crate::testbed::Site;
 
 /// Cuts take so long that what breaks a hold comes before MariaDB is let go, on a slow machine too: below the hold's own limit.
-const CUT_DELAY_SECONDS: u32 = 4;
+pub(super) const CUT_DELAY_SECONDS: u32 = 4;
 
 /// A session that ends between the cuts and the proof: its client killed, its backend terminated.
 pub(in crate::scenarios) fn broken_sessions(stage: &Stage<'_>) -> Result<()> {
@@ -66,6 +66,9 @@ pub(in crate::scenarios) fn broken_sessions(stage: &Stage<'_>) -> Result<()> {
     Ok(())
 }
 
+/// What breaks a hold, in which pod, and how.
+type Break<'a> = (&'a str, &'a str, &'a dyn Fn() -> Result<String>);
+
 /// The pod deleted while it is held, the server crashing and restarting in place, and archiving that fails for hours.
 pub(in crate::scenarios) fn databases(stage: &Stage<'_>) -> Result<()> {
     let scene = Scene::open(stage)?;
@@ -93,12 +96,13 @@ pub(in crate::scenarios) fn databases(stage: &Stage<'_>) -> Result<()> {
             .ledger
             .in_pod(Site::Primary, "pg-0", &["sh", "-c", walwriter])
     };
-    let breaks: [(&str, &dyn Fn() -> Result<String>); 3] = [
-        ("pod of PostgreSQL deleted", &|| delete("pg-0")),
-        ("pod of MariaDB deleted", &|| delete("maria-0")),
-        ("PostgreSQL crashes and restarts", &crash),
+    let breaks: [Break<'_>; 3] = [
+        ("pod of PostgreSQL deleted", "pg-0", &|| delete("pg-0")),
+        ("pod of MariaDB deleted", "maria-0", &|| delete("maria-0")),
+        ("PostgreSQL crashes and restarts", "pg-0", &crash),
     ];
-    for (what, fault) in breaks {
+    for (what, pod, fault) in breaks {
+        let (uid, _) = scene.ledger.pod(pod)?;
         let points = scene.points()?;
         scene.faults(&json!({ "cut_delay_seconds": CUT_DELAY_SECONDS }))?;
         let mut running = scene.begin()?;
@@ -106,8 +110,13 @@ pub(in crate::scenarios) fn databases(stage: &Stage<'_>) -> Result<()> {
         fault()?;
         let answer = running.finish()?;
         refused(what, &answer, "hold-lost", &["ledger/"])?;
-        thread::sleep(Duration::from_secs(2));
-        scene.ledger.ready(Site::Primary)?;
+        if what.ends_with("deleted") {
+            scene.ledger.until_replaced(pod, &uid)?;
+        } else {
+            scene.ledger.ready(Site::Primary)?;
+            let (now, _) = scene.ledger.pod(pod)?;
+            ensure!(now == uid, "{what}: the pod was {uid} and is {now}");
+        }
         scene.sound(what, points)?;
     }
     let mode = scene.ledger.postgres(
@@ -122,9 +131,9 @@ pub(in crate::scenarios) fn databases(stage: &Stage<'_>) -> Result<()> {
         Site::Primary,
         "ALTER SYSTEM RESET archive_mode; ALTER SYSTEM RESET archive_command;",
     )?;
+    let (uid, _) = scene.ledger.pod("pg-0")?;
     delete("pg-0")?;
-    thread::sleep(Duration::from_secs(2));
-    scene.ledger.ready(Site::Primary)
+    scene.ledger.until_replaced("pg-0", &uid)
 }
 
 /// No connection is free. Those who hold them run beside the writer: an orphan in the server's own pod becomes the postmaster's child, and
@@ -133,21 +142,21 @@ pub(in crate::scenarios) fn no_connections(stage: &Stage<'_>) -> Result<()> {
     let scene = Scene::open(stage)?;
     let points = scene.points()?;
     let in_writer = |script: &str| {
-        let ask = "export PGPASSWORD=$POSTGRES_PASSWORD; ask='psql -XqAt -h pg.ledger -U ledger -d ledger';";
+        let ask = "export PGPASSWORD=$POSTGRES_PASSWORD; ask='psql -XqAt -h pg.ledger -U ledger -d ledger'; end=$(($(date +%s) + 180));";
         let script = format!("{ask} {script}");
         let exec = ["-n", "writer", "exec", "writer", "--", "sh", "-c", &script];
         scene.ledger.kubectl(Site::Primary, &exec, "")
     };
     // They read from one who sleeps, longer than any refusal takes, and end with it.
     in_writer(
-        "mkfifo /tmp/asleep; sleep 600 </dev/null >/tmp/asleep 2>/dev/null & echo $! >/tmp/sleeper; \
+        "mkfifo /tmp/asleep; sleep 1200 </dev/null >/tmp/asleep 2>/dev/null & echo $! >/tmp/sleeper; \
         for one in $(seq 110); do $ask </tmp/asleep >/dev/null 2>&1 & done; \
-        for one in $(seq 100); do $ask -c 'SELECT 1' 2>&1 | grep -q 'too many clients' && exit; sleep 0.1; done; exit 1",
+        while [ $(date +%s) -lt $end ]; do $ask -c 'SELECT 1' 2>&1 | grep -q 'too many clients' && exit; sleep 0.1; done; exit 1",
     )?;
     let answer = scene.begin()?.finish()?;
     in_writer(
         "kill $(cat /tmp/sleeper); \
-        for one in $(seq 100); do $ask -c 'SELECT 1' >/dev/null 2>&1 && exit; sleep 0.1; done; exit 1",
+        while [ $(date +%s) -lt $end ]; do $ask -c 'SELECT 1' >/dev/null 2>&1 && exit; sleep 0.1; done; exit 1",
     )?;
     refused(
         "no connection is free",
