@@ -20,6 +20,11 @@ const MARIADB: &str = include_str!("../../../testbed/scenarios/ledger/mariadb.sq
 const SUM: &str = "10000000";
 /// A database is ready again after this time.
 const READY_LIMIT: Duration = Duration::from_mins(3);
+/// Sessions of ours in PostgreSQL, and slots, which they leave.
+pub(crate) const OURS: &str = "SELECT 'session ' || pid || ' ' || state FROM pg_stat_activity WHERE application_name LIKE 'refloat %' \
+    UNION ALL SELECT 'slot ' || slot_name FROM pg_replication_slots;";
+/// Sessions of ours are gone after this time.
+pub(crate) const LET_GO_LIMIT: Duration = Duration::from_mins(1);
 
 /// Seconds since 1970, as the writer's clock says too: it is this machine's.
 pub(crate) fn now() -> f64 {
@@ -184,6 +189,40 @@ impl<'a> Ledger<'a> {
     pub(crate) fn in_pod(&self, site: Site, pod: &str, words: &[&str]) -> Result<String> {
         let exec = [&["-n", "ledger", "exec", pod, "--"], words].concat();
         self.kubectl(site, &exec, "")
+    }
+
+    /// Waits until no session of ours is in a database of the primary, and nothing that it left.
+    pub(crate) fn let_go(&self) -> Result<()> {
+        // A probe of the kubelet may be among them for a moment.
+        let mariadb = "SELECT CONCAT('session ', ID, ' ', COMMAND, ' ', COALESCE(INFO, '')) FROM information_schema.PROCESSLIST \
+            WHERE USER = 'root' AND HOST = 'localhost' AND ID <> CONNECTION_ID();";
+        let begun = Instant::now();
+        loop {
+            let left = [
+                self.postgres(Site::Primary, OURS)?,
+                self.mariadb(Site::Primary, mariadb)?,
+            ];
+            if left.iter().all(String::is_empty) {
+                return Ok(());
+            }
+            ensure!(begun.elapsed() < LET_GO_LIMIT, "still held: {left:?}");
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Which runs of its pods these are: others once a pod was made anew, or its server began anew in it.
+    pub(crate) fn runs(&self) -> Result<String> {
+        let path = "jsonpath={range .items[*]}{.metadata.uid} {.status.containerStatuses[*].restartCount};{end}";
+        let pods = ["-n", "ledger", "get", "pods", "-o", path];
+        self.kubectl(Site::Primary, &pods, "")
+    }
+
+    /// Fails when something is held still, or a pod is not in this run any more.
+    pub(crate) fn let_go_in(&self, runs: &str) -> Result<()> {
+        self.let_go()?;
+        let now = self.runs()?;
+        ensure!(now == runs, "a server began anew: {runs} and {now}");
+        Ok(())
     }
 
     /// Removes the ledger from a site.

@@ -3,6 +3,7 @@
 //! Holds the list of verbs and nothing else; each verb is one module beside this file with `Arguments` and `run`.
 
 mod bench;
+mod captured;
 mod codegen;
 mod demo;
 mod ground;

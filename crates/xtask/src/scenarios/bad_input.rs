@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::Stage;
+use crate::captured;
 use crate::refloat::Answer;
 use crate::testbed::Site;
 
@@ -87,26 +88,7 @@ impl Stage<'_> {
 
     /// Nothing of ours is left at a site.
     pub(super) fn nothing_left(&self, site: Site) -> Result<()> {
-        let mut command = self.testbed.kubectl(site);
-        command.args([
-            "get",
-            "jobs,pods,secrets,persistentvolumeclaims,volumesnapshots,volumesnapshotcontents",
-            "--all-namespaces",
-            "-l",
-            "refloat.io/run",
-            "-o",
-            "name",
-        ]);
-        let found = crate::testbed::output(command)?;
-        ensure!(found.trim().is_empty(), "left at {site}: {found}");
-        let mut command = self.testbed.kubectl(site);
-        command.args(["get", "volumesnapshotcontents", "-o", "name"]);
-        let found = crate::testbed::output(command)?;
-        ensure!(
-            found.trim().is_empty(),
-            "snapshot contents left at {site}: {found}"
-        );
-        Ok(())
+        captured::nothing_left(self.testbed, site)
     }
 }
 

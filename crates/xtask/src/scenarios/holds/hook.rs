@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::super::Stage;
 use super::{AFTER_CUT_SECONDS_MAX, AFTER_DEATH_SECONDS_MAX};
+use crate::captured::Captured;
 use crate::ledger::now;
 use crate::printer::say;
 use crate::testbed::{From, Site};
@@ -49,10 +50,15 @@ impl Files<'_> {
     /// Whole backups are held while they are cut, and let go.
     fn whole(&self, hook: &Value) -> Result<()> {
         let file = self.protection(hook)?;
-        let backup =
-            self.stage
-                .refloat
-                .answer(Some(Site::Primary), &["backup", "-f", &file], &[])?;
+        let refloat = &self.stage.refloat;
+        let words = ["backup", "-f", &file];
+        let captured = Captured {
+            testbed: self.stage.testbed,
+            refloat,
+            protection: "files",
+        };
+        let take = || refloat.answer(Some(Site::Primary), &words, &[]);
+        let backup = captured.take(&take, &|| self.until_thawed("a refused capture"))?;
         ensure!(
             backup.code == Some(0),
             "{hook}: {} {}",
@@ -65,11 +71,11 @@ impl Files<'_> {
         self.stage.nothing_left(Site::Primary)
     }
 
-    /// A backup that is frozen while a volume is cut for three seconds.
+    /// A backup that is frozen while a volume is cut for ten seconds: what breaks it comes before, on a slow machine too.
     fn frozen(&self, hook: &Value) -> Result<std::process::Child> {
         let file = self.protection(hook)?;
         let control = self.stage.testbed.control_file(Site::Primary);
-        fs::write(&control, json!({ "cut_delay_seconds": 3 }).to_string())?;
+        fs::write(&control, json!({ "cut_delay_seconds": 10 }).to_string())?;
         let mut child = self
             .stage
             .refloat
@@ -80,22 +86,27 @@ impl Files<'_> {
             .spawn()?;
         let begun = Instant::now();
         while !self.is_frozen()? {
-            if child.try_wait()?.is_some() || begun.elapsed() > Duration::from_mins(1) {
+            if child.try_wait()?.is_some() || begun.elapsed() > Duration::from_mins(3) {
                 bail!("{hook}: it was never frozen");
             }
         }
         Ok(child)
     }
 
-    /// When it was thawed, seen by the application itself: the time of the marker's removal.
-    fn thawed_after(&self, moment: f64, bound: f64, what: &str) -> Result<()> {
+    fn until_thawed(&self, what: &str) -> Result<()> {
         let begun = Instant::now();
         while self.is_frozen()? {
             ensure!(
-                begun.elapsed() < Duration::from_secs(30),
+                begun.elapsed() < Duration::from_mins(1),
                 "{what}: it stays frozen"
             );
         }
+        Ok(())
+    }
+
+    /// When it was thawed, seen by the application itself: the time of the marker's removal.
+    fn thawed_after(&self, moment: f64, bound: f64, what: &str) -> Result<()> {
+        self.until_thawed(what)?;
         // The directory changes when the marker goes, and not again.
         let changed: f64 = self.in_pod("stat -c %.Z /data")?.parse()?;
         let after = (changed - moment).max(0.0);

@@ -31,6 +31,7 @@ pub(super) use standby::standby;
 pub(super) use storage::{clock, cuts, sidecar};
 
 use super::Stage;
+use crate::captured::{self, Captured};
 use crate::ledger::{Ledger, Load, Waited, now};
 use crate::printer::say;
 use crate::refloat::Answer;
@@ -149,15 +150,7 @@ impl<'a> Scene<'a> {
 
     /// The points there are, the newest last.
     fn listed(&self) -> Result<Vec<Value>> {
-        let mut found = self.stage.refloat.answer(
-            Some(Site::Primary),
-            &["points", "--protection", "ledger"],
-            &[],
-        )?;
-        match found.value.get_mut("points").map(Value::take) {
-            Some(Value::Array(points)) => Ok(points),
-            _ => Ok(Vec::new()),
-        }
+        captured::points(&self.stage.refloat, "ledger")
     }
 
     /// How many points there are.
@@ -211,26 +204,20 @@ impl<'a> Scene<'a> {
 
     /// No session of ours in a database, and nothing that it left.
     fn let_go(&self, what: &str) -> Result<()> {
-        let begun = Instant::now();
-        loop {
-            let postgres = "SELECT 'session ' || pid || ' ' || state FROM pg_stat_activity WHERE application_name LIKE 'refloat %' \
-                UNION ALL SELECT 'slot ' || slot_name FROM pg_replication_slots;";
-            // A probe of the kubelet may be among them for a moment.
-            let mariadb = "SELECT CONCAT('session ', ID, ' ', COMMAND, ' ', COALESCE(INFO, '')) FROM information_schema.PROCESSLIST \
-                WHERE USER = 'root' AND HOST = 'localhost' AND ID <> CONNECTION_ID();";
-            let left = [
-                self.ledger.postgres(Site::Primary, postgres)?,
-                self.ledger.mariadb(Site::Primary, mariadb)?,
-            ];
-            if left.iter().all(String::is_empty) {
-                return Ok(());
-            }
-            ensure!(
-                begun.elapsed() < Duration::from_secs(10),
-                "{what}: still held: {left:?}"
-            );
-            thread::sleep(Duration::from_millis(200));
-        }
+        self.ledger.let_go().with_context(|| what.to_owned())
+    }
+
+    /// A capture that must succeed; again when only a deadline ran out.
+    fn captured(&self, what: &str) -> Result<Answer> {
+        let runs = self.ledger.runs()?;
+        let captured = Captured {
+            testbed: self.stage.testbed,
+            refloat: &self.stage.refloat,
+            protection: "ledger",
+        };
+        let let_go = || self.ledger.let_go_in(&runs);
+        let taken = captured.take(&|| self.begin()?.finish(), &let_go);
+        taken.with_context(|| what.to_owned())
     }
 
     /// Nothing is held, nothing of ours is left, nothing was sealed, and the next capture works.
@@ -242,7 +229,7 @@ impl<'a> Scene<'a> {
             points == points_before,
             "{what}: a point was sealed all the same"
         );
-        let next = self.begin()?.finish()?;
+        let next = self.captured(what)?;
         ensure!(
             next.code == Some(0),
             "{what}: the next capture: {} {}",

@@ -3,13 +3,14 @@
 use std::fs;
 use std::process::Stdio;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use super::super::Stage;
-use crate::ledger::handle;
+use crate::captured::Captured;
+use crate::ledger::{LET_GO_LIMIT, OURS, handle};
 use crate::shop::Shop;
 use crate::testbed::Site;
 
@@ -57,6 +58,33 @@ impl Spaces<'_> {
         Ok(())
     }
 
+    /// Waits for rows: more than are asked for of the copy.
+    fn until_written(&self) -> Result<()> {
+        let begun = Instant::now();
+        let enough = "SELECT count(*) >= 20 FROM here;";
+        while self.sql(Site::Primary, enough)? != "t" {
+            ensure!(
+                begun.elapsed() < Duration::from_mins(2),
+                "the writer writes nothing"
+            );
+            thread::sleep(Duration::from_millis(200));
+        }
+        Ok(())
+    }
+
+    /// Waits until no session of ours is in the database, and nothing that it left.
+    fn let_go(&self) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            let left = self.sql(Site::Primary, OURS)?;
+            if left.is_empty() {
+                return Ok(());
+            }
+            ensure!(begun.elapsed() < LET_GO_LIMIT, "still held: {left}");
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+
     /// A backup under load; the volume of the tablespace is cut late.
     fn backup(&self) -> Result<()> {
         let mut writer = self.stage.testbed.kubectl(Site::Primary);
@@ -66,7 +94,7 @@ impl Spaces<'_> {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        thread::sleep(Duration::from_secs(2));
+        self.until_written()?;
         let control = self.stage.testbed.control_file(Site::Primary);
         let late = handle(self.stage.ground, "spaces", "space-db-0")?;
         let faults = json!({ "cut_delay_seconds": 0.7, "only_volume": late });
@@ -80,13 +108,18 @@ impl Spaces<'_> {
             "--minimum-mode",
             "held",
         ];
-        let backup = self
-            .stage
-            .refloat
-            .answer(Some(Site::Primary), &words, &[])?;
+        let refloat = &self.stage.refloat;
+        let captured = Captured {
+            testbed: self.stage.testbed,
+            refloat,
+            protection: "spaces",
+        };
+        let take = || refloat.answer(Some(Site::Primary), &words, &[]);
+        let backup = captured.take(&take, &|| self.let_go());
         fs::write(&control, "{}")?;
         writer.kill()?;
         writer.wait()?;
+        let backup = backup?;
         ensure!(backup.code == Some(0), "{} {}", backup.value, backup.said);
         let evidence = backup.value.pointer("/members/0/evidence").cloned();
         let evidence = evidence.unwrap_or(Value::Null).to_string();
