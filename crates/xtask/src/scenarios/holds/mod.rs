@@ -11,8 +11,10 @@ mod spaces;
 mod standby;
 mod storage;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -20,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 pub(super) use cut_off::{links, restarts, site};
@@ -129,11 +132,14 @@ impl<'a> Scene<'a> {
 
     /// Waits until both databases are held: the first volumes are being cut.
     fn until_cutting(&self, running: &mut Running) -> Result<()> {
+        self.until_cutting_beside(running, &BTreeSet::new())
+    }
+
+    /// The same, where other cuts are left.
+    fn until_cutting_beside(&self, running: &mut Running, left: &BTreeSet<String>) -> Result<()> {
         let begun = Instant::now();
         loop {
-            let mut command = self.stage.testbed.kubectl(Site::Primary);
-            command.args(["-n", "ledger", "get", "volumesnapshots", "-o", "name"]);
-            if !output(command)?.trim().is_empty() {
+            if !self.snapshots()?.is_subset(left) {
                 return Ok(());
             }
             if running.child.try_wait()?.is_some() {
@@ -146,6 +152,13 @@ impl<'a> Scene<'a> {
             );
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Names of the snapshots that there are, cut or not.
+    fn snapshots(&self) -> Result<BTreeSet<String>> {
+        let mut command = self.stage.testbed.kubectl(Site::Primary);
+        command.args(["-n", "ledger", "get", "volumesnapshots", "-o", "name"]);
+        Ok(output(command)?.lines().map(str::to_owned).collect())
     }
 
     /// The points there are, the newest last.
@@ -242,6 +255,13 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// What became of a backup that was to be killed.
+enum Kill {
+    /// The moment at which it was killed.
+    Killed(f64),
+    EndedBefore(Answer),
+}
+
 /// A backup that runs.
 struct Running {
     child: Child,
@@ -293,15 +313,17 @@ impl Running {
         &self.said
     }
 
-    /// Kills it; the moment. False when it had ended before.
-    fn kill(mut self) -> Result<(bool, f64)> {
-        let running = self.child.try_wait()?.is_none();
-        if running {
+    /// Kills it, unless it had ended before.
+    fn kill(mut self) -> Result<Kill> {
+        if self.child.try_wait()?.is_none() {
             self.child.kill()?;
+            let moment = now();
+            // It may have ended by itself a moment ago.
+            if self.child.wait()?.signal() == Some(Signal::SIGKILL as i32) {
+                return Ok(Kill::Killed(moment));
+            }
         }
-        let moment = now();
-        self.child.wait()?;
-        Ok((running, moment))
+        self.finish().map(Kill::EndedBefore)
     }
 
     /// Waits for its end.
