@@ -133,7 +133,7 @@ async fn a_server_that_never_answers_is_given_up() {
     let error = refused(&kubeconfig(&server), None).await;
     assert_eq!(error.code(), "unreachable");
     assert!(
-        since.elapsed() < Duration::from_secs(12),
+        since.elapsed() < Duration::from_mins(1),
         "{:?}",
         since.elapsed()
     );
@@ -220,10 +220,10 @@ async fn a_credential_command_that_fails_or_hangs() {
     let error = refused(&content("echo expired >&2; exit 3"), None).await;
     assert_eq!(error.code(), "credentials-failed", "{error}");
     let since = Instant::now();
-    let error = refused(&content("exec sleep 20"), None).await;
+    let error = refused(&content("exec sleep 180"), None).await;
     assert_eq!(error.code(), "unreachable", "{error}");
     assert!(
-        since.elapsed() < Duration::from_secs(12),
+        since.elapsed() < Duration::from_mins(1),
         "{:?}",
         since.elapsed()
     );

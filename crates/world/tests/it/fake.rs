@@ -9,6 +9,7 @@ use refloat_world::{Cluster, ConnectOptions};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
@@ -49,7 +50,12 @@ pub(crate) enum End {
     Broken,
     /// It never ends.
     Never,
+    /// It ends with this status once the test says so.
+    Told(Told, Value),
 }
+
+/// What a server waits for: a word of the test.
+pub(crate) type Told = watch::Receiver<bool>;
 
 /// How a body that comes line by line goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +69,8 @@ pub(crate) enum Say {
     /// A body with a `Retry-After` in seconds.
     Later(u16, u32),
     Text(u16, &'static str),
-    /// A body that comes line by line, each after so many milliseconds; then it ends, or stays open.
-    Lines(Vec<(u64, Value)>, Rest),
+    /// A body that comes line by line, the second lines once the test says so; then it ends, or stays open.
+    Lines(Vec<Value>, Told, Vec<Value>, Rest),
     /// Closes the connection without an answer.
     Nothing,
     Run(Command),
@@ -180,7 +186,9 @@ async fn serve(mut stream: TcpStream, handler: Arc<Handler>, log: Arc<Mutex<Vec<
             status(code, "TooManyRequests", "slow down", &json!({})).to_string(),
         ),
         Say::Text(code, body) => (code, String::new(), body.to_owned()),
-        Say::Lines(lines, rest) => return lines_of(stream, lines, rest).await,
+        Say::Lines(first, told, then, rest) => {
+            return lines_of(stream, (first, told, then), rest).await;
+        }
         Say::Nothing | Say::Run(_) => return,
     };
     let answer = format!(
@@ -194,17 +202,31 @@ async fn serve(mut stream: TcpStream, handler: Arc<Handler>, log: Arc<Mutex<Vec<
     stream.shutdown().await.unwrap_or_default();
 }
 
-async fn lines_of(mut stream: TcpStream, lines: Vec<(u64, Value)>, rest: Rest) {
+async fn lines_of(
+    mut stream: TcpStream,
+    (first, mut told, then): (Vec<Value>, Told, Vec<Value>),
+    rest: Rest,
+) {
+    let text = |lines: Vec<Value>| {
+        let lines = lines.iter().map(Value::to_string);
+        lines
+            .flat_map(|line| [line, "\n".to_owned()])
+            .collect::<String>()
+    };
     let head = "HTTP/1.1 200 X\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n";
-    let mut sent = stream.write_all(head.as_bytes()).await;
-    for (milliseconds, line) in lines {
-        tokio::time::sleep(std::time::Duration::from_millis(milliseconds)).await;
-        sent = sent.and(stream.write_all(format!("{line}\n").as_bytes()).await);
-    }
+    let begin = format!("{head}{}", text(first));
+    let mut sent = stream.write_all(begin.as_bytes()).await;
+    until_told(&mut told).await;
+    sent = sent.and(stream.write_all(text(then).as_bytes()).await);
     if sent.is_ok() && rest == Rest::StaysOpen {
         let mut nothing = [0; 1];
         stream.read(&mut nothing).await.unwrap_or_default();
     }
+}
+
+/// A test that is over says nothing any more.
+async fn until_told(told: &mut Told) {
+    drop(told.wait_for(|told| *told).await);
 }
 
 /// As an API server: the first form that it knows decides, and one object's metadata is no answer to a list (apiserver 1.34).
@@ -315,6 +337,13 @@ async fn run(stream: TcpStream, command: Command) {
         }
         End::Broken => {}
         End::Never => while let Some(Ok(_)) = socket.next().await {},
+        End::Told(mut told, status) => {
+            until_told(&mut told).await;
+            let sent = socket.send(framed(3, status.to_string().as_bytes())).await;
+            if sent.is_ok() {
+                socket.close(None).await.unwrap_or_default();
+            }
+        }
     }
 }
 

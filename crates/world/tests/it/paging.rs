@@ -132,7 +132,7 @@ async fn a_list_that_goes_on_without_objects_is_left() {
     })
     .await;
     let cluster = server.cluster().await;
-    let looked = tokio::time::timeout(Duration::from_secs(10), look(&cluster, 0..120)).await;
+    let looked = tokio::time::timeout(Duration::from_mins(1), look(&cluster, 0..120)).await;
     assert_eq!(looked.unwrap(), [true; 120]);
 }
 

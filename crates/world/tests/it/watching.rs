@@ -8,10 +8,14 @@ use refloat_core::inventory::Resource;
 use refloat_core::world::{Changed, World};
 use refloat_world::Cluster;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::fake::{Asked, Rest, Say, Server, status};
 
-const LONG: Duration = Duration::from_secs(20);
+/// What comes at all comes within this time.
+const LONG: Duration = Duration::from_mins(1);
+/// A pause that ends within the other has not come to its end.
+const LONGER: Duration = Duration::from_mins(3);
 
 fn deployment(name: &str) -> ObjectRef {
     let resource = Resource::namespaced("apps/v1", "Deployment", "deployments");
@@ -55,6 +59,18 @@ async fn told(cluster: &Cluster, what: impl Fn(&Changed) -> bool) -> Duration {
     }
 }
 
+/// Pauses until nothing is polled any more: the watch is open.
+async fn until_open(cluster: &Cluster) {
+    let begun = Instant::now();
+    loop {
+        let quiet = cluster.pause(Duration::from_millis(600), &on()).await;
+        if quiet.is_empty() {
+            return;
+        }
+        assert!(begun.elapsed() < LONG, "{quiet:?}");
+    }
+}
+
 fn names(changed: &Changed, name: &str) -> bool {
     changed.objects.contains_key(&deployment(name))
 }
@@ -65,32 +81,32 @@ fn names_kind(changed: &Changed) -> bool {
 
 #[tokio::test]
 async fn a_change_ends_the_pause() {
-    let server = Server::start(|asked| {
+    let (tell, said) = watch::channel(false);
+    let server = Server::start(move |asked| {
         if is_watch(asked) {
             assert!(asked.query.contains("resourceVersion=7"), "{}", asked.query);
-            let lines = vec![
-                (0, event("BOOKMARK", "")),
-                (900, event("MODIFIED", "web")),
-                (0, event("DELETED", "old")),
-            ];
-            return Some(Say::Lines(lines, Rest::StaysOpen));
+            let first = vec![event("BOOKMARK", "")];
+            let then = vec![event("MODIFIED", "web"), event("DELETED", "old")];
+            return Some(Say::Lines(first, said.clone(), then, Rest::StaysOpen));
         }
         is_list(asked).then(|| list("7"))
     })
     .await;
     let cluster = server.cluster().await;
     told(&cluster, names_kind).await;
+    until_open(&cluster).await;
+    tell.send(true).unwrap();
     let begun = Instant::now();
     let mut pauses = 0;
     let mut missing = vec!["web", "old"];
     while !missing.is_empty() {
-        let changed = cluster.pause(Duration::from_secs(5), &on()).await;
+        let changed = cluster.pause(LONGER, &on()).await;
         pauses += 1;
         missing.retain(|name| !names(&changed, name));
         if !changed.objects.is_empty() {
             assert!(changed.kinds.is_empty(), "what is watched is not polled");
         }
-        assert!(begun.elapsed() < Duration::from_secs(4), "it woke nobody");
+        assert!(begun.elapsed() < LONG, "it woke nobody");
     }
     // One for a watch that has just begun, and one for each of the two when they do not come at once.
     assert!(pauses <= 3, "{pauses} pauses");
@@ -109,9 +125,9 @@ async fn what_may_not_be_watched_is_polled() {
     let cluster = server.cluster().await;
     for _ in 0..3 {
         let begun = Instant::now();
-        let changed = cluster.pause(Duration::from_secs(10), &on()).await;
+        let changed = cluster.pause(LONGER, &on()).await;
         assert!(names_kind(&changed), "{changed:?}");
-        assert!(begun.elapsed() < Duration::from_secs(1));
+        assert!(begun.elapsed() < LONG);
     }
 }
 
@@ -119,12 +135,14 @@ async fn what_may_not_be_watched_is_polled() {
 async fn after_a_gap_everything_of_the_kind_may_have_changed() {
     for end in ["410", "broken line", "end"] {
         let watches = AtomicUsize::new(0);
+        let (tell, said) = watch::channel(false);
         let server = Server::start(move |asked| {
             if !is_watch(asked) {
                 return is_list(asked).then(|| list("7"));
             }
             if watches.fetch_add(1, Ordering::SeqCst) > 0 {
-                return Some(Say::Lines(Vec::new(), Rest::StaysOpen));
+                let nothing = Say::Lines(Vec::new(), said.clone(), Vec::new(), Rest::StaysOpen);
+                return Some(nothing);
             }
             let expired = status(410, "Expired", "too old resource version", &json!({}));
             let line = match end {
@@ -132,26 +150,18 @@ async fn after_a_gap_everything_of_the_kind_may_have_changed() {
                 "broken line" => json!("nothing that is an event"),
                 _ => event("BOOKMARK", ""),
             };
-            Some(Say::Lines(vec![(300, line)], Rest::Ends))
+            Some(Say::Lines(Vec::new(), said.clone(), vec![line], Rest::Ends))
         })
         .await;
         let cluster = server.cluster().await;
         told(&cluster, names_kind).await;
+        until_open(&cluster).await;
+        tell.send(true).unwrap();
         told(&cluster, names_kind).await;
+        // Open again: nothing is polled any more.
+        until_open(&cluster).await;
         let lists = server.calls().iter().filter(|one| is_list(one)).count();
         assert!(lists >= 2, "{end}: it went on from where it was");
-        // Open again: nothing is polled any more.
-        let begun = Instant::now();
-        loop {
-            let quiet = cluster.pause(Duration::from_millis(600), &on()).await;
-            if quiet.is_empty() {
-                break;
-            }
-            assert!(
-                begun.elapsed() < Duration::from_secs(10),
-                "{end}: {quiet:?}"
-            );
-        }
     }
 }
 
