@@ -161,6 +161,18 @@ impl Seen {
         self.answers.get(query)
     }
 
+    /// Why a query was not answered, if it was refused.
+    pub fn refusal(&self, query: &Query) -> Option<&Problem> {
+        match self.answers.get(query)? {
+            Answer::Refused(problem) => Some(problem),
+            Answer::Object(_)
+            | Answer::List(_)
+            | Answer::Exec(_)
+            | Answer::Log(_)
+            | Answer::Yes => None,
+        }
+    }
+
     /// True when nothing was asked.
     pub fn is_empty(&self) -> bool {
         self.answers.is_empty()

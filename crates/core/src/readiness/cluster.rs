@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::reading::{Condition, one_line, text};
 use super::webhooks;
 use super::{Gate, View};
-use crate::driver::{ObjectRef, Query, Why};
+use crate::driver::{ObjectRef, Query};
 use crate::inventory::Resource;
 
 /// Seconds after which finalizers that nobody removes are taken for stuck.
@@ -38,7 +38,7 @@ pub(super) fn namespace(view: &View<'_>) -> Gate {
             "it has no default ServiceAccount yet",
             "kube-controller-manager runs and makes it",
         ),
-        Err(problem) => Gate::closed(&problem.code, problem.message, problem.hint),
+        Err(problem) => Gate::unread(problem),
     }
 }
 
@@ -119,8 +119,6 @@ pub(super) fn definition(view: &View<'_>) -> Gate {
                 &format!("it is established, and the API server does not serve {version} yet"),
                 "the API server serves it",
             ),
-            // Who may not list them may still write them.
-            "forbidden" => Gate::Assumed(Why::new(&problem.code, problem.message)),
             _ if problem.message.contains("conversion webhook") => webhooks::not_converted(
                 view,
                 &format!(
@@ -128,7 +126,8 @@ pub(super) fn definition(view: &View<'_>) -> Gate {
                     one_line(&problem.message)
                 ),
             ),
-            _ => Gate::closed(&problem.code, problem.message, problem.hint),
+            // Who may not list them may still write them.
+            _ => Gate::unread(problem),
         };
     }
     webhooks::conversion(view)

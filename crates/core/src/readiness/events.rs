@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::View;
 use super::reading::{one_line, text};
-use crate::driver::{ListRequest, Query, Why};
+use crate::driver::{Class, ListRequest, Query, Why};
 use crate::inventory::Resource;
 
 /// Seconds of waiting before events are read.
@@ -22,6 +22,17 @@ fn request(view: &View<'_>) -> Option<ListRequest> {
 
 pub(super) fn look(view: &View<'_>) -> Option<Query> {
     request(view).map(Query::List)
+}
+
+/// False when they may not be read, or were not answered.
+pub(super) fn are_read(view: &View<'_>) -> bool {
+    request(view).is_some_and(|request| view.seen.list(&request).is_ok())
+}
+
+/// True when they were asked for in vain, and may be answered at the next look.
+pub(super) fn may_come(view: &View<'_>) -> bool {
+    let refused = look(view).and_then(|query| view.seen.refusal(&query));
+    refused.is_some_and(|problem| problem.class == Class::Retry)
 }
 
 /// An event, as far as gates read it.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::reading::{list, number, text};
 use super::{Gate, View, pods};
-use crate::driver::{ListRequest, Query, Why};
+use crate::driver::{ListRequest, Query};
 use crate::inventory::Resource;
 
 /// An operator that says that it elects a leader and takes no Lease of its namespace for so long takes another one.
@@ -126,14 +126,7 @@ pub(super) fn led(view: &View<'_>) -> Gate {
     };
     let leases = match view.seen.list(&request) {
         Ok(leases) => leases,
-        // What may not be read is not waited for.
-        Err(problem) if problem.code == "forbidden" => {
-            return Gate::Assumed(Why::new(&problem.code, problem.message));
-        }
-        Err(problem) => {
-            let gate = Gate::closed(&problem.code, problem.message, problem.hint);
-            return gate.or_assumed(view.clock, ELECTION_SECONDS);
-        }
+        Err(problem) => return Gate::unread(problem),
     };
     let deployment = view.text("/metadata/name").unwrap_or_default();
     let pods: Vec<&str> = pods::of(view)

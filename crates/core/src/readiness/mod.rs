@@ -42,6 +42,9 @@ use serde_json::Value;
 use crate::driver::{Problem, Query, Seen, Why};
 use crate::inventory::Resource;
 
+/// Code of what the user of the kubeconfig has no right to.
+const FORBIDDEN: &str = "forbidden";
+
 /// What a gate says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Gate {
@@ -62,6 +65,15 @@ impl Gate {
 
     fn failed(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Failed(Problem::stuck(code, message, hint))
+    }
+
+    /// Something that was to be read was refused. What may not be read is not waited for; all else may be answered at the next look.
+    fn unread(problem: Problem) -> Self {
+        if problem.code == FORBIDDEN {
+            Self::Assumed(Why::new(&problem.code, problem.message))
+        } else {
+            Self::closed(&problem.code, problem.message, problem.hint)
+        }
     }
 
     /// A closed gate that is opened after this many seconds of waiting, because what it waits for may never be told.

@@ -45,6 +45,12 @@ pub(super) fn look(view: &View<'_>) -> Option<Query> {
     request(view).map(Query::List)
 }
 
+/// What stands in the way of who must know its pods: they were asked for in vain.
+pub(super) fn unread(view: &View<'_>) -> Option<Gate> {
+    let refused = look(view).and_then(|query| view.seen.refusal(&query));
+    refused.cloned().map(Gate::unread)
+}
+
 /// `matchExpressions` of a selector, which the list was not asked for.
 fn is_selected(view: &View<'_>, pod: &Value) -> bool {
     let labels = pod.pointer("/metadata/labels");

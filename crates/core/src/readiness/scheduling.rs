@@ -112,7 +112,9 @@ pub(super) fn unscheduled(
     {
         what = format!("{what}; {claim}");
     }
-    if limit.is_some_and(|limit| view.clock.has_lasted(refused.since, limit)) {
+    let lasts = limit.is_some_and(|limit| view.clock.has_lasted(refused.since, limit));
+    // Without an answer nobody knows of an autoscaler: the next look may tell.
+    if lasts && !events::may_come(view) {
         return Gate::failed(
             "pod-unschedulable",
             what,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::events;
 use super::reading::{list, text};
-use super::{Gate, View};
-use crate::driver::{ListRequest, ObjectRef, Query};
+use super::{FORBIDDEN, Gate, View};
+use crate::driver::{ListRequest, ObjectRef, Problem, Query};
 use crate::inventory::Resource;
 
 /// Seconds within which a class may still come.
@@ -26,10 +26,10 @@ pub(super) fn nodes_query() -> Query {
     Query::List(nodes())
 }
 
-/// Whether some node has this CSI driver; `None` when that is not known.
-fn is_on_a_node(view: &View<'_>, driver: &str) -> Option<bool> {
-    let nodes = view.seen.list(&nodes()).ok()?;
-    Some(nodes.iter().any(|node| {
+/// Whether some node has this CSI driver.
+fn is_on_a_node(view: &View<'_>, driver: &str) -> Result<bool, Problem> {
+    let nodes = view.seen.list(&nodes())?;
+    Ok(nodes.iter().any(|node| {
         list(node, "/spec/drivers")
             .iter()
             .any(|one| text(one, "/name") == Some(driver))
@@ -74,7 +74,11 @@ pub(super) fn claim(view: &View<'_>) -> Gate {
 }
 
 fn bound(view: &View<'_>) -> Gate {
-    let volume = volume_of(view).and_then(|volume| view.seen.object(&volume).ok().flatten());
+    let volume = match volume_of(view).map(|volume| view.seen.object(&volume)) {
+        Some(Ok(found)) => found,
+        Some(Err(problem)) => return Gate::unread(problem),
+        None => None,
+    };
     let holder = volume.and_then(|volume| text(volume, "/spec/claimRef/uid"));
     match (holder, view.text("/metadata/uid")) {
         (Some(holder), Some(uid)) if holder != uid => view.failed(
@@ -106,7 +110,12 @@ fn unbound(view: &View<'_>) -> Gate {
             let message = format!("{message}: there is no StorageClass {}", class.name);
             return view.closed("claim-unbound", &message, "its StorageClass is there");
         }
-        Err(_) => return view.closed("claim-unbound", &message, takes),
+        // It may be one that waits for the first consumer.
+        Err(problem) if problem.code == FORBIDDEN => {
+            let gate = Gate::closed(&problem.code, problem.message, problem.hint);
+            return gate.or_assumed(view.clock, CLASS_SECONDS);
+        }
+        Err(problem) => return Gate::unread(problem),
     };
     let selected = "/metadata/annotations/volume.kubernetes.io~1selected-node";
     let by_consumer = text(found, "/volumeBindingMode") == Some("WaitForFirstConsumer");
@@ -134,7 +143,9 @@ fn provisioning(view: &View<'_>, provisioner: &str, message: &str) -> Gate {
             "see to the storage or its class, then run the same command again",
         );
     }
-    let nobody = is_on_a_node(view, provisioner) == Some(false)
+    // Who is not known to do nothing may be at work.
+    let nobody = is_on_a_node(view, provisioner) == Ok(false)
+        && events::are_read(view)
         && !news.iter().any(|one| one.reason == "Provisioning")
         && !provisioner.starts_with("kubernetes.io/");
     if nobody && view.clock.is_past(PROVISIONING_SECONDS) {
@@ -180,8 +191,9 @@ fn class(view: &View<'_>, pointer: &str) -> Gate {
         return Gate::Open;
     }
     match is_on_a_node(view, driver) {
-        Some(true) | None => Gate::Open,
-        Some(false) => view
+        Ok(true) => Gate::Open,
+        Err(problem) => Gate::unread(problem),
+        Ok(false) => view
             .closed(
                 "driver-missing",
                 &format!("no node has the CSI driver {driver}"),

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::reading::{list, one_line, text};
-use super::{Gate, Sample, View};
-use crate::driver::{ListRequest, Query, REHEARSAL_RUNNING};
+use super::{FORBIDDEN, Gate, Sample, View};
+use crate::driver::{Class, ListRequest, Problem, Query, Why};
 use crate::inventory::Resource;
 
 /// Seconds after which a webhook without a ready address is taken for one that will not answer.
@@ -24,6 +24,9 @@ const INJECTORS: &[&str] = &[
     "cert-manager.io~1inject-apiserver-ca",
     "service.beta.openshift.io~1inject-cabundle",
 ];
+
+/// Code of a webhook whose Service has no ready address.
+const SILENT: &str = "webhook-not-answering";
 
 /// Namespace and name.
 type Service<'a> = (&'a str, &'a str);
@@ -93,10 +96,7 @@ pub(super) fn conversion_look(view: &View<'_>) -> Vec<Query> {
 
 /// Whether a Service has an address that is ready; otherwise why it cannot be told or what is missing.
 fn answers(view: &View<'_>, service: Service<'_>, code: &str) -> Result<(), Gate> {
-    let found = view
-        .seen
-        .list(&slices(service))
-        .map_err(|problem| Gate::closed(&problem.code, problem.message, problem.hint))?;
+    let found = view.seen.list(&slices(service)).map_err(Gate::unread)?;
     let ready = found
         .iter()
         .flat_map(|slice| list(slice, "/endpoints"))
@@ -138,62 +138,92 @@ fn is_trusted(hook: &Value) -> bool {
 /// Each webhook has somebody who answers, and does answer.
 pub(super) fn configuration(view: &View<'_>) -> Gate {
     match stands(view) {
-        Gate::Open => answered(view),
+        Gate::Open => match answered(view) {
+            Gate::Open => unlisted(view).map_or(Gate::Open, Gate::Assumed),
+            gate => gate,
+        },
         gate => gate,
     }
+}
+
+/// Why it is not known whether one of its Services has an address: they may not be listed.
+fn unlisted(view: &View<'_>) -> Option<Why> {
+    let mut all = hooks(view).into_iter();
+    all.find_map(|(_, service)| match answers(view, service, SILENT) {
+        Err(Gate::Assumed(why)) => Some(why),
+        Ok(()) | Err(_) => None,
+    })
 }
 
 /// The API server reaches each webhook about an object of the recovery: an address alone may have another certificate than the one
 /// that it trusts, or be kept from it by a policy. What it says does not count.
 fn answered(view: &View<'_>) -> Gate {
+    let mut assumed = None;
     for sample in samples(view) {
-        let webhook = &sample.webhook;
         if !is_known(view) {
             return view.closed(
                 "webhook-untried",
-                &format!("its webhook {webhook} is asked in a moment"),
+                &format!("its webhook {} is asked in a moment", sample.webhook),
                 "the API server knows of it",
             );
         }
         let Err(problem) = view.seen.rehearsed(&sample.request()) else {
             continue;
         };
-        let named = problem.message.contains(&format!("\"{webhook}\""));
-        match problem.code.as_str() {
-            "webhook-failed" if named && view.clock.is_past(ANSWER_SECONDS) => {
-                return view.failed(
-                    "webhook-failing",
-                    &one_line(&problem.message),
-                    "see whether its caBundle signs its certificate and whether the API server reaches its Service, or delete this configuration: until then it refuses what it is asked about",
-                );
-            }
-            "webhook-failed" if named => {
-                return view.closed(
-                    "webhook-failing",
-                    &one_line(&problem.message),
-                    "the API server reaches it and trusts its certificate",
-                );
-            }
-            REHEARSAL_RUNNING | "unreachable" | "throttled" => {
-                let gate = Gate::closed(&problem.code, problem.message, problem.hint);
-                return gate.or_assumed(view.clock, ANSWER_SECONDS);
-            }
-            // It was asked; or another is in the way, which has a gate of its own, or the object cannot be tried.
-            _ => {}
+        match unanswered(view, sample, problem) {
+            Gate::Open => {}
+            gate @ Gate::Assumed(_) => assumed = assumed.or(Some(gate)),
+            gate @ (Gate::Closed(_) | Gate::Failed(_)) => return gate,
         }
     }
-    Gate::Open
+    assumed.unwrap_or(Gate::Open)
+}
+
+/// What it means that the API server would not do what it was asked to try.
+fn unanswered(view: &View<'_>, sample: &Sample, problem: Problem) -> Gate {
+    let named = problem.message.contains(&format!("\"{}\"", sample.webhook));
+    match problem.code.as_str() {
+        "webhook-failed" if named && view.clock.is_past(ANSWER_SECONDS) => view.failed(
+            "webhook-failing",
+            &one_line(&problem.message),
+            "see whether its caBundle signs its certificate and whether the API server reaches its Service, or delete this configuration: until then it refuses what it is asked about",
+        ),
+        "webhook-failed" if named => view.closed(
+            "webhook-failing",
+            &one_line(&problem.message),
+            "the API server reaches it and trusts its certificate",
+        ),
+        FORBIDDEN => Gate::unread(problem),
+        _ if says_nothing(&problem) => {
+            let gate = Gate::closed(&problem.code, problem.message, problem.hint);
+            gate.or_assumed(view.clock, ANSWER_SECONDS)
+        }
+        // It was asked; or another is in the way, which has a gate of its own, or the object cannot be tried.
+        _ => Gate::Open,
+    }
+}
+
+/// True when the API server did not come so far, or its answer was lost: the next one may tell of the webhook.
+fn says_nothing(problem: &Problem) -> bool {
+    match problem.code.as_str() {
+        "unauthorized" | "credentials-failed" => true,
+        "webhook-failed" | "kind-not-served" | "not-found" => false,
+        _ if problem.message.contains("conversion webhook") => false,
+        _ => matches!(problem.class, Class::Wait | Class::Retry),
+    }
 }
 
 /// Each webhook's Service has an address that is ready, and the API server knows whom to trust there.
 fn stands(view: &View<'_>) -> Gate {
     let hooks = hooks(view);
     for (hook, service) in &hooks {
-        let Err(gate) = answers(view, *service, "webhook-not-answering") else {
+        let Err(gate) = answers(view, *service, SILENT) else {
             continue;
         };
         return match gate {
-            Gate::Closed(why) if view.clock.is_past(ANSWER_SECONDS) => {
+            // Its address is not known: whether it is reached tells more.
+            Gate::Assumed(_) => continue,
+            Gate::Closed(why) if why.code == SILENT && view.clock.is_past(ANSWER_SECONDS) => {
                 if text(*hook, "/failurePolicy") == Some("Ignore") {
                     Gate::Assumed(why)
                 } else {

@@ -79,6 +79,9 @@ fn not_yet(view: &View<'_>, counts: &str, takes: &str) -> Gate {
 
 /// All replicas are there. If their containers had to be started again, they must have stayed for a while.
 fn steady(view: &View<'_>) -> Gate {
+    if let Some(gate) = pods::unread(view) {
+        return gate;
+    }
     match pods::restarted(view) {
         Some(restarted) if !view.clock.has_lasted(restarted.ready_since, STEADY_SECONDS) => view
             .closed(
@@ -117,6 +120,10 @@ pub(super) fn deployment(view: &View<'_>) -> Gate {
     if updated >= wanted && available >= wanted && all == updated {
         return match steady(view) {
             Gate::Open => leaders::led(view),
+            Gate::Assumed(why) => match leaders::led(view) {
+                Gate::Open => Gate::Assumed(why),
+                gate => gate,
+            },
             gate => gate,
         };
     }

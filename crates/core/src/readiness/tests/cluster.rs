@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::deleting;
-use super::{Gate, Scene, ago, conditions};
+use super::{AWAY, DENIED, Gate, Scene, ago, conditions};
 use crate::driver::{Answer, Problem, Query};
 use crate::inventory::Resource;
 
@@ -71,6 +71,10 @@ fn a_namespace_waits_for_its_default_account() {
         (Some(json!({})), "open"),
     ] {
         scene.seen.insert(query.clone(), Answer::Object(answer));
+        assert_eq!(scene.says(), expected);
+    }
+    for (how, expected) in [(AWAY, "closed unreachable"), (DENIED, "assumed forbidden")] {
+        scene = scene.refused(query.clone(), how);
         assert_eq!(scene.says(), expected);
     }
     scene.live = json!({ "status": { "phase": "Terminating" } });

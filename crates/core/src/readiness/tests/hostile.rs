@@ -238,35 +238,31 @@ fn huge_lists_and_lines_are_read_in_their_stride() {
 }
 
 #[test]
-fn answers_that_are_refused_hold_back_only_what_cannot_be_told_without_them() {
+fn what_may_not_be_read_is_assumed_and_holds_nothing_back() {
     let denied = Problem::of(Class::Stuck, "forbidden", "not allowed", "grant it");
     let cases = [
         (
             "v1",
             "Namespace",
             json!({ "status": { "phase": "Active" } }),
-            "closed",
         ),
         (
             "apps/v1",
             "StatefulSet",
             super::workload(&super::rolled_out()),
-            "open",
         ),
         (
             "storage.k8s.io/v1",
             "StorageClass",
             json!({ "provisioner": "x" }),
-            "open",
         ),
         (
             "v1",
             "PersistentVolumeClaim",
             json!({ "spec": { "volumeName": "v" }, "status": { "phase": "Bound" } }),
-            "open",
         ),
     ];
-    for (group_version, kind, live, expected) in cases {
+    for (group_version, kind, live) in cases {
         let resource = Resource::namespaced(group_version, kind, "plural");
         let mut seen = Seen::default();
         let clock = Clock {
@@ -292,11 +288,7 @@ fn answers_that_are_refused_hold_back_only_what_cannot_be_told_without_them() {
             clock,
             duty: None,
         };
-        let says = match assess(&view) {
-            super::Gate::Open => "open",
-            super::Gate::Closed(_) => "closed",
-            super::Gate::Assumed(_) | super::Gate::Failed(_) => "else",
-        };
-        assert_eq!(says, expected, "{kind}");
+        let says = assess(&view);
+        assert!(matches!(says, super::Gate::Assumed(_)), "{kind}: {says:?}");
     }
 }

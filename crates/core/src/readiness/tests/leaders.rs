@@ -135,6 +135,7 @@ fn who_may_not_read_leases_is_not_kept_waiting() {
         let problem = Problem::stuck(code, "not now", "ask again");
         scene.seen.insert(query, Answer::Refused(problem));
         assert_eq!(scene.says(), expected);
+        assert_eq!(scene.after(300).says(), expected);
     }
 }
 

@@ -21,7 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{Clock, Duty, Gate, Told, View, assess, look};
-use crate::driver::{Answer, ListRequest, ObjectRef, Query, Seen};
+use crate::driver::{Answer, Class, ListRequest, ObjectRef, Problem, Query, Seen};
 use crate::inventory::Resource;
 
 fn now() -> Timestamp {
@@ -112,6 +112,13 @@ impl Scene {
         self
     }
 
+    /// The API server does not answer this question, or may not.
+    fn refused(mut self, query: Query, (class, code): (Class, &str)) -> Self {
+        let problem = Problem::of(class, code, "not now", "ask again");
+        self.seen.insert(query, Answer::Refused(problem));
+        self
+    }
+
     fn view(&self) -> View<'_> {
         View {
             resource: &self.resource,
@@ -166,6 +173,10 @@ impl Scene {
         look(&self.view())
     }
 }
+
+/// What was not answered for now, and what nobody may read.
+const AWAY: (Class, &str) = (Class::Retry, "unreachable");
+const DENIED: (Class, &str) = (Class::Stuck, "forbidden");
 
 /// What the engine makes of it when it was shown at every look for so long: it counts for signs that tell no time.
 fn shown_for(says: &str, seconds: i64) -> String {

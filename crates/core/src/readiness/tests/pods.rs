@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::Gate;
-use super::{Scene, ago, event, pod, workload};
+use super::{AWAY, DENIED, Scene, ago, event, pod, workload};
 
 fn down() -> Value {
     workload(&json!({ "observedGeneration": 2, "currentRevision": "a", "updateRevision": "a" }))
@@ -152,6 +152,14 @@ fn a_pod_without_a_node_waits_as_long_as_one_may_come() {
         let scene = with(vec![unscheduled("Unschedulable", message, since)], seconds);
         assert_eq!(scene.says(), expected, "{message} {since} {seconds}");
     }
+    // Its events may tell of a node that is being made.
+    let scene = || with(vec![unscheduled("Unschedulable", no_node, 60)], 60);
+    let earlier = with(vec![unscheduled("Unschedulable", no_node, 30)], 30);
+    let events = || earlier.asks().remove(0);
+    let away = scene().refused(events(), AWAY);
+    assert_eq!(away.says(), "closed pod-unschedulable");
+    let denied = scene().refused(events(), DENIED);
+    assert_eq!(denied.says(), "failed pod-unschedulable");
     let gated = with(vec![unscheduled("SchedulingGated", "gated", 500)], 500);
     assert_eq!(gated.says(), "closed pod-gated");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Scene, ago, pod, rolled_out, waited, workload};
+use super::{AWAY, DENIED, Scene, ago, pod, rolled_out, waited, workload};
 
 fn restarted(ready_since: &str) -> Value {
     let mut pod = pod(&json!({ "restartCount": 1, "ready": true }));
@@ -34,6 +34,18 @@ fn a_workload_that_restarted_must_stay_ready_for_a_while_and_others_open_at_once
         let calm = pod(&json!({ "restartCount": 0, "ready": true }));
         let scene = Scene::of("apps/v1", kind, workload(&rolled_out())).pods(vec![calm]);
         assert_eq!(scene.says(), "open", "{kind}");
+    }
+}
+
+#[test]
+fn a_workload_whose_pods_were_not_read_is_not_known_to_be_steady() {
+    for kind in ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"] {
+        let scene = || Scene::of("apps/v1", kind, workload(&rolled_out())).after(300);
+        let pods = || scene().asks().remove(0);
+        let away = scene().refused(pods(), AWAY);
+        assert_eq!(away.says(), "closed unreachable", "{kind}");
+        let denied = scene().refused(pods(), DENIED);
+        assert_eq!(denied.says(), "assumed forbidden", "{kind}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Scene, event};
+use super::{AWAY, DENIED, Scene, event};
 use crate::driver::{ObjectRef, Query};
 use crate::inventory::Resource;
 
@@ -152,6 +152,44 @@ fn a_class_waits_a_moment_for_its_driver() {
     let none = json!({ "provisioner": "kubernetes.io/no-provisioner" });
     let none = Scene::of("storage.k8s.io/v1", "StorageClass", none).nodes(&[]);
     assert_eq!(none.says(), "open");
+}
+
+/// What was not read is asked for again; what may not be read is not known, and nobody waits for it for ever.
+#[test]
+fn an_answer_that_did_not_come_opens_nothing() {
+    let bound = || claim("Bound", &json!({ "volumeName": "pv-1" }));
+    let of_volume = Query::Object(volume());
+    let away = bound().refused(of_volume.clone(), AWAY).after(300);
+    assert_eq!(away.says(), "closed unreachable");
+    assert_eq!(
+        bound().refused(of_volume, DENIED).says(),
+        "assumed forbidden"
+    );
+
+    let of_class = || Query::Object(class());
+    let away = pending().refused(of_class(), AWAY).after(300);
+    assert_eq!(away.says(), "closed unreachable");
+    let denied = |seconds| pending().refused(of_class(), DENIED).after(seconds).says();
+    assert_eq!(denied(59), "closed forbidden");
+    assert_eq!(denied(60), "assumed forbidden");
+
+    let live = json!({ "provisioner": "csi.example.com" });
+    let fast = || Scene::of("storage.k8s.io/v1", "StorageClass", live.clone());
+    let nodes = || fast().asks().remove(0);
+    let away = fast().refused(nodes(), AWAY).after(300);
+    assert_eq!(away.says(), "closed unreachable");
+    assert_eq!(fast().refused(nodes(), DENIED).says(), "assumed forbidden");
+}
+
+/// A provisioner that is no CSI driver is on no node, and its events tell that it works.
+#[test]
+fn a_provisioner_of_which_nothing_was_read_is_not_taken_for_missing() {
+    let immediate = || pending().object(class(), Some(answer("Immediate")));
+    let events = || immediate().nodes(&[]).after(30).asks().remove(0);
+    for how in [AWAY, DENIED] {
+        let unread = immediate().nodes(&[]).refused(events(), how).after(200);
+        assert_eq!(unread.says(), "closed claim-unbound");
+    }
 }
 
 #[test]

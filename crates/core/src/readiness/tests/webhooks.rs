@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::super::Sample;
-use super::{Duty, Scene, conditions};
-use crate::driver::{Answer, Problem, Query, REHEARSAL_RUNNING, Seen};
+use super::{AWAY, DENIED, Duty, Scene, conditions};
+use crate::driver::{Answer, Class, Problem, Query, REHEARSAL_RUNNING, Seen};
 use crate::inventory::Resource;
 
 const CRD: &str = "apiextensions.k8s.io/v1";
@@ -138,6 +138,75 @@ fn asked(name: &str) -> Scene {
     scene
 }
 
+const UNTRUSTED: &str = "Internal error occurred: failed calling webhook \"w.example.com\": failed to call webhook: Post \"https://operator.shop.svc:443/\": x509: certificate signed by unknown authority";
+const OF_ANOTHER: &str = "failed calling webhook \"other.example.com\": no endpoints";
+const CONVERTING: &str = "conversion webhook for shop.example.com/v1 failed";
+const FAILED: &str = "webhook-failed";
+
+/// Class, code and words of what the API server says, the seconds of waiting, and what the gate says.
+type Said<'a> = (Class, (&'a str, &'a str), i64, &'a str);
+const ANSWERS: &[Said<'_>] = &[
+    (
+        Class::Retry,
+        (FAILED, UNTRUSTED),
+        1,
+        "closed webhook-failing",
+    ),
+    (
+        Class::Retry,
+        (FAILED, UNTRUSTED),
+        180,
+        "failed webhook-failing",
+    ),
+    (Class::Retry, (FAILED, OF_ANOTHER), 1, "open"),
+    (Class::Stuck, ("admission-denied", "denied"), 1, "open"),
+    (
+        Class::Stuck,
+        ("invalid", "does not support dry run"),
+        1,
+        "open",
+    ),
+    (Class::Retry, ("kind-not-served", "no such kind"), 1, "open"),
+    (Class::Retry, ("server-error", CONVERTING), 1, "open"),
+    (
+        Class::Stuck,
+        ("forbidden", "no right"),
+        1,
+        "assumed forbidden",
+    ),
+    (
+        Class::Wait,
+        (REHEARSAL_RUNNING, "not yet"),
+        1,
+        "closed rehearsal-running",
+    ),
+    (Class::Retry, ("unreachable", "no"), 1, "closed unreachable"),
+    (
+        Class::Retry,
+        ("unreachable", "no"),
+        180,
+        "assumed unreachable",
+    ),
+    (
+        Class::Retry,
+        ("reply-lost", "broken off"),
+        1,
+        "closed reply-lost",
+    ),
+    (
+        Class::Retry,
+        ("server-error", "etcdserver: leader changed"),
+        1,
+        "closed server-error",
+    ),
+    (
+        Class::Stuck,
+        ("unauthorized", "who?"),
+        1,
+        "closed unauthorized",
+    ),
+];
+
 #[test]
 fn a_webhook_is_asked_about_what_will_be_written() {
     let mut early = asked("w.example.com").after(0);
@@ -154,29 +223,57 @@ fn a_webhook_is_asked_about_what_will_be_written() {
         request.object,
         r#"{"metadata":{"name":"sessions","namespace":"shop"}}"#
     );
-    let untrusted = "Internal error occurred: failed calling webhook \"w.example.com\": failed to call webhook: Post \"https://operator.shop.svc:443/\": x509: certificate signed by unknown authority";
-    let of_another = "failed calling webhook \"other.example.com\": no endpoints";
-    for (code, message, seconds, expected) in [
-        ("webhook-failed", untrusted, 1, "closed webhook-failing"),
-        ("webhook-failed", untrusted, 180, "failed webhook-failing"),
-        ("webhook-failed", of_another, 1, "open"),
-        ("admission-denied", "denied the request", 1, "open"),
-        ("invalid", "does not support dry run", 1, "open"),
-        ("kind-not-served", "no such kind", 1, "open"),
-        (REHEARSAL_RUNNING, "not yet", 1, "closed rehearsal-running"),
-        ("unreachable", "no", 1, "closed unreachable"),
-        ("unreachable", "no", 180, "assumed unreachable"),
-    ] {
-        let mut scene = asked("w.example.com").after(seconds);
-        let refused = Problem::stuck(code, message, "see");
+    for (class, (code, message), seconds, expected) in ANSWERS {
+        let mut scene = asked("w.example.com").after(*seconds);
+        let refused = Problem::of(*class, code, *message, "see");
         let query = scene.asks().remove(0);
         scene.seen.insert(query, Answer::Refused(refused));
-        assert_eq!(scene.says(), expected, "{code} {message}");
+        assert_eq!(scene.says(), *expected, "{code} {message}");
     }
     let mut scene = asked("w.example.com");
     let query = scene.asks().remove(0);
     scene.seen.insert(query, Answer::Yes);
     assert_eq!(scene.says(), "open");
+}
+
+/// What is assumed of one says nothing of the next.
+#[test]
+fn each_of_several_is_asked_about() {
+    let mut scene = asked("w.example.com").after(180);
+    let mut duty = scene.duty.take().unwrap();
+    let mut second = duty.samples[0].clone();
+    second.object = json!({ "metadata": { "name": "users", "namespace": "shop" } }).into();
+    duty.samples.push(second);
+    scene.duty = Some(duty);
+    let mut asked = scene.asks();
+    scene = scene.refused(asked.remove(0), AWAY);
+    let second = asked.remove(0);
+    scene.seen.insert(second.clone(), Answer::Yes);
+    assert_eq!(scene.says(), "assumed unreachable");
+    let failing = "failed calling webhook \"w.example.com\": x509";
+    let failing = Problem::of(Class::Retry, "webhook-failed", failing, "see");
+    scene.seen.insert(second, Answer::Refused(failing));
+    assert_eq!(scene.says(), "failed webhook-failing");
+}
+
+#[test]
+fn a_webhook_whose_addresses_are_not_read_is_not_taken_for_silent() {
+    let unread = |how, seconds| {
+        let mut scene = asked("w.example.com");
+        let duty = scene.duty.take();
+        scene.seen = Seen::default();
+        let query = scene.asks().remove(0);
+        scene.duty = duty;
+        scene.refused(query, how).after(seconds)
+    };
+    assert_eq!(unread(AWAY, 1).says(), "closed unreachable");
+    assert_eq!(unread(AWAY, 180).says(), "closed unreachable");
+    assert_eq!(unread(AWAY, 1).asks(), Vec::<Query>::new());
+    let mut denied = unread(DENIED, 1);
+    let query = denied.asks().remove(0);
+    denied.seen.insert(query.clone(), Answer::Yes);
+    assert_eq!(denied.says(), "assumed forbidden");
+    assert_eq!(denied.refused(query, AWAY).says(), "closed unreachable");
 }
 
 #[test]
