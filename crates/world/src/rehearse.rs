@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use kube::Client;
-use refloat_core::driver::{ObjectRef, Problem, RehearsalRequest};
+use refloat_core::driver::{Class, ObjectRef, Problem, RehearsalRequest};
 use refloat_core::inventory::Resource;
 use refloat_core::json::Json;
 use refloat_core::names::FIELD_MANAGER;
@@ -33,7 +33,13 @@ impl Cluster {
                     message: status.message.clone(),
                 })
             }
-            Err(failure) => Said::Unanswered(problem(&call(rehearsal), failure).message),
+            Err(failure) => {
+                let problem = problem(&call(rehearsal), failure);
+                Said::Unanswered {
+                    passes: problem.class == Class::Retry,
+                    why: problem.message,
+                }
+            }
         }
     }
 

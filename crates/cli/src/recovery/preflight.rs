@@ -9,12 +9,12 @@ use futures::StreamExt as _;
 use refloat_core::driver::{ListRequest, ObjectRef, Problem};
 use refloat_core::inventory::{Resource, ThingId};
 use refloat_core::json::Json;
-use refloat_core::plan::{Facts, Findings, Judging, Preflight, Rehearsal, Rehearsals};
+use refloat_core::plan::{Facts, Findings, Judging, Preflight, Rehearsal, Rehearsals, Rehearsed};
 use refloat_world::Cluster;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::trials::{Answers, Trials};
+use super::trials::{Answers, Limits, Trials};
 use crate::printer::Printer;
 
 /// Webhooks' Services that are looked at at once.
@@ -25,6 +25,10 @@ const CLASSES_AT_ONCE_MAX: usize = 16;
 const OBJECTS_MAX: usize = 5_000;
 /// All trying ends this long after its begin.
 const SECONDS_MAX: u64 = 60;
+/// So long a webhook is waited for that does not answer and may be back in a moment.
+const WEBHOOK_SECONDS_MAX: u64 = 15;
+/// Who did not answer is asked again after this time.
+const PAUSE: Duration = Duration::from_secs(1);
 /// From this number on it is said that something goes on.
 const SILENT_MAX: usize = 200;
 
@@ -110,10 +114,14 @@ pub(super) async fn begin(
         let tried = std::mem::take(&mut rehearsals.tried);
         (rehearsals, Some(try_out(cluster, tried, printer)))
     };
+    let patience = match trials {
+        Some(_) => Duration::from_secs(WEBHOOK_SECONDS_MAX),
+        None => Duration::ZERO,
+    };
     let mut notes = Vec::new();
     let (missing, looked) = futures::join!(
         missing(cluster, survey.named_classes()),
-        look(cluster, asked, &mut notes)
+        look(cluster, asked, patience, &mut notes)
     );
     let facts = Facts {
         clock_ahead_milliseconds: clock.unwrap_or_default(),
@@ -140,7 +148,12 @@ fn try_out(cluster: &Cluster, tried: Vec<Rehearsal>, printer: Printer) -> Trials
         ));
     }
     let cluster = cluster.clone();
-    Trials::begin(tried, Duration::from_secs(SECONDS_MAX), move |one| {
+    let limits = Limits {
+        all: Duration::from_secs(SECONDS_MAX),
+        others: Duration::from_secs(WEBHOOK_SECONDS_MAX),
+        pause: PAUSE,
+    };
+    Trials::begin(tried, limits, move |one| {
         let cluster = cluster.clone();
         async move { cluster.rehearse(&one).await }
     })
@@ -150,13 +163,14 @@ impl Begun {
     /// Waits for the answers that are still to come, and has them judged.
     pub(super) async fn end(self, printer: Printer) -> Preflighted {
         let waited_from = Instant::now();
-        let (rehearsed, last, own) = match self.trials {
-            None => (Vec::new(), self.free_since, Some(quick())),
+        let (rehearsed, tried, last, own) = match self.trials {
+            None => (Vec::new(), 0, self.free_since, Some(quick())),
             Some(trials) => {
                 let count = trials.count;
                 let Answers { rehearsed, at } = trials.answers().await;
-                let own = untried(rehearsed.len(), self.left_out + count - rehearsed.len());
-                (rehearsed, at.max(self.free_since), own)
+                let tried = answered(&rehearsed);
+                let own = untried(tried, self.left_out + count - tried);
+                (rehearsed, tried, at.max(self.free_since), own)
             }
         };
         let mut found = self.judging.answered(&rehearsed);
@@ -177,7 +191,7 @@ impl Begun {
                 Thoroughness::Warn => "warn",
                 Thoroughness::Quick => "quick",
             },
-            tried: rehearsed.len(),
+            tried,
             seconds: self.start.elapsed().saturating_sub(planning).as_secs_f64(),
             warnings,
             notes: self.notes.into_iter().chain(judged).collect(),
@@ -188,6 +202,12 @@ impl Begun {
     }
 }
 
+/// Those of which the API server has said something.
+fn answered(rehearsed: &[Rehearsed]) -> usize {
+    let answers = rehearsed.iter().filter(|one| one.said.is_answer());
+    answers.count()
+}
+
 fn all(resource: Resource) -> ListRequest {
     ListRequest {
         resource,
@@ -196,7 +216,12 @@ fn all(resource: Resource) -> ListRequest {
     }
 }
 
-async fn look(cluster: &Cluster, asked: &Preflight<'_>, notes: &mut Vec<String>) -> Facts {
+async fn look(
+    cluster: &Cluster,
+    asked: &Preflight<'_>,
+    patience: Duration,
+    notes: &mut Vec<String>,
+) -> Facts {
     let list = |api: &str, kind: &str, plural: &str, namespaced: bool| {
         let resource = if namespaced {
             Resource::namespaced(api, kind, plural)
@@ -214,7 +239,7 @@ async fn look(cluster: &Cluster, asked: &Preflight<'_>, notes: &mut Vec<String>)
             true
         ),
         list("v1", "Pod", "pods", true),
-        silent(cluster, asked),
+        silent(cluster, asked, patience),
     );
     let mut known = |what: &str, answer: Result<Vec<Value>, Problem>| match answer {
         Ok(found) => Some(found.into_iter().map(Json::from).collect()),
@@ -250,25 +275,39 @@ async fn missing(
     missing.filter_map(std::future::ready).collect().await
 }
 
-/// Services behind webhooks without a ready address. One that cannot be read is not taken for silent.
-async fn silent(cluster: &Cluster, asked: &Preflight<'_>) -> BTreeSet<(String, String)> {
+/// Services behind webhooks without a ready address. One that cannot be read is not taken for silent, and one that is there, so that it
+/// has a list of addresses, may have one in a moment.
+async fn silent(
+    cluster: &Cluster,
+    asked: &Preflight<'_>,
+    patience: Duration,
+) -> BTreeSet<(String, String)> {
+    let until = Instant::now() + patience;
     let services = futures::stream::iter(asked.webhook_services())
         .map(|service| async move {
-            let label = ("kubernetes.io/service-name".to_owned(), service.1.clone());
-            let request = ListRequest {
-                resource: Resource::namespaced(
-                    "discovery.k8s.io/v1",
-                    "EndpointSlice",
-                    "endpointslices",
-                ),
-                namespace: Some(service.0.clone()),
-                labels: BTreeMap::from([label]),
-            };
-            let slices = cluster.list(&request).await.ok()?;
-            (!slices.iter().any(has_ready_address)).then_some(service)
+            let request = addresses(&service);
+            loop {
+                let slices = cluster.list(&request).await.ok()?;
+                if slices.iter().any(has_ready_address) {
+                    return None;
+                }
+                if slices.is_empty() || Instant::now() + PAUSE > until {
+                    return Some(service);
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
         })
         .buffer_unordered(SERVICES_AT_ONCE_MAX);
     services.filter_map(std::future::ready).collect().await
+}
+
+fn addresses((namespace, name): &(String, String)) -> ListRequest {
+    let label = ("kubernetes.io/service-name".to_owned(), name.clone());
+    ListRequest {
+        resource: Resource::namespaced("discovery.k8s.io/v1", "EndpointSlice", "endpointslices"),
+        namespace: Some(namespace.clone()),
+        labels: BTreeMap::from([label]),
+    }
 }
 
 fn has_ready_address(slice: &Value) -> bool {
@@ -292,7 +331,7 @@ fn untried(tried: usize, untried: usize) -> Option<Problem> {
         Problem::stuck(
             "preflight-sample",
             format!(
-                "{tried} writes were tried, {untried} were not: there are more than {OBJECTS_MAX}, or it took longer than {SECONDS_MAX} s"
+                "{tried} writes were tried, {untried} were not: there are more than {OBJECTS_MAX}, it took longer than {SECONDS_MAX} s, or nobody answered"
             ),
             "nothing, if the rest is like those that were tried: some of each kind and shape were",
         )

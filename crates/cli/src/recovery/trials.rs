@@ -1,15 +1,35 @@
 //! Writes that the API server tries, on threads of their own: whoever has begun them may meanwhile work, and asks for the answers later.
+//!
+//! What nobody has answered is asked again: an API server or a webhook that is restarted is back in a moment.
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
 use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
-use refloat_core::plan::{Rehearsal, Rehearsed, Said};
+use futures::future::join_all;
+use refloat_core::plan::{Away, Rehearsal, Rehearsed, Said};
 use tokio::task::JoinSet;
+use tokio::time::{sleep, sleep_until, timeout_at};
 
 /// Writes that are tried at once: as many as are done at once later. To try one costs the API server what a creation does, without the
 /// disk, and a loop of creations was a seventh faster with 64 in flight than with 16 (`cargo xtask bench recover`).
 const AT_ONCE_MAX: usize = 64;
+
+/// How long all of it may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// All trying ends so long after its begin.
+    pub(super) all: Duration,
+    /// So long a webhook is waited for that is away, or an API server that has trouble of its own, once all were asked.
+    pub(super) others: Duration,
+    /// Before somebody who was away is asked again.
+    pub(super) pause: Duration,
+}
 
 /// Trials that go on. They end with it.
 pub(super) struct Trials {
@@ -35,32 +55,37 @@ impl Answers {
 }
 
 impl Trials {
-    /// Begins to have these tried; after this time it is over. A write is let go as soon as it is answered.
+    /// Begins to have these tried, within these limits. A write is let go as soon as it is answered.
     pub(super) fn begin<F: Future<Output = Said> + Send>(
         tried: Vec<Rehearsal>,
-        at_most: Duration,
-        ask: impl Fn(Rehearsal) -> F + Send + Sync + 'static,
+        limits: Limits,
+        ask: impl Fn(Arc<Rehearsal>) -> F + Send + Sync + 'static,
     ) -> Self {
         let count = tried.len();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
-            let limit = Box::pin(tokio::time::sleep(at_most));
-            let rehearsed = futures::stream::iter(tried)
+            let until = tokio::time::Instant::now() + limits.all;
+            let mut rehearsed = Vec::with_capacity(count);
+            let mut open = Vec::new();
+            let mut first = futures::stream::iter(tried)
                 .map(|one| {
-                    let (thing, trial) = (one.thing.clone(), one.trial);
-                    let said = ask(one);
+                    let one = Arc::new(one);
+                    let said = ask(Arc::clone(&one));
                     async move {
-                        Rehearsed {
-                            thing,
-                            trial,
-                            said: said.await,
-                        }
+                        let said = said.await;
+                        Tried { one, said }
                     }
                 })
                 .buffer_unordered(AT_ONCE_MAX)
-                .take_until(limit)
-                .collect()
-                .await;
+                .take_until(Box::pin(sleep_until(until)));
+            while let Some(tried) = first.next().await {
+                match tried.said.away() {
+                    None => rehearsed.push(tried.into()),
+                    Some(_) => open.push(tried),
+                }
+            }
+            drop(first);
+            rehearsed.extend(Again::new(limits, until, &ask).have(open).await);
             Answers {
                 rehearsed,
                 at: Instant::now(),
@@ -83,103 +108,96 @@ impl Trials {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::mpsc;
+/// A write and the last answer about it.
+struct Tried {
+    one: Arc<Rehearsal>,
+    said: Said,
+}
 
-    use refloat_core::driver::FieldOwner;
-    use refloat_core::inventory::{Resource, ThingId};
-    use refloat_core::json::Json;
-    use refloat_core::plan::Trial;
-
-    use super::*;
-
-    const LONG: Duration = Duration::from_mins(1);
-
-    fn writes(count: usize) -> Vec<Rehearsal> {
-        let one = |number: usize| Rehearsal {
-            thing: ThingId::namespaced("", "Secret", "shop", &number.to_string()),
-            trial: Trial::Object,
-            resource: Resource::namespaced("v1", "Secret", "secrets"),
-            object: Json::Null,
-            owner: FieldOwner::refloat(),
-        };
-        (0..count).map(one).collect()
+impl From<Tried> for Rehearsed {
+    fn from(Tried { one, said }: Tried) -> Self {
+        Self {
+            thing: one.thing.clone(),
+            trial: one.trial,
+            said,
+        }
     }
+}
 
-    fn accepted() -> Said {
-        Said::Accepted {
-            warnings: Vec::new(),
+/// How those are asked again who were away.
+struct Again<'a, A> {
+    pause: Duration,
+    /// All ends then.
+    until: tokio::time::Instant,
+    /// Then nobody but the API server is waited for any more.
+    others_until: tokio::time::Instant,
+    ask: &'a A,
+}
+
+impl<'a, A, F> Again<'a, A>
+where
+    A: Fn(Arc<Rehearsal>) -> F,
+    F: Future<Output = Said>,
+{
+    fn new(limits: Limits, until: tokio::time::Instant, ask: &'a A) -> Self {
+        Self {
+            pause: limits.pause,
+            until,
+            others_until: until.min(tokio::time::Instant::now() + limits.others),
+            ask,
         }
     }
 
-    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn they_go_on_while_whoever_began_them_works() {
-        let (told, all_asked) = mpsc::channel();
-        let trials = Trials::begin(writes(200), LONG, move |one| {
-            let told = told.clone();
-            async move {
-                tokio::task::yield_now().await;
-                told.send(one.thing).unwrap();
-                accepted()
-            }
-        });
-        // Without a word to the runtime: a plan is made just so.
-        let asked = (0..200).filter(|_| all_asked.recv_timeout(LONG).is_ok());
-        assert_eq!(asked.count(), 200);
-        let mut rehearsed = trials.answers().await.rehearsed;
-        rehearsed.sort_by_key(|one| one.thing.name.parse::<usize>().unwrap());
-        let things = rehearsed.into_iter().map(|one| one.thing);
-        let expected = writes(200).into_iter().map(|one| one.thing);
-        assert!(things.eq(expected));
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn what_is_not_answered_in_time_is_not_waited_for() {
-        let trials = Trials::begin(writes(3), Duration::from_millis(50), |one| async move {
-            if one.thing.name == "1" {
-                std::future::pending::<()>().await;
-            }
-            accepted()
-        });
-        assert_eq!(trials.count, 3);
-        assert_eq!(trials.answers().await.rehearsed.len(), 2);
-    }
-
-    /// Counts itself while it is there.
-    struct UnderWay(Arc<AtomicUsize>);
-
-    impl Drop for UnderWay {
-        fn drop(&mut self) {
-            self.0.fetch_sub(1, Ordering::SeqCst);
+    fn ends(&self, away: &Away) -> tokio::time::Instant {
+        match away {
+            Away::Server => self.until,
+            Away::Inside | Away::Webhook(_) => self.others_until,
         }
     }
 
-    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn they_end_with_it_and_so_many_are_asked_at_once() {
-        let under_way = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&under_way);
-        let trials = Trials::begin(writes(AT_ONCE_MAX + 9), LONG, move |_| {
-            let counted = Arc::clone(&counted);
-            async move {
-                counted.fetch_add(1, Ordering::SeqCst);
-                let _under_way = UnderWay(counted);
-                std::future::pending().await
+    /// The last answers about these.
+    async fn have(&self, mut open: Vec<Tried>) -> Vec<Rehearsed> {
+        let mut done = Vec::new();
+        loop {
+            let now = tokio::time::Instant::now();
+            let mut groups: BTreeMap<Away, Vec<Tried>> = BTreeMap::new();
+            for tried in open {
+                match tried.said.away().filter(|away| now < self.ends(away)) {
+                    Some(away) => groups.entry(away).or_default().push(tried),
+                    None => done.push(tried.into()),
+                }
             }
-        });
-        becomes(&under_way, AT_ONCE_MAX).await;
-        drop(trials);
-        becomes(&under_way, 0).await;
+            if groups.is_empty() {
+                return done;
+            }
+            sleep(self.pause).await;
+            let asked = groups
+                .into_iter()
+                .map(|(away, group)| self.of_one(away, group));
+            open = join_all(asked).await.into_iter().flatten().collect();
+        }
     }
 
-    async fn becomes(under_way: &AtomicUsize, wanted: usize) {
-        let wait = async {
-            while under_way.load(Ordering::SeqCst) != wanted {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        tokio::time::timeout(LONG, wait).await.unwrap();
+    /// One of those that the same was away for is asked about, each time another; the rest once that is answered.
+    async fn of_one(&self, away: Away, mut group: Vec<Tried>) -> Vec<Tried> {
+        let until = self.ends(&away);
+        let first = self.once(group.remove(0), until).await;
+        if first.said.away().as_ref() != Some(&away) {
+            group = futures::stream::iter(group)
+                .map(|tried| self.once(tried, until))
+                .buffer_unordered(AT_ONCE_MAX)
+                .collect()
+                .await;
+        }
+        group.push(first);
+        group
+    }
+
+    /// What is not answered in time stays as it was.
+    async fn once(&self, tried: Tried, until: tokio::time::Instant) -> Tried {
+        match timeout_at(until, (self.ask)(Arc::clone(&tried.one))).await {
+            Ok(said) => Tried { said, ..tried },
+            Err(_) => tried,
+        }
     }
 }

@@ -49,8 +49,8 @@ use draft::{Draft, draft};
 pub use mapping::{Form, Mapped, MappedKind, Mappings, ObjectPatch, Remain, Target};
 pub use page::page;
 pub use preflight::{
-    Facts, Findings, Judging, Preflight, Refusal, Rehearsal, Rehearsals, Rehearsed, Said, Survey,
-    Trial, warning_line,
+    Away, Facts, Findings, Judging, Preflight, Refusal, Rehearsal, Rehearsals, Rehearsed, Said,
+    Survey, Trial, warning_line,
 };
 pub use rollback::{Changed, Data, RollbackGoal, RolledBack, left_behind, rollback, rollback_look};
 pub use rules::{OWN_RULES, OwnRule, RULES, Rule};

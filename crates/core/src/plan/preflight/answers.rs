@@ -1,10 +1,65 @@
 //! What the API server's answers to tried writes mean. Reads words, because a refusal's code is whatever its plugin chose.
 
-use super::facts::{Refusal, Rehearsed, Said, Trial};
+use super::facts::{Away, Refusal, Rehearsed, Said, Trial};
 use super::finding::{Raised, Weight};
 
 /// Longest answer that is repeated, in characters.
 const WORDS_MAX: usize = 400;
+
+/// A webhook was to be asked, in vain.
+const FAILED_CALLS: &[&str] = &["failed calling webhook", "failed to call webhook"];
+/// What the API server says of somebody who was not there, or not in time. A certificate or a Service that is not there stays so.
+/// Addresses end with `?timeout=10s`.
+const NOT_THERE: &[&str] = &[
+    "connection refused",
+    "connection reset",
+    "no endpoints available",
+    "no route to host",
+    "network is unreachable",
+    "deadline exceeded",
+    "i/o timeout",
+    "handshake timeout",
+    "Timeout exceeded",
+    "EOF",
+    "currently unable to handle the request",
+    "prevented the request from succeeding",
+];
+
+impl Said {
+    /// Who did not answer, if that may pass by itself.
+    pub fn away(&self) -> Option<Away> {
+        match self {
+            Self::Accepted { .. } => None,
+            Self::Unanswered { passes, .. } => passes.then_some(Away::Server),
+            Self::Refused(refusal) => {
+                let message = refusal.message.as_str();
+                let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+                if says(FAILED_CALLS) {
+                    return says(NOT_THERE).then(|| Away::Webhook(quoted(message).to_owned()));
+                }
+                // "conversion webhook for KIND failed"
+                if let Some((_, converted)) = message.split_once("conversion webhook for ") {
+                    let kind = converted.split(" failed").next().unwrap_or_default();
+                    return says(NOT_THERE).then(|| Away::Webhook(kind.to_owned()));
+                }
+                match refusal.code {
+                    408 | 429 | 502..=504 => Some(Away::Server),
+                    500 => Some(Away::Inside),
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    /// False when the API server has said nothing about the write.
+    pub fn is_answer(&self) -> bool {
+        match self.away() {
+            Some(Away::Server | Away::Inside) => false,
+            Some(Away::Webhook(_)) => true,
+            None => !matches!(self, Self::Unanswered { .. }),
+        }
+    }
+}
 
 /// What one answer means.
 struct Meaning {
@@ -44,7 +99,7 @@ pub(super) fn check(rehearsed: &[Rehearsed], raised: &mut Raised) {
         let meaning = match &one.said {
             Said::Accepted { warnings } => dropped(&warnings.join("\n")),
             Said::Refused(refusal) => refused(one, refusal, raised),
-            Said::Unanswered(why) => Some(unanswered(why)),
+            Said::Unanswered { why, .. } => Some(unanswered(why)),
         };
         if let Some(meaning) = meaning {
             raised.about(
@@ -119,7 +174,7 @@ fn refused(one: &Rehearsed, refusal: &Refusal, raised: &Raised) -> Option<Meanin
         )
         .softly(true));
     }
-    if says(&["failed calling webhook", "failed to call webhook"]) {
+    if says(FAILED_CALLS) {
         // That its Service is silent was seen already.
         let known = raised.tells(&format!("webhook {} ", quoted(message)));
         let meaning = Meaning::problem(

@@ -71,7 +71,23 @@ pub enum Said {
     /// It would not.
     Refused(Refusal),
     /// No answer came.
-    Unanswered(String),
+    Unanswered {
+        /// For people.
+        why: String,
+        /// True when the same write may be answered a moment later.
+        passes: bool,
+    },
+}
+
+/// Who did not answer, and may do so a moment later.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Away {
+    /// The API server: it is restarted, or too busy.
+    Server,
+    /// What the API server needs itself, as it does not tell.
+    Inside,
+    /// A webhook of this name, or one that converts.
+    Webhook(String),
 }
 
 /// A refusal as the API server words it.

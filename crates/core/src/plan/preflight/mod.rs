@@ -36,7 +36,7 @@ use crate::backup::PointContent;
 use crate::driver::{ObjectRef, Problem};
 use crate::inventory::{Inventory, ThingId};
 
-pub use facts::{Facts, Refusal, Rehearsal, Rehearsed, Said, Trial};
+pub use facts::{Away, Facts, Refusal, Rehearsal, Rehearsed, Said, Trial};
 pub use finding::{Findings, warning_line};
 pub use rehearse::Rehearsals;
 

@@ -6,7 +6,7 @@ use super::facts::{Facts, judged, nothing, problem, warning};
 use super::fixture::{Case, case, resource, thing};
 use crate::inventory::ThingId;
 use crate::json::Json;
-use crate::plan::{Findings, Refusal, Rehearsal, Rehearsed, Said, Trial};
+use crate::plan::{Away, Findings, Refusal, Rehearsal, Rehearsed, Said, Trial};
 
 fn rehearsed(trial: Trial, name: &str, said: Said) -> Rehearsed {
     Rehearsed {
@@ -244,9 +244,75 @@ fn warnings_of_an_accepted_write_tell_only_of_lost_fields() {
         "fields-dropped",
     );
     warning(
-        &answered(Trial::Object, Said::Unanswered("no answer".to_owned())),
+        &answered(
+            Trial::Object,
+            Said::Unanswered {
+                why: "no answer".to_owned(),
+                passes: true,
+            },
+        ),
         "dry-run-unanswered",
     );
+}
+
+#[test]
+fn what_may_pass_by_itself_is_told_from_what_stays() {
+    let refused = |code, message: &str| {
+        Said::Refused(Refusal {
+            code,
+            message: message.to_owned(),
+            ..Refusal::default()
+        })
+    };
+    let called = |why: &str| {
+        let calls = "Internal error occurred: failed calling webhook \"w.example.com\": failed to call webhook: Post \"https://w.shop.svc:443/?timeout=10s\"";
+        refused(500, &format!("{calls}: {why}"))
+    };
+    let webhook = Some(Away::Webhook("w.example.com".to_owned()));
+    for why in [
+        "dial tcp 10.0.0.1:443: connect: connection refused",
+        "no endpoints available for service \"w\"",
+        "context deadline exceeded",
+        "net/http: TLS handshake timeout",
+        "EOF",
+    ] {
+        assert_eq!(called(why).away(), webhook, "{why}");
+        assert!(called(why).is_answer(), "{why}");
+    }
+    for why in [
+        "x509: certificate signed by unknown authority",
+        "service \"w\" not found",
+    ] {
+        assert_eq!(called(why).away(), None, "{why}");
+    }
+    let converting = "conversion webhook for shop.example.com/v1, Kind=Book failed: Post \"https://w.shop.svc:443/?timeout=30s\": ";
+    let gone = refused(500, &format!("{converting}service \"w\" not found"));
+    assert_eq!(gone.away(), None);
+    let restarts = refused(500, &format!("{converting}connection refused"));
+    let kind = "shop.example.com/v1, Kind=Book".to_owned();
+    assert_eq!(restarts.away(), Some(Away::Webhook(kind)));
+    for (said, expected, is_answer) in [
+        (refused(429, "too many requests"), Some(Away::Server), false),
+        (refused(503, "shutting down"), Some(Away::Server), false),
+        (
+            refused(500, "etcdserver: leader changed"),
+            Some(Away::Inside),
+            false,
+        ),
+        (refused(403, "a webhook denied the request: no"), None, true),
+        (refused(422, "is invalid"), None, true),
+        (refused(409, "exists"), None, true),
+    ] {
+        assert_eq!(said.away(), expected, "{said:?}");
+        assert_eq!(said.is_answer(), is_answer, "{said:?}");
+    }
+    let lost = |passes| Said::Unanswered {
+        why: "no answer".to_owned(),
+        passes,
+    };
+    assert_eq!(lost(true).away(), Some(Away::Server));
+    assert_eq!(lost(false).away(), None);
+    assert!(!lost(true).is_answer() && !lost(false).is_answer());
 }
 
 #[test]
