@@ -100,7 +100,7 @@ impl Cluster {
         matters: impl Fn(&Unread) -> bool,
         told: impl FnOnce(&str),
     ) -> Result<Inventory, Problem> {
-        let start = Instant::now();
+        let mut start = None;
         let mut told = Some(told);
         let mut pause = PAUSE_MIN;
         loop {
@@ -115,7 +115,9 @@ impl Cluster {
                 Err(problem) if problem.class == Class::Retry => Some(problem.message.clone()),
                 Err(_) => None,
             };
-            let left = longest.saturating_sub(start.elapsed());
+            // A look may take long itself: what counts begins with the end of the first.
+            let since = *start.get_or_insert_with(Instant::now);
+            let left = longest.saturating_sub(since.elapsed());
             let Some(why) = why.filter(|_| !left.is_zero()) else {
                 return answer;
             };

@@ -9,7 +9,7 @@ use clap::Args;
 use jiff::Timestamp;
 use refloat_core::drive::{Drive, Engine, TURN_STEPS_MAX};
 use refloat_core::driver::{ObjectRef, Problem, Query};
-use refloat_core::inventory::Unread;
+use refloat_core::inventory::{Inventory, Unread};
 use refloat_core::names::{ProtectionName, RunId};
 use refloat_core::plan::{Changed, Data, RollbackGoal, RolledBack, rollback, rollback_look};
 use refloat_core::run::{End, Progress, Record, RunKind, RunPlan, Workers};
@@ -192,14 +192,22 @@ async fn planned(
     let queries: Vec<Query> = rollback_look(&recovery.plan);
     let seat = Seat::new(cluster, access, &recovery.plan);
     let seen = seat.see(&queries).await;
-    let told = |line: &str| printer.note(line);
-    let kinds = cluster
-        .patient_inventory(&InventoryScope::default(), AWAY_MAX, Unread::is_api, told)
-        .await?;
     let progress = Progress::of(recovery.journal.records());
-    let planned = rollback(&recovery.plan, &progress, &seen, &kinds.served, goal)?;
-    let going: Vec<&ObjectRef> = removals(&planned.plan).map(|one| &one.object).collect();
-    sees_all(&going, &kinds.unread)?;
+    let planned = |kinds: &Inventory| {
+        let planned = rollback(&recovery.plan, &progress, &seen, &kinds.served, goal)?;
+        let going: Vec<&ObjectRef> = removals(&planned.plan).map(|one| &one.object).collect();
+        let whole = sees_all(&going, &kinds.unread);
+        Ok::<_, Failure>((planned, whole))
+    };
+    let all = InventoryScope::default();
+    let (first, whole) = planned(&cluster.inventory(&all).await?)?;
+    if whole.is_ok() {
+        return Ok(first);
+    }
+    let told = |line: &str| printer.note(line);
+    let kinds = cluster.patient_inventory(&all, AWAY_MAX, Unread::is_api, told);
+    let (planned, whole) = planned(&kinds.await?)?;
+    whole?;
     Ok(planned)
 }
 

@@ -41,6 +41,21 @@ impl<'s> Next<'s> {
             self.effects.push(effects);
         }
     }
+
+    /// Takes away what would be done for the first time, as far as looking again costs nothing: nobody is held for it.
+    pub(super) fn put_off(&mut self) -> Vec<&'s Step> {
+        let all = std::mem::take(&mut self.steps).into_iter();
+        let all: Vec<_> = all.zip(std::mem::take(&mut self.effects)).collect();
+        let mut put_off = Vec::new();
+        for (intended, effects) in all {
+            if intended.is_news {
+                put_off.push(intended.step);
+            } else {
+                self.push(intended, effects);
+            }
+        }
+        put_off
+    }
 }
 
 /// One batch that is being done.
@@ -205,13 +220,14 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
                     }
                 }
             }
-            let fresh = (whole && is_news).then_some(fresh);
+            let at_last = going.rounds.refused(&step.id).is_some();
+            let fresh = (whole && (is_news || at_last)).then_some(fresh);
             self.acted(going, step, fresh, refused);
         }
         self.write(progress, records).await
     }
 
-    /// It was acted on: what that answered, if it was all done and news; and what was refused.
+    /// It was acted on: what that answered, if it was all done, and news or refused before; and what was refused.
     fn acted(
         &self,
         going: &mut Going<'_>,

@@ -1,8 +1,10 @@
 //! One turn: what is due is looked at and decided (`looking`), and one entry is journaled. What it set out to do is done by `acting`.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::acting::{Intended, Next};
+use super::looking::Known;
 use super::rounds::Due;
 use super::verdicts::endless_look;
 use super::{DriveError, Engine, Event, Going, Journal, Observer};
@@ -13,6 +15,9 @@ use crate::planted::{self, Bug};
 use crate::recovery::Existing;
 use crate::run::{Decision, Progress, Record, Step, Work};
 use crate::world::World;
+
+/// Older than this nothing that was seen is acted on for the first time.
+const SEEN_MAX: Duration = Duration::from_secs(5);
 
 impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
     /// One turn over the steps that are due: what it decided is journaled; what is to be done now comes back.
@@ -74,14 +79,29 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
         if planted::is(Bug::JournalAfterActing) {
             next.late = records;
         } else {
+            let begun = self.world.elapsed();
             let written = self.write(progress, records);
             going.beside_looking(written).await?;
+            self.look_again_after(begun, going, &mut next);
         }
         for step in over {
             going.rounds.over(step);
             going.frontier.done(step);
         }
         Ok(next)
+    }
+
+    /// Where the journal took so long that what was seen is no more to be acted on (what is empty may be somebody's by now), it is looked
+    /// again. Only once for each intent, so that a store that is always slow keeps nobody from going on.
+    fn look_again_after(&self, begun: Duration, going: &mut Going<'_>, next: &mut Next<'_>) {
+        if self.world.elapsed().saturating_sub(begun) <= SEEN_MAX {
+            return;
+        }
+        going.known = Known::default();
+        going.ahead = None;
+        for step in next.put_off() {
+            going.rounds.in_vain(&step.id, None, self.world.elapsed());
+        }
     }
 
     /// Steps of which this is the first turn; the records of it.

@@ -40,10 +40,7 @@ pub(super) fn overdue(problem: Problem, refused: Option<&Why>) -> Problem {
     };
     Problem {
         message: format!("{}; its last try: {}", problem.message, why.message),
-        hint: format!(
-            "{}; then run the same command again: it goes on where it was",
-            why.takes
-        ),
+        hint: format!("{}; {}", why.takes, problem.hint),
         ..problem
     }
 }

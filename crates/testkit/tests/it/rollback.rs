@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use refloat_core::drive::Drive;
+use refloat_core::drive::{Drive, Engine, Journal, JournalError, TURN_STEPS_MAX};
 use refloat_core::driver::Problem;
 use refloat_core::inventory::ThingId;
 use refloat_core::names::{ANNOTATION_RECLAIM_POLICY, RunId, SiteName};
@@ -12,9 +12,10 @@ use refloat_core::plan::{
     Changed, Data, RollbackGoal, RolledBack, left_behind, rollback, rollback_look,
 };
 use refloat_core::recovery::Existing;
-use refloat_core::run::{End, Progress, Record};
+use refloat_core::run::{End, Progress, Record, Workers};
 use refloat_core::world::World;
-use refloat_testkit::sim::{Fault, SimWorld, block_on, resource};
+use refloat_drivers::CATALOGUE;
+use refloat_testkit::sim::{Fault, Quiet, SimJournal, SimWorld, block_on, resource};
 use serde_json::{Value, json};
 
 use crate::driving::{drive, resume};
@@ -297,6 +298,58 @@ fn orphans(world: &SimWorld) -> Vec<String> {
 }
 
 /// Gives a recovery up, as `refloat rollback` does before it plans.
+/// A store that is away for a while when the namespace is to go, and somebody who puts something into it meanwhile.
+struct Away<'a> {
+    journal: SimJournal<'a>,
+    is_over: bool,
+}
+
+impl Journal for Away<'_> {
+    async fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
+        self.journal.append(records).await?;
+        let goes = |effect: &String| effect.starts_with("delete Namespace shop ");
+        let goes = |record: &Record| matches!(record, Record::Intent { effects, .. } if effects.iter().any(goes));
+        if !self.is_over && records.iter().any(goes) {
+            self.is_over = true;
+            let world = self.journal.world;
+            world.settle(100);
+            let mine = json!({
+                "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "mine", "namespace": "shop" },
+            });
+            world.with_store(|store| store.seed(&resource("ConfigMap"), mine));
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn what_was_seen_before_the_store_was_away_is_looked_at_again() {
+    let recovery = Recovery::of(&sealed());
+    assert_eq!(recovery.drive(), COMPLETED);
+    let rolled = planned(&recovery, Changed::Refuse, Data::Keep).unwrap();
+    let records = RefCell::default();
+    let world = &recovery.world;
+    let mut journal = Away {
+        journal: SimJournal {
+            world,
+            records: &records,
+        },
+        is_over: false,
+    };
+    let mut engine = Engine {
+        world,
+        journal: &mut journal,
+        observer: &Quiet,
+        workers: Workers { drivers: CATALOGUE },
+        turn_steps_max: TURN_STEPS_MAX,
+    };
+    let mut progress = Progress::default();
+    let end = block_on(engine.drive(&rolled.plan, &mut progress));
+    assert!(journal.is_over, "the namespace was to go: {end:?}");
+    assert!(recovery.object("ConfigMap", "mine").is_some(), "{end:?}");
+    assert!(recovery.object("Namespace", "shop").is_some(), "{end:?}");
+}
+
 fn give_up(recovery: &Recovery, how: &str) {
     let at = recovery.world.now();
     let why = "clean-up".to_owned();
