@@ -6,11 +6,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::bad_input::refused;
 use super::heard::Heard;
 use super::{Stage, state};
+use crate::captured::points;
 use crate::printer::say;
 use crate::testbed::Site;
 
@@ -127,15 +129,16 @@ pub(super) fn backup(stage: &Stage<'_>) -> Result<()> {
 pub(super) fn two_at_once(stage: &Stage<'_>) -> Result<()> {
     let arguments = ["backup", "--protection", "shop", "-n", "shop", "-o", "json"];
     for _ in 0..PLAYS_MAX {
+        let before = points(&stage.refloat, "shop")?.len();
         let mut first = Heard::start(stage, Site::Primary, &arguments)?;
         // A mover may be gone between two looks at its pods: the first step's line says as surely that its engine works.
         let works = |line: &str| line.contains("[1/");
         first.says(works);
         let second = stage.backup(&["-n", "shop"], &[])?;
-        let is_over = first.child.try_wait()?.is_some();
         let first = first.succeeds();
-        if is_over && second.code == Some(0) {
+        if second.code == Some(0) {
             first.context("the first backup was disturbed")?;
+            one_after_the_other(&points(&stage.refloat, "shop")?, before, &second.value)?;
             say("  the first backup had ended before the second began: once more");
             continue;
         }
@@ -149,6 +152,25 @@ pub(super) fn two_at_once(stage: &Stage<'_>) -> Result<()> {
         return stage.nothing_left(Site::Primary);
     }
     bail!("two backups have not met, {PLAYS_MAX} times")
+}
+
+/// Of the two points that were added, the one of the second backup began when the other one was sealed.
+fn one_after_the_other(points: &[Value], before: usize, second: &Value) -> Result<()> {
+    let [first, last] = points.get(before..).unwrap_or_default() else {
+        bail!("two backups, and no two points: {before} before, now {points:?}");
+    };
+    let moment = |point: &Value, key: &str| -> Result<Timestamp> {
+        let text = point.get(key).and_then(Value::as_str);
+        Ok(text
+            .with_context(|| format!("no {key}: {point}"))?
+            .parse()?)
+    };
+    let (sealed, cut) = (moment(first, "sealed")?, moment(last, "earliest_cut")?);
+    ensure!(
+        last["point"] == second["point"] && sealed <= cut,
+        "two backups ran side by side: {first} and {last}"
+    );
+    Ok(())
 }
 
 const RECOVER: [&str; 6] = [
