@@ -9,7 +9,7 @@ use serde_json::json;
 use super::super::Stage;
 use super::database::CUT_DELAY_SECONDS;
 use super::{AFTER_DEATH_SECONDS_MAX, Kill, Running, Scene};
-use crate::captured::is_late;
+use crate::captured::{is_late, is_silent};
 use crate::printer::say;
 use crate::testbed::Site;
 
@@ -23,8 +23,8 @@ const TRIES: u32 = 3 * (KILLS + MORE_KILLS);
 const FROZEN_AFTER: Duration = Duration::from_millis(700);
 /// So many must come when writers waited.
 const FROZEN_MIN: u32 = 2;
-/// So often two engines are begun while a deadline ran out and neither made a point.
-const PAIRS: u32 = 4;
+/// So often two engines are begun while a session was silent for too long and neither made a point.
+const PAIRS: u32 = 2;
 /// Between two of these moments; the whole capture takes about three seconds here.
 const STRIDE: Duration = Duration::from_millis(400);
 
@@ -101,11 +101,11 @@ pub(in crate::scenarios) fn two_at_once(stage: &Stage<'_>) -> Result<()> {
     for other in ["ledger-two", "ledger"] {
         let mut sealed = 0;
         for _ in 0..PAIRS {
-            let (made, late) = pair(&scene, other)?;
+            let (made, silent) = pair(&scene, other)?;
             sealed = made;
             scene.let_go(other)?;
             stage.nothing_left(Site::Primary)?;
-            if sealed > 0 || !late {
+            if sealed > 0 || !silent {
                 break;
             }
         }
@@ -116,12 +116,12 @@ pub(in crate::scenarios) fn two_at_once(stage: &Stage<'_>) -> Result<()> {
     scene.sound("two engines", points)
 }
 
-/// Two engines at once: how many made a point, and whether a deadline ran out for one.
+/// Two engines at once: how many made a point, and whether a session was silent for too long.
 fn pair(scene: &Scene<'_>, other: &str) -> Result<(u32, bool)> {
     let first = scene.begin()?;
     let second = scene.begin_as(other)?;
     let (first, second) = (first.finish()?, second.finish()?);
-    let (mut sealed, mut late) = (0, false);
+    let (mut sealed, mut silent) = (0, false);
     for answer in [&first, &second] {
         if answer.code == Some(0) {
             sealed += 1;
@@ -130,15 +130,14 @@ fn pair(scene: &Scene<'_>, other: &str) -> Result<(u32, bool)> {
         say(format_args!("  beside {other}: {}", answer.value));
         let codes = answer.problems();
         let known = ["hold-refused", "hold-slow", "backup-running"];
-        let by_deadline = is_late(answer);
-        late |= by_deadline;
+        let by_silence = is_silent(answer);
+        silent |= by_silence;
         ensure!(
-            by_deadline
-                || (answer.code == Some(1) && codes.iter().any(|code| known.contains(code))),
+            by_silence || (answer.code == Some(1) && codes.iter().any(|code| known.contains(code))),
             "{other}: {} {}",
             answer.value,
             answer.said
         );
     }
-    Ok((sealed, late))
+    Ok((sealed, silent))
 }
