@@ -20,11 +20,30 @@ const MARIADB: &str = include_str!("../../../testbed/scenarios/ledger/mariadb.sq
 const SUM: &str = "10000000";
 /// A database is ready again after this time.
 const READY_LIMIT: Duration = Duration::from_mins(3);
-/// Sessions of ours in PostgreSQL, and slots, which they leave.
-pub(crate) const OURS: &str = "SELECT 'session ' || pid || ' ' || state FROM pg_stat_activity WHERE application_name LIKE 'refloat %' \
+/// Sessions of ours in PostgreSQL, and slots, which they leave. Its own deadline ends a session that is idle, within 5 s.
+const OURS: &str = "SELECT 'session ' || pid || ' ' || state || \
+    CASE WHEN state = 'idle' AND state_change < now() - interval '15 s' THEN ' past its deadline' ELSE '' END \
+    FROM pg_stat_activity WHERE application_name LIKE 'refloat %' \
     UNION ALL SELECT 'slot ' || slot_name FROM pg_replication_slots;";
 /// Sessions of ours are gone after this time.
-pub(crate) const LET_GO_LIMIT: Duration = Duration::from_mins(1);
+const LET_GO_LIMIT: Duration = Duration::from_mins(1);
+
+/// Waits until these questions find nothing of ours; fails at once for a session that its server should have ended.
+pub(crate) fn until_let_go(look: &dyn Fn(&str) -> Result<Vec<String>>) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        let left = look(OURS)?;
+        if left.iter().all(String::is_empty) {
+            return Ok(());
+        }
+        let is_past = left.iter().any(|left| left.contains("past its deadline"));
+        ensure!(
+            !is_past && begun.elapsed() < LET_GO_LIMIT,
+            "still held: {left:?}"
+        );
+        thread::sleep(Duration::from_millis(200));
+    }
+}
 
 /// Seconds since 1970, as the writer's clock says too: it is this machine's.
 pub(crate) fn now() -> f64 {
@@ -196,18 +215,10 @@ impl<'a> Ledger<'a> {
         // A probe of the kubelet may be among them for a moment.
         let mariadb = "SELECT CONCAT('session ', ID, ' ', COMMAND, ' ', COALESCE(INFO, '')) FROM information_schema.PROCESSLIST \
             WHERE USER = 'root' AND HOST = 'localhost' AND ID <> CONNECTION_ID();";
-        let begun = Instant::now();
-        loop {
-            let left = [
-                self.postgres(Site::Primary, OURS)?,
-                self.mariadb(Site::Primary, mariadb)?,
-            ];
-            if left.iter().all(String::is_empty) {
-                return Ok(());
-            }
-            ensure!(begun.elapsed() < LET_GO_LIMIT, "still held: {left:?}");
-            thread::sleep(Duration::from_millis(200));
-        }
+        until_let_go(&|ours| {
+            let postgres = self.postgres(Site::Primary, ours)?;
+            Ok(vec![postgres, self.mariadb(Site::Primary, mariadb)?])
+        })
     }
 
     /// Which runs of its pods these are: others once a pod was made anew, or its server began anew in it.

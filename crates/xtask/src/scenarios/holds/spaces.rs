@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::super::Stage;
 use crate::captured::Captured;
-use crate::ledger::{LET_GO_LIMIT, OURS, handle};
+use crate::ledger::{handle, until_let_go};
+use crate::refloat::Answer;
 use crate::shop::Shop;
 use crate::testbed::Site;
 
@@ -74,15 +75,7 @@ impl Spaces<'_> {
 
     /// Waits until no session of ours is in the database, and nothing that it left.
     fn let_go(&self) -> Result<()> {
-        let begun = Instant::now();
-        loop {
-            let left = self.sql(Site::Primary, OURS)?;
-            if left.is_empty() {
-                return Ok(());
-            }
-            ensure!(begun.elapsed() < LET_GO_LIMIT, "still held: {left}");
-            thread::sleep(Duration::from_millis(200));
-        }
+        until_let_go(&|ours| Ok(vec![self.sql(Site::Primary, ours)?]))
     }
 
     /// A backup under load; the volume of the tablespace is cut late.
@@ -94,7 +87,18 @@ impl Spaces<'_> {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        self.until_written()?;
+        let backup = self.until_written().and_then(|()| self.captured());
+        writer.kill()?;
+        writer.wait()?;
+        let backup = backup?;
+        ensure!(backup.code == Some(0), "{} {}", backup.value, backup.said);
+        let evidence = backup.value.pointer("/members/0/evidence").cloned();
+        let evidence = evidence.unwrap_or(Value::Null).to_string();
+        ensure!(evidence.contains("1 tablespaces"), "{evidence}");
+        Ok(())
+    }
+
+    fn captured(&self) -> Result<Answer> {
         let control = self.stage.testbed.control_file(Site::Primary);
         let late = handle(self.stage.ground, "spaces", "space-db-0")?;
         let faults = json!({ "cut_delay_seconds": 0.7, "only_volume": late });
@@ -117,14 +121,7 @@ impl Spaces<'_> {
         let take = || refloat.answer(Some(Site::Primary), &words, &[]);
         let backup = captured.take(&take, &|| self.let_go());
         fs::write(&control, "{}")?;
-        writer.kill()?;
-        writer.wait()?;
-        let backup = backup?;
-        ensure!(backup.code == Some(0), "{} {}", backup.value, backup.said);
-        let evidence = backup.value.pointer("/members/0/evidence").cloned();
-        let evidence = evidence.unwrap_or(Value::Null).to_string();
-        ensure!(evidence.contains("1 tablespaces"), "{evidence}");
-        Ok(())
+        backup
     }
 
     /// What came back: both tables have the same rows, and every page is sound.

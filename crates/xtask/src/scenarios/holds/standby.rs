@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::super::Stage;
 use crate::captured::Captured;
-use crate::ledger::{LET_GO_LIMIT, OURS};
+use crate::ledger::until_let_go;
 use crate::printer::say;
 use crate::shop::Shop;
 use crate::testbed::Site;
@@ -88,16 +88,10 @@ impl Pair<'_> {
 
     /// Waits until no session of ours is in either database, and nothing that it left.
     fn let_go(&self) -> Result<()> {
-        let begun = Instant::now();
-        loop {
-            let left = ["db-0", "db-1"].map(|pod| self.sql(Site::Primary, pod, OURS));
-            let left = left.into_iter().collect::<Result<Vec<_>>>()?;
-            if left.iter().all(String::is_empty) {
-                return Ok(());
-            }
-            ensure!(begun.elapsed() < LET_GO_LIMIT, "still held: {left:?}");
-            thread::sleep(Duration::from_millis(200));
-        }
+        until_let_go(&|ours| {
+            let left = ["db-0", "db-1"].map(|pod| self.sql(Site::Primary, pod, ours));
+            left.into_iter().collect()
+        })
     }
 
     /// A backup of the standby: taken again while its lag was too much once more, small as it was just before.
