@@ -22,6 +22,7 @@ const STOCK: &str = include_str!("../../../../testbed/scenarios/library/stock.ya
 const IN_LIBRARY: [&str; 2] = ["-n", "library"];
 
 const API: &str = "apiservice/v1.counts.library.example.com";
+const WRITE_API: &str = "write APIService.apiregistration.k8s.io v1.counts.library.example.com";
 /// What a namespace leaves behind when it is deleted.
 const LEFT_BEHIND: &[&str] = &[
     "validatingwebhookconfiguration/librarian",
@@ -211,13 +212,7 @@ impl<'a> Library<'a> {
 
     /// The recovery has seen a pod of the operator lead, and went on for no other reason.
     fn is_led(&self, said: &str) -> Result<()> {
-        let written = "write Deployment.apps library/librarian";
-        let mut lines = said.lines();
-        let line = lines.find(|line| line.contains(written) && line.contains('['));
-        ensure!(
-            line.is_some_and(|line| !line.contains("not known to be ready")),
-            "the operator: {line:?} of {said}"
-        );
+        known_to_be_ready(said, "write Deployment.apps library/librarian")?;
         let holder = self.text("lease/librarian", ".spec.holderIdentity")?;
         let pods = self.text("pods", ".items[*].metadata.name")?;
         ensure!(
@@ -251,6 +246,17 @@ impl<'a> Library<'a> {
             thread::sleep(Duration::from_secs(1));
         }
     }
+}
+
+/// This step is done, and not because its time was over.
+fn known_to_be_ready(said: &str, step: &str) -> Result<()> {
+    let mut lines = said.lines();
+    let line = lines.find(|line| line.contains(step) && line.contains('['));
+    ensure!(
+        line.is_some_and(|line| !line.contains("not known to be ready")),
+        "{step}: {line:?} of {said}"
+    );
+    Ok(())
 }
 
 /// A backup while nobody answers for an API, until somebody does.
@@ -302,6 +308,7 @@ fn played(stage: &Stage<'_>, source: &Library<'_>, target: &Library<'_>) -> Resu
     target.is_back(source)?;
     target.is_guarded()?;
     target.is_led(&done.said)?;
+    known_to_be_ready(&done.said, WRITE_API)?;
     stage.nothing_left(Site::Recovery)?;
     left_behind(source, target)?;
     stage.nothing_left(Site::Recovery)?;
@@ -376,13 +383,7 @@ fn left_behind(source: &Library<'_>, target: &Library<'_>) -> Result<()> {
         "only answers when it is there",
     ];
     refused("its own webhook", &told, "webhook-not-answering", &words)?;
-    let there = [
-        "get",
-        "namespace/library",
-        "--ignore-not-found",
-        "-o",
-        "name",
-    ];
+    let there = ["get", "namespace/library", "--ignore-not-found"];
     ensure!(target.kubectl(&there)?.is_empty(), "something was written");
     target.delete(&LEFT_BEHIND[..1])?;
     let done = target.recover(&["--existing", "skip"])?;
