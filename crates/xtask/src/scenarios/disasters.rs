@@ -223,6 +223,15 @@ impl Recovery {
         Ok(Some(ended))
     }
 
+    /// Why it went no further: it has ended, or it hangs.
+    pub(super) fn why_no_further(&self) -> &'static str {
+        if self.begun.elapsed() < RECOVERY_LIMIT {
+            "it ended"
+        } else {
+            "it hangs"
+        }
+    }
+
     pub(super) fn process(&self) -> Result<i32> {
         i32::try_from(self.child.id()).context("a process id beyond any kernel's")
     }
@@ -246,9 +255,17 @@ impl Recovery {
         );
         Ok(Ended {
             success: status.success(),
-            said: self.said,
-            told: self.told,
+            said: std::mem::take(&mut self.said),
+            told: std::mem::take(&mut self.told),
         })
+    }
+}
+
+/// A play that fails leaves none behind that goes on.
+impl Drop for Recovery {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 
@@ -288,7 +305,8 @@ fn strike(stage: &Stage<'_>, blow: Blow, percent: u32) -> Result<(Ended, bool)> 
     let mut recovery = Recovery::start(stage)?;
     ensure!(
         recovery.until(percent),
-        "it ended before {percent} %: {}",
+        "{} before {percent} %: {}",
+        recovery.why_no_further(),
         recovery.said
     );
     // Not always right after a step was told.

@@ -102,7 +102,12 @@ fn have_met(stage: &Stage<'_>) -> Result<bool> {
 /// first wakes it may do nothing.
 pub(super) fn frozen(stage: &Stage<'_>, expected: &BTreeMap<String, Value>) -> Result<()> {
     let mut first = Recovery::start(stage)?;
-    ensure!(first.until(30), "it ended early: {}", first.said);
+    ensure!(
+        first.until(30),
+        "{} before 30 %: {}",
+        first.why_no_further(),
+        first.said
+    );
     let process = first.process()?;
     send_signal(process, Signal::SIGSTOP)?;
     let refused = Recovery::start(stage)?.finish()?;
