@@ -69,8 +69,9 @@ impl<'a> Scene<'a> {
     /// Opens the ledger when it is not there yet, and has it written into.
     fn open(stage: &'a Stage<'a>) -> Result<Self> {
         let ledger = Ledger::new(stage.ground);
-        // What a scenario that failed may have left.
+        // What a scenario that failed may have left: faults, and a writer beside which all connections are held.
         fs::write(stage.testbed.control_file(Site::Primary), "{}")?;
+        ledger.quiet()?;
         ledger.open_once()?;
         ledger.write(Load {
             engines: "pg,maria",
