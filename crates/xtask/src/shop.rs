@@ -30,9 +30,14 @@ pub(crate) const PSQL: &[&str] = &[
     "-d",
     "shop",
 ];
-/// Last words of kubectl when its command had no answer: refused, given up while it read, or ended by `timeout` (timeout(1)).
-const UNANSWERED: [&str; 3] = ["exit code 1", "exit code 3", "exit code 124"];
-/// Longest wait for a kind to be listed whose definition is established, and for an answer of the web application.
+/// Last words of kubectl when its command had no answer, and for how long it is asked again: refused, given up while it read, or
+/// ended by `timeout` (timeout(1)).
+const UNANSWERED: [(&str, Duration); 3] = [
+    ("exit code 1", Duration::from_secs(15)),
+    ("exit code 3", Duration::from_secs(15)),
+    ("exit code 124", LIMIT),
+];
+/// Longest wait for a kind to be listed whose definition is established, and for a connection to the web application.
 const LIMIT: Duration = Duration::from_mins(2);
 /// Bytes that one account takes, row and index together, about.
 const ACCOUNT_BYTES: u32 = 560;
@@ -209,7 +214,7 @@ pub(crate) fn web_answer_once_connected(
     let begun = Instant::now();
     loop {
         match web_answer(ground, site, namespace) {
-            Err(error) if is_unanswered(&format!("{error:#}")) && begun.elapsed() < LIMIT => {
+            Err(error) if begun.elapsed() < patience(&format!("{error:#}")) => {
                 say("  no answer of the web application yet");
                 thread::sleep(Duration::from_secs(1));
             }
@@ -218,7 +223,10 @@ pub(crate) fn web_answer_once_connected(
     }
 }
 
-/// Whether the question ended without an answer: no connection, none in time, or a connection that said nothing.
-fn is_unanswered(error: &str) -> bool {
-    UNANSWERED.iter().any(|end| error.trim_end().ends_with(end))
+/// For how long a question that ended so is asked again: without an answer only, that is no connection, none in time, or a connection
+/// that said nothing.
+fn patience(error: &str) -> Duration {
+    let mut ends = UNANSWERED.iter();
+    let end = ends.find(|(end, _)| error.trim_end().ends_with(end));
+    end.map_or(Duration::ZERO, |(_, patience)| *patience)
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask torture`: copies of the ledger under full load, each recovered and judged; and the same without holds, to
 //! show that the judge can fail.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, ExitCode, Stdio};
@@ -184,14 +185,18 @@ impl Torture<'_> {
             json!({ "cut_delay_seconds": late.1, "only_volume": self.ledger.volume(late.0)? });
         fs::write(self.testbed.control_file(Site::Primary), faults.to_string())?;
         let file = self.protection(holds)?;
-        let begun = Instant::now();
         let captured = Captured {
             testbed: self.testbed,
             refloat,
             protection: "ledger",
         };
         let runs = self.ledger.runs()?;
-        let take = || refloat.answer(Some(Site::Primary), &["backup", "-f", &file], &[]);
+        // Of a capture that is taken again the last one is measured.
+        let begun = Cell::new(Instant::now());
+        let take = || {
+            begun.set(Instant::now());
+            refloat.answer(Some(Site::Primary), &["backup", "-f", &file], &[])
+        };
         let backup = captured.take(&take, &|| self.ledger.let_go_in(&runs));
         fs::write(self.testbed.control_file(Site::Primary), "{}")?;
         let backup = backup?;
@@ -204,7 +209,7 @@ impl Torture<'_> {
         let expected = if holds == "never" { "crash" } else { "held" };
         let mode = backup.value.get("mode").and_then(|mode| mode.as_str());
         ensure!(mode == Some(expected), "its mode is {mode:?}");
-        let taken = begun.elapsed();
+        let taken = begun.get().elapsed();
         let wrong = match self.recover(refloat, holds)? {
             Some(problem) => vec![problem],
             None => self.ledger.judge(Site::Recovery),
@@ -214,7 +219,7 @@ impl Torture<'_> {
             late.0,
             late.1,
             taken.as_secs_f64(),
-            begun.elapsed().as_secs_f64(),
+            begun.get().elapsed().as_secs_f64(),
             if wrong.is_empty() {
                 "sound".to_owned()
             } else {

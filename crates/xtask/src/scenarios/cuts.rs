@@ -87,7 +87,7 @@ pub(super) fn cuts(stage: &Stage<'_>) -> Result<()> {
     };
     let full = json!({ "fail_snapshot": "the array is full" });
     // Its failure has to be told before its time is over, by a slow machine too.
-    let answer = ask(full, json!({ "cutSecondsMax": 60 }))?;
+    let answer = ask(full, json!({ "cutSecondsMax": 25 }))?;
     refused(
         "failing cut",
         &answer,

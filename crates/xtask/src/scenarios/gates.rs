@@ -50,7 +50,7 @@ pub(super) fn run(stage: &Stage<'_>) -> Result<()> {
     let is_told = [
         "-timeout",
         "gate shut of Deployment.apps shop/web",
-        "(limit 60 s)",
+        "(limit 40 s)",
         "without the expected text",
         "--skip-gate shut",
     ]
@@ -106,7 +106,7 @@ fn protection() -> Value {
               "sql": { "service": "db", "engine": "postgresql", "user": "shop", "database": "shop", "query": query, "expect": "t" } },
             { "name": "serves", "of": web,
               "http": { "service": "web", "status": 200, "contains": "open for business" } },
-            { "name": "shut", "of": web, "secondsMax": 60,
+            { "name": "shut", "of": web, "secondsMax": 40,
               "http": { "service": "web", "contains": "shut for good" } },
             { "name": "never", "of": db, "secondsMax": 3, "cel": "object.status.readyReplicas == 7" },
         ] },

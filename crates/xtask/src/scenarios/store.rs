@@ -13,7 +13,7 @@ use super::Stage;
 use super::bad_input::refused;
 use crate::testbed::{Site, output};
 
-/// So many backups may end before a mover of theirs is seen at work: its phase may pass between two looks.
+/// It fails at so many backups that ended before a mover of theirs was seen at work: its phase may pass between two looks.
 const MISSED_MAX: u32 = 3;
 
 pub(super) fn refusing(stage: &Stage<'_>) -> Result<()> {
