@@ -220,7 +220,7 @@ async fn a_credential_command_that_fails_or_hangs() {
     let error = refused(&content("echo expired >&2; exit 3"), None).await;
     assert_eq!(error.code(), "credentials-failed", "{error}");
     let since = Instant::now();
-    let error = refused(&content("exec sleep 180"), None).await;
+    let error = refused(&content("exec sleep 75"), None).await;
     assert_eq!(error.code(), "unreachable", "{error}");
     assert!(
         since.elapsed() < Duration::from_mins(1),

@@ -138,7 +138,7 @@ async fn a_command_that_does_not_end_is_given_up_with_what_it_said() {
         let answer = cluster.exec(&request).await.unwrap();
         assert_eq!(answer.code, None);
         assert!(
-            since.elapsed() < Duration::from_mins(2),
+            since.elapsed() < Duration::from_secs(u64::from(limit_seconds) + 30),
             "it was waited for"
         );
         if answer.stdout == "so far" {

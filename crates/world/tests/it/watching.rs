@@ -123,12 +123,15 @@ async fn what_may_not_be_watched_is_polled() {
     })
     .await;
     let cluster = server.cluster().await;
+    let mut fastest = LONG;
     for _ in 0..3 {
         let begun = Instant::now();
         let changed = cluster.pause(LONGER, &on()).await;
         assert!(names_kind(&changed), "{changed:?}");
         assert!(begun.elapsed() < LONG);
+        fastest = fastest.min(begun.elapsed());
     }
+    assert!(fastest < Duration::from_secs(2), "{fastest:?}");
 }
 
 #[tokio::test]
