@@ -37,12 +37,11 @@ const UNCUT: [(&str, &str); 2] = [
     ),
     ("waiting-for-cut-timeout", " s: "),
 ];
-/// How each cut says that its storage has not come to it yet; whatever else it says is the storage's reason.
-const NO_REASON: [&str; 4] = [
-    "no cut is awaited",
-    ": not cut yet",
-    ": the driver has not cut it yet",
-    ": the snapshot is not taken up: no content yet",
+/// What is said of a volume whose storage has not come to it yet.
+const NO_REASON: [&str; 3] = [
+    "not cut yet",
+    "the driver has not cut it yet",
+    "the snapshot is not taken up: ",
 ];
 /// How a hold says that nothing was heard of it for too long: our side, PostgreSQL, and the holder of hooks.
 const SILENT: [&str; 3] = [
@@ -99,10 +98,15 @@ fn is_refused(answer: &Answer, is_so: impl Fn(&str, &str) -> bool) -> bool {
 
 /// Whether no cut that is waited for has a reason of its storage.
 fn is_without_reason(message: &str, words: &str) -> bool {
-    message.split_once(words).is_some_and(|(_, waits)| {
-        waits
-            .split("; ")
-            .all(|wait| NO_REASON.iter().any(|end| wait.ends_with(end)))
+    let waits = message.split_once(words);
+    waits.is_some_and(|(_, waits)| !waits.split("; ").any(is_reason))
+}
+
+/// A reason of a storage comes after its volume's name; without one it is said of the API server, or nothing is awaited.
+fn is_reason(wait: &str) -> bool {
+    wait.split_once(": ").is_some_and(|(volume, said)| {
+        let is_volume = volume.contains('/') && !volume.contains(' ');
+        is_volume && !NO_REASON.iter().any(|words| said.starts_with(words))
     })
 }
 
@@ -238,8 +242,8 @@ mod tests {
             ),
             ("ledger/a: not cut yet; ledger/b: the array is full", false),
             (
-                "ledger/a: the snapshot is not taken up: no such class",
-                false,
+                "the API server does not answer: timed out; ledger/b: not cut yet",
+                true,
             ),
         ] {
             for (code, before) in [("hold-too-long", held), ("waiting-for-cut-timeout", uncut)] {
