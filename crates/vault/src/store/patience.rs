@@ -15,7 +15,7 @@ const HELD_AT_MOST: Duration = Duration::from_secs(4);
 /// How long a journal waits for a store that does not answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// Later than this after the first failure nothing is asked again.
+    /// Later than this after the first failure nothing is asked again. What is being asked then has the time of its request beside.
     pub at_most: Duration,
     /// Before the second request; each later pause is twice as long, up to five seconds.
     pub first_pause: Duration,
@@ -80,7 +80,7 @@ impl Wait {
         if first {
             let seconds = self.patience.at_most.as_secs();
             tell(&format!(
-                "{error}; the run waits for it, {seconds} s at most"
+                "{error}; the run waits, and it is asked again for {seconds} s"
             ));
         }
         tokio::time::sleep(pause).await;

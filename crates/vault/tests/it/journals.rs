@@ -188,7 +188,7 @@ async fn a_store_that_is_away_for_a_moment_is_waited_for_and_that_is_said_once()
     let told = told.lock().unwrap().clone();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("does not answer"), "{told:?}");
-    assert!(told[0].contains("60 s at most"), "{told:?}");
+    assert!(told[0].contains("it is asked again for 60 s"), "{told:?}");
     let vault = open(&store).await;
     assert!(vault.run_seen(&run("a")).await.unwrap().is_some());
     let read = RunJournal::open(&vault, &run("a"), "x").await.unwrap();
