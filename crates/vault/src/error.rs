@@ -31,6 +31,15 @@ pub enum VaultError {
         #[source]
         source: object_store::Error,
     },
+    /// The store gives other objects, and not this one.
+    #[error("{path} cannot be read now, other objects can: {source}")]
+    Withheld {
+        /// Which object.
+        path: String,
+        /// Why.
+        #[source]
+        source: object_store::Error,
+    },
     /// The bucket does not exist.
     #[error("the vault's bucket does not exist: {source}")]
     BucketMissing {
@@ -120,6 +129,7 @@ impl VaultError {
             Self::Location { .. } => "vault-location",
             Self::Unreachable { .. } => "vault-unreachable",
             Self::Credentials { .. } => "vault-credentials",
+            Self::Withheld { .. } => "vault-withheld",
             Self::BucketMissing { .. } => "vault-bucket-missing",
             Self::NoConditionalCreate { .. } => "vault-store-unfit",
             Self::Exists { .. } => "vault-exists",
@@ -144,6 +154,9 @@ impl VaultError {
             }
             Self::Credentials { .. } => {
                 "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and what they may do in this bucket"
+            }
+            Self::Withheld { .. } => {
+                "nothing is known to be damaged: run the command again; if it stays, check this object's storage class (an archive is to be restored first), its encryption key, and who may read it"
             }
             Self::BucketMissing { .. } => "create the bucket, or check its name and region",
             Self::NoConditionalCreate { .. } => {
@@ -174,6 +187,7 @@ impl VaultError {
             Self::Unreachable { .. } | Self::Taken { .. } => Class::Retry,
             Self::Location { .. }
             | Self::Credentials { .. }
+            | Self::Withheld { .. }
             | Self::BucketMissing { .. }
             | Self::NoConditionalCreate { .. }
             | Self::Exists { .. }
@@ -188,7 +202,7 @@ impl VaultError {
         }
     }
 
-    /// True when one object is what is wrong. All else is a fault of the store or of who asks, and says nothing of the object.
+    /// True when what is stored is wrong. All else is a fault of the store or of who asks, and says nothing of what is stored.
     pub fn is_of_object(&self) -> bool {
         match self {
             Self::Untrusted { .. }
@@ -198,6 +212,7 @@ impl VaultError {
             Self::Location { .. }
             | Self::Unreachable { .. }
             | Self::Credentials { .. }
+            | Self::Withheld { .. }
             | Self::BucketMissing { .. }
             | Self::NoConditionalCreate { .. }
             | Self::Exists { .. }
@@ -212,6 +227,16 @@ impl VaultError {
     /// The error as a value for the engine and the user.
     pub fn problem(&self) -> Problem {
         Problem::of(self.class(), self.code(), self.to_string(), self.hint())
+    }
+
+    /// The same of one object, where the store gives others.
+    pub(crate) fn of_one(self) -> Self {
+        match self {
+            Self::Unreachable { path, source } | Self::Credentials { path, source } => {
+                Self::Withheld { path, source }
+            }
+            other => other,
+        }
     }
 
     /// Tells a store's failures apart.

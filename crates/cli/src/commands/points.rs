@@ -28,6 +28,9 @@ struct Row {
     point: String,
     usable: bool,
     why_not: Option<String>,
+    /// What the store does not give now; it says nothing of the point.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    withheld: Vec<String>,
     site: Option<String>,
     sealed: Option<Timestamp>,
     earliest_cut: Option<Timestamp>,
@@ -83,6 +86,7 @@ fn row(listed: &Listed) -> Row {
             read_data: one.read_data,
         })
         .collect();
+    let withheld = listed.withheld().map(ToString::to_string).collect();
     match &listed.point {
         Ok(point) => {
             let content = &point.document.content;
@@ -99,6 +103,7 @@ fn row(listed: &Listed) -> Row {
                 capture: content.capture.clone(),
                 members: members(content),
                 verified,
+                withheld,
             }
         }
         Err(error) => Row {
@@ -114,6 +119,7 @@ fn row(listed: &Listed) -> Row {
             capture: None,
             members: Vec::new(),
             verified,
+            withheld,
         },
     }
 }
@@ -138,7 +144,7 @@ fn table(points: &Points) -> String {
         "VERIFIED BY",
     ]);
     for row in &points.points {
-        let verified: Vec<String> = row
+        let mut verified: Vec<String> = row
             .verified
             .iter()
             .map(|by| {
@@ -149,6 +155,7 @@ fn table(points: &Points) -> String {
                 )
             })
             .collect();
+        verified.extend_from_slice(&row.withheld);
         table.row(vec![
             row.point.clone(),
             row.earliest_cut.map_or("-".to_owned(), moment),
@@ -157,7 +164,8 @@ fn table(points: &Points) -> String {
             bytes(row.bytes),
             row.objects.to_string(),
             match &row.why_not {
-                Some(why) => format!("NOT USABLE: {why}"),
+                Some(why) if row.withheld.is_empty() => format!("NOT USABLE: {why}"),
+                Some(why) => why.clone(),
                 None if verified.is_empty() => "nobody".to_owned(),
                 None => verified.join(", "),
             },
@@ -261,8 +269,7 @@ pub(super) async fn run(
         points: Vec::new(),
         warnings: Vec::new(),
     };
-    for protection in protections {
-        let chain = access.chain(&protection).await?;
+    for chain in access.chains(&protections).await? {
         points.points.extend(chain.points.iter().map(row));
         points.warnings.extend(chain.warnings);
     }
@@ -275,4 +282,20 @@ pub(super) async fn run(
         text
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seat::points::{good, withheld};
+
+    #[test]
+    fn a_point_that_is_not_given_is_not_called_unusable() {
+        let text = table(&Points {
+            points: [good(1), withheld(2)].iter().map(row).collect(),
+            warnings: Vec::new(),
+        });
+        assert!(text.contains("cannot be read now"), "{text}");
+        assert!(!text.contains("NOT USABLE"), "{text}");
+    }
 }

@@ -3,7 +3,8 @@
 use clap::Args;
 use jiff::Timestamp;
 use refloat_core::names::{ProtectionName, SiteName};
-use refloat_vault::store::Chain;
+use refloat_vault::format::PointId;
+use refloat_vault::store::{Chain, Listed};
 use serde::Serialize;
 
 use crate::config::Config;
@@ -70,6 +71,26 @@ fn age(now: Timestamp, cut: Option<Timestamp>) -> Option<f64> {
     cut.map(|cut| now.duration_since(cut).as_secs_f64())
 }
 
+/// Newer points than the one that a site's loss is told from, and why they do not count.
+fn passed_over(chain: &Chain, from: Option<&Listed>, site: Option<&SiteName>) -> Vec<String> {
+    let is_newer = |id: &PointId| from.is_none_or(|from| id.sequence > from.id.sequence);
+    let newer = chain.points.iter().filter(|listed| is_newer(&listed.id));
+    newer
+        .flat_map(|listed| {
+            let point = listed.point.as_ref().err();
+            let point = point.map(|error| format!("passed over {}: {error}", listed.id));
+            let unread = listed.unread.iter().filter(|(by, _)| Some(by) == site);
+            let unread = unread.map(|(by, error)| {
+                format!(
+                    "whether {by} has verified {} is not known: {error}",
+                    listed.id
+                )
+            });
+            point.into_iter().chain(unread)
+        })
+        .collect()
+}
+
 /// One row for every site but the one that made the newest point; one without a site when nobody has verified.
 fn rows(
     protection: &ProtectionName,
@@ -100,7 +121,7 @@ fn rows(
             loss_seconds: age(now, cut),
             sealed_point: newest.as_ref().map(|(id, _)| id.clone()),
             sealed_loss_seconds: sealed_loss,
-            warnings: chain.warnings.clone(),
+            warnings: [chain.warnings.clone(), passed_over(chain, verified, site)].concat(),
         }
     };
     let others: Vec<Row> = sites
@@ -208,11 +229,10 @@ pub(super) async fn run(
         unfinished_runs: Vec::new(),
         unreadable_runs: Vec::new(),
     };
-    for protection in protections {
-        let chain = access.chain(&protection).await?;
-        status
-            .protections
-            .extend(rows(&protection, &chain, &sites, now));
+    let chains = access.chains(&protections).await?;
+    for (protection, chain) in protections.iter().zip(&chains) {
+        let rows = rows(protection, chain, &sites, now);
+        status.protections.extend(rows);
     }
     let open = unfinished_runs(&access.vault, None).await?;
     let unreadable = open.unreadable.into_iter();
@@ -237,4 +257,24 @@ pub(super) async fn run(
     }
     printer.result(&status, || table(&status));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seat::points::{good, withheld};
+
+    #[test]
+    fn a_newer_point_that_is_passed_over_is_told() {
+        let shop = ProtectionName::new("shop").expect("a name");
+        let chain = Chain {
+            points: vec![good(1), withheld(2)],
+            warnings: Vec::new(),
+        };
+        let rows = rows(&shop, &chain, &[], Timestamp::UNIX_EPOCH);
+        assert_eq!(rows[0].sealed_point.as_deref(), Some("shop/1"));
+        let told = rows[0].warnings.join("\n");
+        assert!(told.starts_with("passed over shop/2: "), "{told}");
+        assert!(told.contains("cannot be read now"), "{told}");
+    }
 }

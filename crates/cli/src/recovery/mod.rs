@@ -9,6 +9,7 @@ mod identity;
 mod image;
 mod looking;
 mod mappings;
+mod newest;
 mod open;
 mod preflight;
 mod recoveries;
@@ -43,6 +44,7 @@ pub(crate) use report::{Achieved, Paused};
 pub(crate) use settled::settled;
 
 use self::looking::look;
+use self::newest::newest;
 use crate::failure::Failure;
 use crate::printer::{Printer, bytes, moment};
 use crate::seat::{Access, read_point_objects, vault_failure, writer_name};
@@ -166,33 +168,7 @@ pub(crate) async fn pick(access: &Access, pick: &Pick) -> Result<SealedPoint, Fa
             "give `--protection NAME` or `--point POINT`",
         )
     })?;
-    let chain = access.chain(protection).await?;
-    let usable: Vec<String> = chain
-        .points
-        .iter()
-        .filter(|listed| listed.point.is_ok())
-        .map(|listed| listed.id.to_string())
-        .collect();
-    let Some(newest) = chain.points.into_iter().last() else {
-        return Err(Failure::refuse(
-            "point-missing",
-            format!("protection `{protection}` has no points in this vault"),
-            "see `refloat vault list`",
-        ));
-    };
-    newest.point.map_err(|error| {
-        let mut failure = vault_failure(&error);
-        if let Some(problem) = failure.problems.first_mut() {
-            problem.hint = match usable.last() {
-                Some(older) => format!(
-                    "to recover the newest usable point all the same: `--point {older}`; {}",
-                    error.hint()
-                ),
-                None => error.hint().to_owned(),
-            };
-        }
-        failure
-    })
+    newest(protection, access.chain(protection).await?)
 }
 
 /// A planned recovery.

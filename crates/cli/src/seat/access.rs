@@ -53,6 +53,15 @@ impl Access {
         chain.map_err(|error| vault_failure(&error))
     }
 
+    /// The same of several protections.
+    pub(crate) async fn chains(
+        &self,
+        protections: &[ProtectionName],
+    ) -> Result<Vec<Chain>, Failure> {
+        let chains = self.vault.chains(protections).await;
+        chains.map_err(|error| vault_failure(&error))
+    }
+
     /// The site that this command works for.
     pub(crate) fn site(&self) -> Option<&SiteName> {
         self.site_key.as_ref().map(|key| &key.site)

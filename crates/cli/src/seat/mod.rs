@@ -6,6 +6,8 @@ mod credentials;
 mod objects;
 mod permissions;
 #[cfg(test)]
+pub(crate) mod points;
+#[cfg(test)]
 pub(crate) mod refusing;
 mod runs;
 mod unfinished;

@@ -1,6 +1,6 @@
 //! Points: sealed with the next number, read with their signature and their chain, verified by sites.
 
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use jiff::Timestamp;
 use refloat_core::backup::PointContent;
 use refloat_core::names::{ProtectionName, SiteName};
@@ -35,6 +35,19 @@ pub struct Listed {
     pub point: Result<SealedPoint, VaultError>,
     /// Sites' verifications of exactly this point.
     pub verified: Vec<Verification>,
+    /// Verifications that the store does not give now: whether these sites have verified it is not known.
+    pub unread: Vec<(SiteName, VaultError)>,
+}
+
+impl Listed {
+    /// What the store does not give now. It says nothing of the point.
+    pub fn withheld(&self) -> impl Iterator<Item = &VaultError> {
+        let point = self.point.as_ref().err();
+        let point = point.filter(|error| !error.is_of_object());
+        point
+            .into_iter()
+            .chain(self.unread.iter().map(|(_, error)| error))
+    }
 }
 
 /// All points of a protection, oldest first, and what is wrong with their chain.
@@ -84,6 +97,24 @@ fn payload<T: serde::de::DeserializeOwned>(
     serde_json::from_value(value).map_err(|error| unreadable(error.to_string()))
 }
 
+/// A store that has given no point does not answer: that is the error of all. One that has given some withholds the others.
+fn settle(chains: &mut [Chain]) -> Result<(), VaultError> {
+    let all = || chains.iter().flat_map(|chain| &chain.points);
+    let is_given = |listed: &Listed| match &listed.point {
+        Ok(_) => true,
+        Err(error) => error.is_of_object(),
+    };
+    let is_answering = all().next().is_none() || all().any(is_given);
+    for listed in chains.iter_mut().flat_map(|chain| &mut chain.points) {
+        listed.point = match std::mem::replace(&mut listed.point, Err(VaultError::Missing)) {
+            Err(error) if is_answering => Err(error.of_one()),
+            Err(error) => return Err(error),
+            good => good,
+        };
+    }
+    Ok(())
+}
+
 impl Vault {
     /// Protections that have points.
     pub async fn protections(&self) -> Result<Vec<ProtectionName>, VaultError> {
@@ -128,6 +159,22 @@ impl Vault {
 
     /// All points of a protection with their chain checked.
     pub async fn chain(&self, protection: &ProtectionName) -> Result<Chain, VaultError> {
+        let mut chain = self.read_chain(protection).await?;
+        settle(std::slice::from_mut(&mut chain))?;
+        Ok(chain)
+    }
+
+    /// The same of several protections. A point that the store does not give fails alone while it gives any other.
+    pub async fn chains(&self, protections: &[ProtectionName]) -> Result<Vec<Chain>, VaultError> {
+        let mut chains = Vec::with_capacity(protections.len());
+        for protection in protections {
+            chains.push(self.read_chain(protection).await?);
+        }
+        settle(&mut chains)?;
+        Ok(chains)
+    }
+
+    async fn read_chain(&self, protection: &ProtectionName) -> Result<Chain, VaultError> {
         let sequences = self.sequences(protection).await?;
         let ids = sequences.into_iter().map(|sequence| PointId {
             protection: protection.clone(),
@@ -136,14 +183,15 @@ impl Vault {
         let read: Vec<(Listed, Option<String>)> = futures::stream::iter(ids)
             .map(|id| self.listed(id))
             .buffered(READS_MAX)
-            .try_collect()
-            .await?;
+            .collect()
+            .await;
         let mut chain = Chain {
             points: Vec::with_capacity(read.len()),
             warnings: Vec::new(),
         };
         let mut expected = 1;
         let mut previous: Option<String> = None;
+        let mut is_known = true;
         for (listed, digest) in read {
             let (id, sequence) = (&listed.id, listed.id.sequence);
             let gap = sequence != expected;
@@ -155,6 +203,7 @@ impl Vault {
             }
             if let Ok(point) = &listed.point
                 && !gap
+                && is_known
                 && point.document.previous != previous
             {
                 chain.warnings.push(format!(
@@ -162,30 +211,30 @@ impl Vault {
                 ));
             }
             previous = digest;
+            is_known = !matches!(&listed.point, Err(error) if !error.is_of_object());
             expected = sequence + 1;
             chain.points.push(listed);
         }
         Ok(chain)
     }
 
-    /// One point with its verifications, and the digest of its envelope, whatever is in it. A store that fails says nothing of the
-    /// point: who lists must not take it for damaged.
-    async fn listed(&self, id: PointId) -> Result<(Listed, Option<String>), VaultError> {
+    /// One point with its verifications, and the digest of its envelope, whatever is in it.
+    async fn listed(&self, id: PointId) -> (Listed, Option<String>) {
         let (point, digest) = match self.read(&id.path()).await {
             Ok(bytes) => (self.opened(&id, &bytes), Some(format::digest(&bytes))),
-            Err(error) if error.is_of_object() => (Err(error), None),
-            Err(error) => return Err(error),
+            Err(error) => (Err(error), None),
         };
-        let verified = match &point {
-            Ok(point) => self.verifications(&id, &point.envelope).await?,
-            Err(_) => Vec::new(),
+        let (verified, unread) = match &point {
+            Ok(point) => self.verifications(&id, &point.envelope).await,
+            Err(_) => (Vec::new(), Vec::new()),
         };
         let listed = Listed {
             id,
             point,
             verified,
+            unread,
         };
-        Ok((listed, digest))
+        (listed, digest)
     }
 
     /// Signs a point with the next number. Two writers never get the same: the later one answers `Taken`.
@@ -266,19 +315,27 @@ impl Vault {
         self.put(&path, bytes).await
     }
 
-    /// Sites' verifications of a point with this envelope. One that is not signed by its site does not count.
+    /// Sites' verifications of a point with this envelope, and those that the store does not give. One that is not signed by its site
+    /// does not count.
     async fn verifications(
         &self,
         id: &PointId,
         envelope: &str,
-    ) -> Result<Vec<Verification>, VaultError> {
-        let mut found = Vec::new();
+    ) -> (Vec<Verification>, Vec<(SiteName, VaultError)>) {
+        let (mut found, mut unread) = (Vec::new(), Vec::new());
         for (site, _) in self.keys() {
             let path = id.verification_path(&site);
             let bytes = match self.read(&path).await {
                 Ok(bytes) => bytes,
                 Err(VaultError::NotFound { .. }) => continue,
-                Err(error) => return Err(error),
+                Err(error) if error.is_of_object() => {
+                    tracing::warn!(%error, "a verification is damaged and does not count");
+                    continue;
+                }
+                Err(error) => {
+                    unread.push((site, error.of_one()));
+                    continue;
+                }
             };
             let opened = Envelope::open(&bytes, self.id(), Kind::Verification, &path, &self.keys());
             let Ok((signer, inner)) = opened else {
@@ -292,7 +349,7 @@ impl Vault {
                 found.push(verification);
             }
         }
-        Ok(found)
+        (found, unread)
     }
 
     /// Writes a site's sign of life.

@@ -149,16 +149,43 @@ async fn what_was_deleted_or_rolled_back_is_named() {
 async fn a_store_that_does_not_answer_damages_no_point() {
     let store = store().await;
     seal(&open(&store).await, 3).await;
-    for path in [SECOND, THIRD] {
-        let away = Silent::over(&store, Script::new(path, &[], &[Turn::Lost]));
-        let vault = open(&away).await;
-        let error = vault.chain(&shop()).await.unwrap_err();
-        assert_eq!(error.code(), "vault-unreachable");
-        assert!(error.to_string().contains(path), "{error}");
-        let chain = vault.chain(&shop()).await.unwrap();
-        assert!(chain.points.iter().all(|listed| listed.point.is_ok()));
-        assert!(chain.warnings.is_empty(), "{:?}", chain.warnings);
+    // While it gives other points, the one that it does not give fails alone, and nothing is said of what follows it.
+    for (path, place) in [(FIRST, 0), (SECOND, 1), (THIRD, 2)] {
+        for turn in [Turn::Lost, Turn::Refused] {
+            let away = Silent::over(&store, Script::new(path, &[], &[turn]));
+            let vault = open(&away).await;
+            let chain = vault.chain(&shop()).await.unwrap();
+            let error = chain.points[place].point.as_ref().unwrap_err();
+            assert_eq!(error.code(), "vault-withheld");
+            assert!(error.to_string().contains(path), "{error}");
+            assert!(!error.is_of_object());
+            let usable = chain.points.iter().filter(|listed| listed.point.is_ok());
+            assert_eq!(usable.count(), 2);
+            assert!(chain.warnings.is_empty(), "{:?}", chain.warnings);
+            let chain = vault.chain(&shop()).await.unwrap();
+            assert!(chain.points.iter().all(|listed| listed.point.is_ok()));
+        }
     }
+    for (turn, code) in [
+        (Turn::Lost, "vault-unreachable"),
+        (Turn::Refused, "vault-credentials"),
+    ] {
+        let away = Silent::over(&store, Script::new("points/", &[], &[turn; 3]));
+        let error = open(&away).await.chain(&shop()).await.unwrap_err();
+        assert_eq!(error.code(), code);
+    }
+    // Nor does a verification that is not given hide its point.
+    let away = Silent::over(&store, Script::new("verified/", &[], &[Turn::Refused]));
+    let chain = open(&away).await.chain(&shop()).await.unwrap();
+    assert!(chain.points.iter().all(|listed| listed.point.is_ok()));
+    assert_eq!(
+        chain
+            .points
+            .iter()
+            .flat_map(|listed| &listed.unread)
+            .count(),
+        1
+    );
     // What is wrong with the point itself is said of it alone.
     put(store.as_ref(), SECOND, &b"{}"[..]).await;
     let chain = open(&store).await.chain(&shop()).await.unwrap();

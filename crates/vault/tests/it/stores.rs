@@ -29,6 +29,8 @@ pub(crate) enum Turn {
     Answered,
     /// It does not arrive.
     Lost,
+    /// It is refused, as what lies in an archive is.
+    Refused,
     /// It is done, and the reply is lost.
     ReplyLost,
     /// It is told that another request for the same object is going on, and nothing is done.
@@ -66,6 +68,13 @@ fn no_answer<T>() -> Result<T> {
     Err(object_store::Error::Generic {
         store: "silent",
         source: "connection reset by peer".into(),
+    })
+}
+
+fn refused<T>(location: &Path) -> Result<T> {
+    Err(object_store::Error::PermissionDenied {
+        path: location.to_string(),
+        source: "InvalidObjectState".into(),
     })
 }
 
@@ -134,6 +143,7 @@ impl ObjectStore for Faulty {
             Fault::Silent(script) => match script.turn(&script.puts, location) {
                 Turn::Answered => self.store.put_opts(location, payload, options).await,
                 Turn::Lost => no_answer(),
+                Turn::Refused => refused(location),
                 Turn::ReplyLost => {
                     self.store.put_opts(location, payload, options).await?;
                     no_answer()
@@ -155,10 +165,12 @@ impl ObjectStore for Faulty {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        if let Fault::Silent(script) = &self.fault
-            && let Turn::Lost = script.turn(&script.gets, location)
-        {
-            return no_answer();
+        if let Fault::Silent(script) = &self.fault {
+            match script.turn(&script.gets, location) {
+                Turn::Lost => return no_answer(),
+                Turn::Refused => return refused(location),
+                Turn::Answered | Turn::ReplyLost | Turn::Conflict => {}
+            }
         }
         self.store.get_opts(location, options).await
     }
