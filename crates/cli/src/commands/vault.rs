@@ -1,18 +1,20 @@
 //! `refloat vault init|join|list|check`.
 
+mod check;
+
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use refloat_core::driver::Problem;
 use refloat_core::names::SiteName;
 use refloat_mover::MoverEngine;
 use refloat_vault::format::{RecoveryKey, RootKey};
 use refloat_vault::store::Vault;
 use serde_json::json;
 
+use self::check::{Check, check};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::printer::{Printer, Table, moment};
@@ -54,14 +56,6 @@ pub(crate) struct Join {
     /// New file for the site's key
     #[arg(long, value_name = "FILE")]
     site_key_file: PathBuf,
-}
-
-/// Arguments of `refloat vault check`.
-#[derive(Debug, Args)]
-pub(crate) struct Check {
-    /// Read and hash every byte, too
-    #[arg(long)]
-    read_data: bool,
 }
 
 pub(super) async fn run(
@@ -210,100 +204,4 @@ async fn list(config: &Config, printer: Printer) -> Result<(), Failure> {
         )
     });
     Ok(())
-}
-
-async fn check(arguments: &Check, config: &Config, printer: Printer) -> Result<(), Failure> {
-    let access = open_vault(config).await?;
-    let mut problems: Vec<String> = Vec::new();
-    for (entry, trusted) in access.vault.sites() {
-        if !trusted {
-            problems.push(format!(
-                "the key of site {} is not signed by the root",
-                entry.site
-            ));
-        }
-    }
-    let mut checked = 0_u64;
-    let protections = access.protections(None).await?;
-    for protection in protections {
-        let chain = access.chain(&protection).await?;
-        problems.extend(chain.warnings);
-        for listed in chain.points {
-            checked += 1;
-            match listed.point {
-                Err(error) => problems.push(error.to_string()),
-                Ok(point) => {
-                    let verified = super::verify::check_point(
-                        &access,
-                        &point.document,
-                        arguments.read_data,
-                        printer,
-                    )
-                    .await;
-                    if let Err(failure) = verified {
-                        if is_of_store(&failure) {
-                            return Err(failure);
-                        }
-                        let said = failure.problems.into_iter().map(|one| one.message);
-                        problems.extend(said.map(|text| format!("{}: {text}", listed.id)));
-                    }
-                }
-            }
-        }
-    }
-    if !problems.is_empty() {
-        return Err(damaged(&problems));
-    }
-    printer.result(&json!({ "points": checked }), || {
-        format!("{checked} points checked: signatures, chains and parts are good\n")
-    });
-    Ok(())
-}
-
-/// The store is what failed, not what it holds: nothing is known to be damaged.
-fn is_of_store(failure: &Failure) -> bool {
-    let codes = [
-        "mover-store-failed",
-        "mover-store-timeout",
-        "mover-store-denied",
-        "mover-store-credentials",
-    ];
-    let mut problems = failure.problems.iter();
-    problems.any(|one| codes.contains(&one.code.as_str()))
-}
-
-/// One problem for each damage: a program that reads the answer reads one document.
-fn damaged(found: &[String]) -> Failure {
-    let hint = "do not prune anything; recover from points that verify, and find out who could write to the bucket";
-    let problems: Vec<Problem> = found
-        .iter()
-        .map(|message| Problem::stuck("vault-damaged", message, hint))
-        .collect();
-    problems.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::seat::part_problem;
-    use refloat_mover::PartError;
-
-    #[test]
-    fn a_store_that_fails_is_no_damage() {
-        let is_of_store = |error: &PartError| is_of_store(&part_problem(error).into());
-        assert!(is_of_store(&PartError::StoreTimeout {
-            operation: "read",
-            object: "data/00".to_owned(),
-            seconds: 60,
-        }));
-        let gone = PartError::PackMissing {
-            part: "shop/data".to_owned(),
-            pack: "00".to_owned(),
-        };
-        assert!(!is_of_store(&gone));
-        assert!(!is_of_store(&PartError::Panicked {
-            step: "reading",
-            message: "damaged".to_owned(),
-        }));
-    }
 }
