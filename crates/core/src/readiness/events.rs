@@ -29,10 +29,12 @@ pub(super) fn are_read(view: &View<'_>) -> bool {
     request(view).is_some_and(|request| view.seen.list(&request).is_ok())
 }
 
-/// True when they were asked for in vain, and may be answered at the next look.
-pub(super) fn may_come(view: &View<'_>) -> bool {
-    let refused = look(view).and_then(|query| view.seen.refusal(&query));
-    refused.is_some_and(|problem| problem.class == Class::Retry)
+/// True once they were asked for in this look, unless the next one may be answered. Without a namespace there is nobody to ask.
+pub(super) fn are_asked(view: &View<'_>) -> bool {
+    look(view).is_none_or(|query| {
+        let refused = view.seen.refusal(&query);
+        view.seen.has(&query) && refused.is_none_or(|problem| problem.class != Class::Retry)
+    })
 }
 
 /// An event, as far as gates read it.

@@ -113,8 +113,8 @@ pub(super) fn unscheduled(
         what = format!("{what}; {claim}");
     }
     let lasts = limit.is_some_and(|limit| view.clock.has_lasted(refused.since, limit));
-    // Without an answer nobody knows of an autoscaler: the next look may tell.
-    if lasts && !events::may_come(view) {
+    // Without its events nobody knows of an autoscaler: a closed gate has them read.
+    if lasts && events::are_asked(view) {
         return Gate::failed(
             "pod-unschedulable",
             what,

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::Gate;
 use super::{AWAY, DENIED, Scene, ago, event, pod, workload};
+use crate::driver::{Answer, Query};
 
 fn down() -> Value {
     workload(&json!({ "observedGeneration": 2, "currentRevision": "a", "updateRevision": "a" }))
@@ -13,6 +14,19 @@ fn with(pods: Vec<Value>, seconds: i64) -> Scene {
     Scene::of("apps/v1", "StatefulSet", down())
         .pods(pods)
         .after(seconds)
+}
+
+/// As the engine looks: with answers only to what a look asks for, and these events if it asks for events.
+fn looked(mut scene: Scene, events: &[Value]) -> Scene {
+    for query in scene.asks() {
+        let Query::List(request) = &query else {
+            panic!("{query:?}");
+        };
+        assert_eq!(request.resource.kind, "Event");
+        scene.seen.insert(query, Answer::List(events.to_vec()));
+    }
+    assert_eq!(scene.asks(), Vec::<Query>::new());
+    scene
 }
 
 fn waiting(reason: &str, restarts: u64) -> Value {
@@ -150,12 +164,12 @@ fn a_pod_without_a_node_waits_as_long_as_one_may_come() {
     ];
     for (message, since, seconds, expected) in cases {
         let scene = with(vec![unscheduled("Unschedulable", message, since)], seconds);
+        let scene = looked(scene, &[]);
         assert_eq!(scene.says(), expected, "{message} {since} {seconds}");
     }
     // Its events may tell of a node that is being made.
     let scene = || with(vec![unscheduled("Unschedulable", no_node, 60)], 60);
-    let earlier = with(vec![unscheduled("Unschedulable", no_node, 30)], 30);
-    let events = || earlier.asks().remove(0);
+    let events = || scene().asks().remove(0);
     let away = scene().refused(events(), AWAY);
     assert_eq!(away.says(), "closed pod-unschedulable");
     let denied = scene().refused(events(), DENIED);
@@ -168,12 +182,20 @@ fn a_pod_without_a_node_waits_as_long_as_one_may_come() {
 fn an_autoscaler_gets_its_time_and_a_claim_tells_why_it_is_not_bound() {
     let no_node = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.";
     let of_pod = ("Pod", "db-0", "u-db-0");
-    let scaling = with(vec![unscheduled("Unschedulable", no_node, 300)], 300).events(vec![event(
+    let no_room = "0/1 nodes are available: 1 Insufficient cpu.";
+    let told = event(
         of_pod,
         ("Normal", "TriggeredScaleUp", "pod triggered scale-up"),
         200,
-    )]);
-    assert_eq!(scaling.says(), "closed pod-unschedulable");
+    );
+    for message in [no_node, no_room] {
+        // Nothing is kept from one look to the next.
+        let scene = || with(vec![unscheduled("Unschedulable", message, 300)], 300);
+        let scaling = looked(scene(), std::slice::from_ref(&told));
+        assert_eq!(scaling.says(), "closed pod-unschedulable");
+        assert!(scaling.message().contains("being scaled up"));
+        assert_eq!(looked(scene(), &[]).says(), "failed pod-unschedulable");
+    }
     let volume = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.";
     let claim = event(
         ("PersistentVolumeClaim", "data-db-0", "u"),
