@@ -38,7 +38,7 @@ pub(super) fn namespace(view: &View<'_>) -> Gate {
             "it has no default ServiceAccount yet",
             "kube-controller-manager runs and makes it",
         ),
-        Err(problem) => Gate::unread(problem),
+        Err(problem) => Gate::unread(view.clock, problem),
     }
 }
 
@@ -127,7 +127,7 @@ pub(super) fn definition(view: &View<'_>) -> Gate {
                 ),
             ),
             // Who may not list them may still write them.
-            _ => Gate::unread(problem),
+            _ => Gate::unread(view.clock, problem),
         };
     }
     webhooks::conversion(view)

@@ -126,7 +126,7 @@ pub(super) fn led(view: &View<'_>) -> Gate {
     };
     let leases = match view.seen.list(&request) {
         Ok(leases) => leases,
-        Err(problem) => return Gate::unread(problem),
+        Err(problem) => return Gate::unread(view.clock, problem),
     };
     let deployment = view.text("/metadata/name").unwrap_or_default();
     let pods: Vec<&str> = pods::of(view)

@@ -44,6 +44,8 @@ use crate::inventory::Resource;
 
 /// Code of what the user of the kubeconfig has no right to.
 const FORBIDDEN: &str = "forbidden";
+/// Seconds within which a right may still come: an API server that has just started refuses what it has not read the rights of yet.
+const RIGHTS_SECONDS: u32 = 20;
 
 /// What a gate says.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,12 +69,14 @@ impl Gate {
         Self::Failed(Problem::stuck(code, message, hint))
     }
 
-    /// Something that was to be read was refused. What may not be read is not waited for; all else may be answered at the next look.
-    fn unread(problem: Problem) -> Self {
-        if problem.code == FORBIDDEN {
-            Self::Assumed(Why::new(&problem.code, problem.message))
+    /// Something that was to be read was refused. What may not be read is assumed in the end; all else may be answered at the next look.
+    fn unread(clock: Clock, problem: Problem) -> Self {
+        let is_forbidden = problem.code == FORBIDDEN;
+        let gate = Self::closed(&problem.code, problem.message, problem.hint);
+        if is_forbidden {
+            gate.or_assumed(clock, RIGHTS_SECONDS)
         } else {
-            Self::closed(&problem.code, problem.message, problem.hint)
+            gate
         }
     }
 

@@ -48,7 +48,8 @@ pub(super) fn look(view: &View<'_>) -> Option<Query> {
 /// What stands in the way of who must know its pods: they were asked for in vain.
 pub(super) fn unread(view: &View<'_>) -> Option<Gate> {
     let refused = look(view).and_then(|query| view.seen.refusal(&query));
-    refused.cloned().map(Gate::unread)
+    let gate = |problem| Gate::unread(view.clock, problem);
+    refused.cloned().map(gate)
 }
 
 /// `matchExpressions` of a selector, which the list was not asked for.

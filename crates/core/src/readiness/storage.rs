@@ -76,7 +76,7 @@ pub(super) fn claim(view: &View<'_>) -> Gate {
 fn bound(view: &View<'_>) -> Gate {
     let volume = match volume_of(view).map(|volume| view.seen.object(&volume)) {
         Some(Ok(found)) => found,
-        Some(Err(problem)) => return Gate::unread(problem),
+        Some(Err(problem)) => return Gate::unread(view.clock, problem),
         None => None,
     };
     let holder = volume.and_then(|volume| text(volume, "/spec/claimRef/uid"));
@@ -115,7 +115,7 @@ fn unbound(view: &View<'_>) -> Gate {
             let gate = Gate::closed(&problem.code, problem.message, problem.hint);
             return gate.or_assumed(view.clock, CLASS_SECONDS);
         }
-        Err(problem) => return Gate::unread(problem),
+        Err(problem) => return Gate::unread(view.clock, problem),
     };
     let selected = "/metadata/annotations/volume.kubernetes.io~1selected-node";
     let by_consumer = text(found, "/volumeBindingMode") == Some("WaitForFirstConsumer");
@@ -192,7 +192,7 @@ fn class(view: &View<'_>, pointer: &str) -> Gate {
     }
     match is_on_a_node(view, driver) {
         Ok(true) => Gate::Open,
-        Err(problem) => Gate::unread(problem),
+        Err(problem) => Gate::unread(view.clock, problem),
         Ok(false) => view
             .closed(
                 "driver-missing",

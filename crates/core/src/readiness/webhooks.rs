@@ -96,7 +96,8 @@ pub(super) fn conversion_look(view: &View<'_>) -> Vec<Query> {
 
 /// Whether a Service has an address that is ready; otherwise why it cannot be told or what is missing.
 fn answers(view: &View<'_>, service: Service<'_>, code: &str) -> Result<(), Gate> {
-    let found = view.seen.list(&slices(service)).map_err(Gate::unread)?;
+    let unread = |problem| Gate::unread(view.clock, problem);
+    let found = view.seen.list(&slices(service)).map_err(unread)?;
     let ready = found
         .iter()
         .flat_map(|slice| list(slice, "/endpoints"))
@@ -193,7 +194,7 @@ fn unanswered(view: &View<'_>, sample: &Sample, problem: Problem) -> Gate {
             &one_line(&problem.message),
             "the API server reaches it and trusts its certificate",
         ),
-        FORBIDDEN => Gate::unread(problem),
+        FORBIDDEN => Gate::unread(view.clock, problem),
         _ if says_nothing(&problem) => {
             let gate = Gate::closed(&problem.code, problem.message, problem.hint);
             gate.or_assumed(view.clock, ANSWER_SECONDS)

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::deleting;
-use super::{AWAY, DENIED, Gate, Scene, ago, conditions};
+use super::{AWAY, DENIED, DENIED_SAYS, Gate, Scene, ago, conditions};
 use crate::driver::{Answer, Problem, Query};
 use crate::inventory::Resource;
 
@@ -73,10 +73,14 @@ fn a_namespace_waits_for_its_default_account() {
         scene.seen.insert(query.clone(), Answer::Object(answer));
         assert_eq!(scene.says(), expected);
     }
-    for (how, expected) in [(AWAY, "closed unreachable"), (DENIED, "assumed forbidden")] {
-        scene = scene.refused(query.clone(), how);
-        assert_eq!(scene.says(), expected);
-    }
+    scene = scene.refused(query.clone(), AWAY).after(300);
+    assert_eq!(scene.says(), "closed unreachable");
+    let denied = Scene::of("v1", "Namespace", scene.live.clone()).refused(query, DENIED);
+    assert!(
+        denied.message().contains("not now / ask again"),
+        "the server's words"
+    );
+    assert_eq!(denied.says_then(), DENIED_SAYS);
     scene.live = json!({ "status": { "phase": "Terminating" } });
     assert_eq!(scene.says(), "closed namespace-not-active");
 }
@@ -157,7 +161,7 @@ fn a_definition_is_ready_when_its_kind_can_be_read() {
     for (code, message, expected) in [
         ("kind-not-served", "no", "closed definition-not-served"),
         ("unreachable", "no", "closed unreachable"),
-        ("forbidden", "no", "assumed forbidden"),
+        ("forbidden", "no", "closed forbidden"),
         ("server-error", "no", "closed server-error"),
         ("server-error", failed, "assumed conversion-not-answering"),
     ] {
@@ -166,6 +170,8 @@ fn a_definition_is_ready_when_its_kind_can_be_read() {
         scene.seen.insert(version("v2"), Answer::Refused(refused));
         assert_eq!(scene.says(), expected, "{code} {message}");
     }
+    let denied = kind(&versions, false).refused(version("v2"), DENIED);
+    assert_eq!(denied.says_then(), DENIED_SAYS);
     let mut served = kind(&versions, false);
     served.seen.insert(version("v2"), Answer::Yes);
     assert_eq!(served.says(), "open");

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Duty, Scene, ago, pod, rolled_out, workload};
-use crate::driver::{Answer, Problem, Query};
+use super::{DENIED, DENIED_SAYS, Duty, Scene, ago, pod, rolled_out, workload};
+use crate::driver::{Class, Query};
 use crate::inventory::Resource;
 
 const POD: &str = "db-5d4f8c7b9d-x2k4q";
@@ -125,17 +125,17 @@ fn a_leader_is_asked_for_only_of_what_could_have_one() {
 }
 
 #[test]
-fn who_may_not_read_leases_is_not_kept_waiting() {
-    for (code, expected) in [
-        ("forbidden", "assumed forbidden"),
-        ("throttled", "closed throttled"),
+fn who_may_not_read_leases_is_not_kept_waiting_for_long() {
+    for (how, expected) in [
+        (DENIED, DENIED_SAYS),
+        (
+            (Class::Retry, "throttled"),
+            ["closed throttled", "closed throttled"],
+        ),
     ] {
-        let mut scene = operator(&[]);
+        let scene = operator(&[]);
         let query = scene.asks().remove(0);
-        let problem = Problem::stuck(code, "not now", "ask again");
-        scene.seen.insert(query, Answer::Refused(problem));
-        assert_eq!(scene.says(), expected);
-        assert_eq!(scene.after(300).says(), expected);
+        assert_eq!(scene.refused(query, how).says_then(), expected);
     }
 }
 

@@ -169,6 +169,17 @@ impl Scene {
         }
     }
 
+    /// What it says within the first 20 s of the wait, and then. What is `forbidden` may pass: an API server that has just started
+    /// refuses all that it has not read the rights of yet.
+    fn says_then(mut self) -> [String; 2] {
+        let mut says = |seconds| {
+            self.clock = waited(seconds);
+            self.says()
+        };
+        assert_eq!(says(0), says(19));
+        [says(19), says(20)]
+    }
+
     fn asks(&self) -> Vec<Query> {
         look(&self.view())
     }
@@ -177,6 +188,8 @@ impl Scene {
 /// What was not answered for now, and what nobody may read.
 const AWAY: (Class, &str) = (Class::Retry, "unreachable");
 const DENIED: (Class, &str) = (Class::Stuck, "forbidden");
+/// What a gate says of the latter within the first 20 s of the wait, and then.
+const DENIED_SAYS: [&str; 2] = ["closed forbidden", "assumed forbidden"];
 
 /// What the engine makes of it when it was shown at every look for so long: it counts for signs that tell no time.
 fn shown_for(says: &str, seconds: i64) -> String {

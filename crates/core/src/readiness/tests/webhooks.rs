@@ -171,7 +171,13 @@ const ANSWERS: &[Said<'_>] = &[
     (
         Class::Stuck,
         ("forbidden", "no right"),
-        1,
+        19,
+        "closed forbidden",
+    ),
+    (
+        Class::Stuck,
+        ("forbidden", "no right"),
+        20,
         "assumed forbidden",
     ),
     (
@@ -269,7 +275,10 @@ fn a_webhook_whose_addresses_are_not_read_is_not_taken_for_silent() {
     assert_eq!(unread(AWAY, 1).says(), "closed unreachable");
     assert_eq!(unread(AWAY, 180).says(), "closed unreachable");
     assert_eq!(unread(AWAY, 1).asks(), Vec::<Query>::new());
-    let mut denied = unread(DENIED, 1);
+    let early = unread(DENIED, 19);
+    assert_eq!(early.says(), "closed forbidden");
+    assert_eq!(early.asks(), Vec::<Query>::new());
+    let mut denied = unread(DENIED, 20);
     let query = denied.asks().remove(0);
     denied.seen.insert(query.clone(), Answer::Yes);
     assert_eq!(denied.says(), "assumed forbidden");
