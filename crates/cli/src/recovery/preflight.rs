@@ -121,7 +121,7 @@ pub(super) async fn begin(
     let mut notes = Vec::new();
     let (missing, looked) = futures::join!(
         missing(cluster, survey.named_classes()),
-        look(cluster, asked, patience, &mut notes)
+        look(cluster, survey.webhook_services(), patience, &mut notes)
     );
     let facts = Facts {
         clock_ahead_milliseconds: clock.unwrap_or_default(),
@@ -218,7 +218,7 @@ fn all(resource: Resource) -> ListRequest {
 
 async fn look(
     cluster: &Cluster,
-    asked: &Preflight<'_>,
+    webhook_services: BTreeSet<(String, String)>,
     patience: Duration,
     notes: &mut Vec<String>,
 ) -> Facts {
@@ -239,7 +239,7 @@ async fn look(
             true
         ),
         list("v1", "Pod", "pods", true),
-        silent(cluster, asked, patience),
+        silent(cluster, webhook_services, patience),
     );
     let mut known = |what: &str, answer: Result<Vec<Value>, Problem>| match answer {
         Ok(found) => Some(found.into_iter().map(Json::from).collect()),
@@ -275,15 +275,15 @@ async fn missing(
     missing.filter_map(std::future::ready).collect().await
 }
 
-/// Services behind webhooks without a ready address. One that cannot be read is not taken for silent, and one that is there, so that it
+/// Of the Services behind webhooks those without a ready address. One that cannot be read is not taken for silent, and one that is there, so that it
 /// has a list of addresses, may have one in a moment.
 async fn silent(
     cluster: &Cluster,
-    asked: &Preflight<'_>,
+    services: BTreeSet<(String, String)>,
     patience: Duration,
 ) -> BTreeSet<(String, String)> {
     let until = Instant::now() + patience;
-    let services = futures::stream::iter(asked.webhook_services())
+    let services = futures::stream::iter(services)
         .map(|service| async move {
             let request = addresses(&service);
             loop {

@@ -94,11 +94,6 @@ impl<'a> Preflight<'a> {
             staying: conflicts::staying(self.target),
         }
     }
-
-    /// Services behind webhooks of which it is to be known whether they answer: namespace and name.
-    pub fn webhook_services(&self) -> BTreeSet<(String, String)> {
-        webhooks::services(self.target)
-    }
 }
 
 /// A preflight that has gone through point and target once, for the writes that are tried and for what is judged. Large.
@@ -132,6 +127,11 @@ impl Survey<'_> {
     /// each is asked for, or `None` where the target does not know its kind.
     pub fn named_classes(&self) -> BTreeMap<ThingId, Option<ObjectRef>> {
         classes::named(&self.scene(&Facts::default()))
+    }
+
+    /// Services behind webhooks that are asked about what is written, of which it is to be known whether they answer: namespace and name.
+    pub fn webhook_services(&self) -> BTreeSet<(String, String)> {
+        webhooks::services(&self.scene(&Facts::default()))
     }
 
     /// Everything that these facts tell beside what planning finds. The answers to tried writes are still to come.

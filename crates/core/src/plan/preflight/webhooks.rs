@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::json::Json;
 
-use super::super::asked::{GROUP, is_asked, pod_of};
+use super::super::asked::{GROUP, is_asked, may_be_asked, pod_of};
 use super::super::context::{Context, write_step};
 use super::super::draft;
 use super::super::operators::service_named;
@@ -30,14 +30,34 @@ fn must_answer(hook: &Json) -> bool {
     text(hook, "/failurePolicy") != Some("Ignore")
 }
 
-/// Services that must answer: namespace and name. To be looked at before `check`.
-pub(super) fn services(target: &Inventory) -> BTreeSet<(String, String)> {
-    configurations(target)
+/// Services that must answer about something that is written: namespace and name. To be looked at before `check`.
+pub(super) fn services(scene: &Scene<'_>) -> BTreeSet<(String, String)> {
+    let written: Vec<&Thing> = scene.written().map(|(_, thing)| thing).collect();
+    let is_awaited = |hook: &Json| {
+        let mut all = written.iter();
+        must_answer(hook) && all.any(|thing| concerns(scene, hook, thing).is_some())
+    };
+    configurations(scene.target)
         .flat_map(|one| one.list("/webhooks"))
-        .filter(|hook| must_answer(hook))
-        .filter_map(service)
-        .map(|(namespace, name)| (namespace.to_owned(), name.to_owned()))
+        .filter_map(|hook| Some((hook, service(hook)?)))
+        .filter(|(hook, _)| is_awaited(hook))
+        .map(|(_, (namespace, name))| (namespace.to_owned(), name.to_owned()))
         .collect()
+}
+
+/// Of what a webhook is asked when a thing is written: of `it`, or of `its pods`.
+fn concerns(scene: &Scene<'_>, hook: &Json, thing: &Thing) -> Option<&'static str> {
+    let labels_of = |namespace: &str| scene.namespace_labels(namespace);
+    // Most kinds are none of most webhooks' business.
+    if may_be_asked(hook, &thing.id().group, &thing.resource.plural)
+        && is_asked(hook, thing, labels_of)
+    {
+        return Some("it");
+    }
+    if !may_be_asked(hook, "", "pods") {
+        return None;
+    }
+    is_asked(hook, &pod_of(thing)?, labels_of).then_some("its pods")
 }
 
 pub(super) fn check(scene: &Scene<'_>, raised: &mut Raised) {
@@ -86,12 +106,7 @@ fn silent(
         {
             continue;
         }
-        let labels_of = |namespace: &str| scene.namespace_labels(namespace);
-        let about = if is_asked(hook, thing, labels_of) {
-            "it"
-        } else if pod_of(thing).is_some_and(|pod| is_asked(hook, &pod, labels_of)) {
-            "its pods"
-        } else {
+        let Some(about) = concerns(scene, hook, thing) else {
             continue;
         };
         let (cause, hint) = match before {

@@ -1,22 +1,25 @@
 //! What is asked of the API server: webhooks that answer, its clock, the versions that it serves.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::{hook, judged, nothing, problem, warning};
+use crate::plan::Findings;
 
 #[test]
 fn a_silent_webhook_that_is_asked_about_what_is_written_is_named() {
+    // Of whose silence nothing is told is not waited for.
     let with = |change: Value| {
-        judged(|case, facts| {
+        let mut waits = false;
+        let findings = judged(|case, facts| {
             case.target.insert(hook(&change));
-            assert_eq!(
-                case.preflight().webhook_services().len(),
-                usize::from(change.get("failurePolicy").is_none()),
-            );
-            facts
-                .silent_services
-                .insert(("policy".to_owned(), "judge".to_owned()));
-        })
+            let place = ("policy".to_owned(), "judge".to_owned());
+            waits = case.preflight().survey().webhook_services() == BTreeSet::from([place.clone()]);
+            facts.silent_services.insert(place);
+        });
+        assert_eq!(waits, findings != Findings::default(), "{change}");
+        findings
     };
     let told = problem(&with(json!({})), "webhook-not-answering");
     assert!(
@@ -33,6 +36,9 @@ fn a_silent_webhook_that_is_asked_about_what_is_written_is_named() {
     nothing(&with(narrow("namespaceSelector", "other")));
     nothing(&with(narrow("objectSelector", "shop")));
     nothing(&with(json!({ "failurePolicy": "Ignore" })));
+    let pods = json!([{ "apiGroups": [""], "resources": ["pods"], "operations": ["CREATE"] }]);
+    let told = problem(&with(json!({ "rules": pods })), "webhook-not-answering");
+    assert!(told.contains("is asked about its pods"), "{told}");
     let rules = json!([{ "apiGroups": [""], "resources": ["services"], "operations": ["DELETE"] }]);
     nothing(&with(json!({ "rules": rules })));
     let scope = json!([{ "apiGroups": ["*"], "resources": ["*/*"], "operations": ["*"], "scope": "Cluster" }]);
