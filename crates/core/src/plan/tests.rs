@@ -23,3 +23,4 @@ mod show;
 mod statuses;
 mod texts;
 mod trials;
+mod tried;
