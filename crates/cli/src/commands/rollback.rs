@@ -200,9 +200,12 @@ async fn planned(
         Ok::<_, Failure>((planned, whole))
     };
     let all = InventoryScope::default();
-    let (first, whole) = planned(&cluster.inventory(&all).await?)?;
-    if whole.is_ok() {
-        return Ok(first);
+    // Waiting is of use only where a namespace goes, or where the API server does not answer.
+    if let Ok(kinds) = cluster.inventory(&all).await {
+        let (first, whole) = planned(&kinds)?;
+        if whole.is_ok() {
+            return Ok(first);
+        }
     }
     let told = |line: &str| printer.note(line);
     let kinds = cluster.patient_inventory(&all, AWAY_MAX, Unread::is_api, told);

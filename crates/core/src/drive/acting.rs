@@ -42,13 +42,14 @@ impl<'s> Next<'s> {
         }
     }
 
-    /// Takes away what would be done for the first time, as far as looking again costs nothing: nobody is held for it.
+    /// Takes away the removals that would be done for the first time: nothing brings back what somebody has put there meanwhile. All else
+    /// says so by itself when it is done too late.
     pub(super) fn put_off(&mut self) -> Vec<&'s Step> {
         let all = std::mem::take(&mut self.steps).into_iter();
         let all: Vec<_> = all.zip(std::mem::take(&mut self.effects)).collect();
         let mut put_off = Vec::new();
         for (intended, effects) in all {
-            if intended.is_news {
+            if intended.is_news && matches!(intended.step.work, Work::Remove(_)) {
                 put_off.push(intended.step);
             } else {
                 self.push(intended, effects);

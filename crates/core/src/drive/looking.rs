@@ -41,6 +41,12 @@ struct CutShort {
 }
 
 impl Known<'_> {
+    /// What was seen is too old.
+    pub(super) fn forget(&mut self) {
+        self.seen = Seen::default();
+        self.events.clear();
+    }
+
     /// An effect has ended: what was seen before it may be older.
     pub(super) fn touched(&mut self, effect: &Effect) {
         match effect {

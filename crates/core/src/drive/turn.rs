@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::acting::{Intended, Next};
-use super::looking::Known;
 use super::rounds::Due;
 use super::verdicts::endless_look;
 use super::{DriveError, Engine, Event, Going, Journal, Observer};
@@ -16,7 +15,7 @@ use crate::recovery::Existing;
 use crate::run::{Decision, Progress, Record, Step, Work};
 use crate::world::World;
 
-/// Older than this nothing that was seen is acted on for the first time.
+/// By what is older than this nothing is removed at the first intent.
 const SEEN_MAX: Duration = Duration::from_secs(5);
 
 impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
@@ -91,16 +90,19 @@ impl<'e, W: World, J: Journal, O: Observer> Engine<'e, W, J, O> {
         Ok(next)
     }
 
-    /// Where the journal took so long that what was seen is no more to be acted on (what is empty may be somebody's by now), it is looked
+    /// Where the journal took so long that nothing is to be removed by what was seen (what is empty may be somebody's by now), it is looked
     /// again. Only once for each intent, so that a store that is always slow keeps nobody from going on.
     fn look_again_after(&self, begun: Duration, going: &mut Going<'_>, next: &mut Next<'_>) {
         if self.world.elapsed().saturating_sub(begun) <= SEEN_MAX {
             return;
         }
-        going.known = Known::default();
+        going.known.forget();
         going.ahead = None;
+        let now = self.world.elapsed();
         for step in next.put_off() {
-            going.rounds.in_vain(&step.id, None, self.world.elapsed());
+            // The time that the journal took is none of the step's.
+            going.rounds.anew(&step.id, now);
+            going.rounds.in_vain(&step.id, None, now);
         }
     }
 

@@ -176,15 +176,28 @@ impl Vault {
 
     async fn read_chain(&self, protection: &ProtectionName) -> Result<Chain, VaultError> {
         let sequences = self.sequences(protection).await?;
-        let ids = sequences.into_iter().map(|sequence| PointId {
+        let ids = sequences.into_iter().rev().map(|sequence| PointId {
             protection: protection.clone(),
             sequence,
         });
-        let read: Vec<(Listed, Option<String>)> = futures::stream::iter(ids)
+        let mut reads = futures::stream::iter(ids)
             .map(|id| self.listed(id))
-            .buffered(READS_MAX)
-            .collect()
-            .await;
+            .buffered(READS_MAX);
+        let mut read: Vec<(Listed, Option<String>)> = Vec::new();
+        // The newest first: a store that gives none of them is not asked for the rest, each with its own minute.
+        let mut silent = 0;
+        while let Some((listed, digest)) = reads.next().await {
+            let none_yet = silent == read.len();
+            match listed.point {
+                Err(error) if none_yet && !error.is_of_object() && silent + 1 == READS_MAX => {
+                    return Err(error);
+                }
+                Err(ref error) if none_yet && !error.is_of_object() => silent += 1,
+                Ok(_) | Err(_) => {}
+            }
+            read.push((listed, digest));
+        }
+        read.reverse();
         let mut chain = Chain {
             points: Vec::with_capacity(read.len()),
             warnings: Vec::new(),

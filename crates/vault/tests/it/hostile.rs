@@ -145,6 +145,27 @@ async fn what_was_deleted_or_rolled_back_is_named() {
     assert!(replaced[0].contains("shop/4"), "{replaced:?}");
 }
 
+/// Each question to a store that is silent may last a minute: the newest points are asked for first, and after two dozen no more.
+#[tokio::test]
+async fn a_store_that_gives_none_of_the_newest_points_is_not_asked_for_all() {
+    let store = store().await;
+    seal(&open(&store).await, 30).await;
+    let chain = async |lost: usize| {
+        let turns = vec![Turn::Lost; lost];
+        let away = Silent::over(&store, Script::new("points/", &[], &turns));
+        open(&away).await.chain(&shop()).await
+    };
+    let points = chain(23).await.unwrap().points;
+    let usable = points.iter().map(|listed| listed.point.is_ok());
+    let expected = (1..=30).map(|sequence| sequence <= 7);
+    assert!(
+        usable.eq(expected),
+        "in their order, the newest asked for first"
+    );
+    let error = chain(24).await.unwrap_err();
+    assert_eq!(error.code(), "vault-unreachable");
+}
+
 #[tokio::test]
 async fn a_store_that_does_not_answer_damages_no_point() {
     let store = store().await;
